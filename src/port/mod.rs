@@ -1,1 +1,17 @@
-//! ports
+//! The rim: what the core needs from the outside, as traits.
+//!
+//! Production implements them over sockets, clocks and files (`net`, `runtime`), the simulator over
+//! a virtual clock and a faulty in-memory network (`sim`). The core is generic over them and so
+//! cannot observe the machine it runs on.
+
+mod agent;
+mod datagram;
+mod interface;
+mod resolver;
+
+pub use agent::{Agent, Clock, Tick};
+pub use datagram::{
+    BufferLimits, Datagram, MulticastSpec, Network, Transport, TransportRole, TransportSpec,
+};
+pub use interface::{InterfaceAddress, InterfaceQuery, InterfaceSelector, Interfaces};
+pub use resolver::{NameResolver, ResolveError, StaticResolver};

@@ -1,0 +1,45 @@
+//! Agents: things that are given the time and do a bounded amount of work.
+
+use crate::base::{EpochMillis, Nanos};
+
+/// What the clocks said at the top of a duty cycle; all work of the cycle uses it.
+///
+/// ```
+/// use aileron::base::{EpochMillis, Nanos};
+/// use aileron::port::Tick;
+/// let tick = Tick { now: Nanos(5), epoch: EpochMillis(1_700_000_000_000) };
+/// assert_eq!(tick.now.get(), 5);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tick {
+    /// Monotonic time.
+    pub now: Nanos,
+    /// Wall-clock time, for what goes to shared memory.
+    pub epoch: EpochMillis,
+}
+
+/// Something driven by calling it over and over. Threads, parking and affinity are the caller's.
+pub trait Agent: Send {
+    /// Name for threads and reports.
+    fn name(&self) -> &'static str;
+
+    /// Called once, on the thread that will drive the agent, before the first [`Self::do_work`].
+    fn on_start(&mut self, tick: Tick) {
+        let _ = tick;
+    }
+
+    /// Drains a bounded number of messages and does a bounded amount of work. Returns how much was
+    /// done; 0 means that the caller may idle.
+    fn do_work(&mut self, tick: Tick) -> usize;
+
+    /// Called once after the last [`Self::do_work`].
+    fn on_close(&mut self, tick: Tick) {
+        let _ = tick;
+    }
+}
+
+/// A source of [`Tick`]s, for code at the rim that waits. The core never holds one.
+pub trait Clock: Send + Sync {
+    /// Reads both clocks.
+    fn tick(&self) -> Tick;
+}
