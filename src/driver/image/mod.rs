@@ -1,0 +1,4 @@
+//! (being built; placeholder so that messages compile)
+
+/// (being built)
+pub(crate) struct ReceiverHalf {}

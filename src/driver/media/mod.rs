@@ -1,0 +1,6 @@
+//! Channels and the endpoints that carry them.
+
+pub(crate) mod destinations;
+pub(crate) mod receive_endpoint;
+pub(crate) mod send_endpoint;
+pub(crate) mod udp_channel;
