@@ -20,12 +20,21 @@
 //! | [`net`] | real sockets |
 //! | [`runtime`] | threads, clocks, files: what starts a driver and connects a client |
 
-#[expect(unsafe_code, reason = "regions of raw memory and typed access to them live here")]
+#[expect(
+    unsafe_code,
+    reason = "regions of raw memory and typed access to them live here"
+)]
 pub mod memory;
 
-#[expect(unsafe_code, reason = "reads and writes byte ranges that its algorithms claimed")]
+#[expect(
+    unsafe_code,
+    reason = "reads and writes byte ranges that its algorithms claimed"
+)]
 pub mod concurrent;
-#[expect(unsafe_code, reason = "reads and writes byte ranges that its algorithms claimed")]
+#[expect(
+    unsafe_code,
+    reason = "reads and writes byte ranges that its algorithms claimed"
+)]
 pub mod logbuffer;
 #[expect(unsafe_code, reason = "wraps system calls")]
 pub mod sys;

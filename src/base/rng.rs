@@ -32,7 +32,10 @@ impl Rng {
     }
 
     /// A random `i32`, all values equally likely.
-    #[expect(clippy::cast_possible_truncation, reason = "the upper half is dropped on purpose")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the upper half is dropped on purpose"
+    )]
     pub const fn next_i32(&mut self) -> i32 {
         self.next_u64() as i32
     }
@@ -78,6 +81,10 @@ mod tests {
     #[test]
     fn unit_interval_excludes_one() {
         let mut rng = Rng::new(2);
-        assert!((0..10_000).map(|_| rng.next_f64()).all(|x| (0.0..1.0).contains(&x)));
+        assert!(
+            (0..10_000)
+                .map(|_| rng.next_f64())
+                .all(|x| (0.0..1.0).contains(&x))
+        );
     }
 }

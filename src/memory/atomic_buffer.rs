@@ -38,11 +38,19 @@ impl AtomicBuffer {
     #[must_use]
     pub fn heap(length: usize) -> Self {
         let region = HeapRegion::new(length);
-        Self { start: region.start(), length, region: Arc::new(Region::Heap(region)) }
+        Self {
+            start: region.start(),
+            length,
+            region: Arc::new(Region::Heap(region)),
+        }
     }
 
     pub(super) fn from_region(start: NonNull<u8>, length: usize, region: Region) -> Self {
-        Self { start, length, region: Arc::new(region) }
+        Self {
+            start,
+            length,
+            region: Arc::new(region),
+        }
     }
 
     /// A window on a part of this one.
@@ -54,13 +62,20 @@ impl AtomicBuffer {
         let length = self.check_range(&range);
         // SAFETY: MEM-4 (every access is bounds-checked against the window): just checked.
         let start = unsafe { self.start.add(range.start) };
-        Self { start, length, region: Arc::clone(&self.region) }
+        Self {
+            start,
+            length,
+            region: Arc::clone(&self.region),
+        }
     }
 
     /// Length of the window in bytes.
     #[must_use]
     #[inline]
-    #[expect(clippy::len_without_is_empty, reason = "a window is never empty in practice")]
+    #[expect(
+        clippy::len_without_is_empty,
+        reason = "a window is never empty in practice"
+    )]
     pub const fn len(&self) -> usize {
         self.length
     }
@@ -108,7 +123,8 @@ impl AtomicBuffer {
         current: i32,
         new: i32,
     ) -> Result<i32, i32> {
-        self.i32_at(offset).compare_exchange(current, new, Ordering::SeqCst, Ordering::Acquire)
+        self.i32_at(offset)
+            .compare_exchange(current, new, Ordering::SeqCst, Ordering::Acquire)
     }
 
     /// Loads an `i64` with no ordering.
@@ -160,7 +176,8 @@ impl AtomicBuffer {
         current: i64,
         new: i64,
     ) -> Result<i64, i64> {
-        self.i64_at(offset).compare_exchange(current, new, Ordering::SeqCst, Ordering::Acquire)
+        self.i64_at(offset)
+            .compare_exchange(current, new, Ordering::SeqCst, Ordering::Acquire)
     }
 
     /// Loads a byte with no ordering.
@@ -254,7 +271,10 @@ impl AtomicBuffer {
     /// When the range does not lie within the window.
     #[must_use]
     #[inline]
-    #[expect(clippy::mut_from_ref, reason = "exclusive by protocol, which is the safety contract")]
+    #[expect(
+        clippy::mut_from_ref,
+        reason = "exclusive by protocol, which is the safety contract"
+    )]
     pub unsafe fn bytes_mut(&self, range: Range<usize>) -> &mut [u8] {
         let length = self.check_range(&range);
         // SAFETY: MEM-4: in bounds, checked just above.
@@ -285,7 +305,10 @@ impl AtomicBuffer {
         );
         // SAFETY: MEM-4: in bounds, checked just above.
         let at = unsafe { self.start.add(offset) };
-        assert!(at.as_ptr().addr() & (WIDTH - 1) == 0, "offset {offset} is not {WIDTH}-aligned");
+        assert!(
+            at.as_ptr().addr() & (WIDTH - 1) == 0,
+            "offset {offset} is not {WIDTH}-aligned"
+        );
         at
     }
 
@@ -333,7 +356,11 @@ mod tests {
         part.store_i32_release(4, -5);
         assert_eq!(buffer.load_i32_acquire(132), -5);
         drop(buffer);
-        assert_eq!(part.load_i32_relaxed(4), -5, "a slice keeps its region alive");
+        assert_eq!(
+            part.load_i32_relaxed(4),
+            -5,
+            "a slice keeps its region alive"
+        );
     }
 
     #[test]

@@ -18,7 +18,11 @@ pub fn map_file(file: &File, length: usize) -> io::Result<AtomicBuffer> {
     check_length(file, length)?;
     let map = MmapRaw::from(MmapOptions::new().len(length).map_raw(file)?);
     let start = NonNull::new(map.as_mut_ptr()).ok_or_else(null_mapping)?;
-    Ok(AtomicBuffer::from_region(start, length, Region::Mapped(map)))
+    Ok(AtomicBuffer::from_region(
+        start,
+        length,
+        Region::Mapped(map),
+    ))
 }
 
 /// Maps the first `length` bytes of `file` for reading. A store to the buffer is a bug that ends
@@ -32,7 +36,11 @@ pub fn map_file_read_only(file: &File, length: usize) -> io::Result<AtomicBuffer
     // ranges that a protocol makes stable): no slice of the whole map is ever taken.
     let map = unsafe { MmapOptions::new().len(length).map(file)? };
     let start = NonNull::new(map.as_ptr().cast_mut()).ok_or_else(null_mapping)?;
-    Ok(AtomicBuffer::from_region(start, length, Region::MappedReadOnly(map)))
+    Ok(AtomicBuffer::from_region(
+        start,
+        length,
+        Region::MappedReadOnly(map),
+    ))
 }
 
 fn check_length(file: &File, length: usize) -> io::Result<()> {

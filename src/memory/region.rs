@@ -8,6 +8,7 @@ use std::ptr::NonNull;
 const HEAP_ALIGNMENT: usize = 4096;
 
 /// The owner of a range of bytes; frees or unmaps it when dropped.
+#[expect(dead_code, reason = "held for the drop of what is inside")]
 pub(super) enum Region {
     /// Zeroed heap memory.
     Heap(HeapRegion),
@@ -40,7 +41,9 @@ impl HeapRegion {
             .expect("a region is far smaller than the address space");
         // SAFETY: MEM-1 (a region's layout is never of size zero): `max(1)` above.
         let start = unsafe { alloc_zeroed(layout) };
-        let Some(start) = NonNull::new(start) else { handle_alloc_error(layout) };
+        let Some(start) = NonNull::new(start) else {
+            handle_alloc_error(layout)
+        };
         Self { start, layout }
     }
 

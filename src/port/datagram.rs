@@ -46,7 +46,10 @@ pub trait Transport: Send + 'static {
 
 /// Which side a transport serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "a transport sends a stream or receives it")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a transport sends a stream or receives it"
+)]
 pub enum TransportRole {
     /// Of a publication: data out, control frames in.
     Send,

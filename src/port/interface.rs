@@ -5,7 +5,10 @@ use std::net::IpAddr;
 
 /// How a channel names its interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "the two forms of the `interface` parameter")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "the two forms of the `interface` parameter"
+)]
 pub enum InterfaceSelector {
     /// An address under a prefix mask: `192.168.1.0/24`.
     Address {

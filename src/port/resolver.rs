@@ -73,6 +73,9 @@ impl NameResolver for StaticResolver {
         if host == "localhost" {
             return Ok(IpAddr::from([127, 0, 0, 1]));
         }
-        Err(ResolveError { name: host.to_owned(), reason: "not in the table".to_owned() })
+        Err(ResolveError {
+            name: host.to_owned(),
+            reason: "not in the table".to_owned(),
+        })
     }
 }

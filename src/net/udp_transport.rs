@@ -1,0 +1,322 @@
+//! One channel's sockets.
+
+use std::fmt::Display;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::os::fd::AsFd;
+
+use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, Socket, Type};
+
+use crate::port::{Datagram, MulticastSpec, Transport, TransportRole, TransportSpec};
+use crate::sys::{ReceiveBatch, disable_multicast_all, enable_receive_timestamps, send_datagrams};
+
+/// Longest datagram that can arrive, and a little more so that truncation shows.
+const RECEIVE_BUFFER_LENGTH: usize = 65_536;
+
+/// Non-blocking UDP sockets of one channel.
+#[derive(Debug)]
+pub struct UdpTransport {
+    /// Sends; receives too unless `control` is there.
+    socket: UdpSocket,
+    /// Receives, for a multicast publication: joined to the control group.
+    control: Option<UdpSocket>,
+    local_address: SocketAddr,
+    batch: ReceiveBatch,
+}
+
+impl UdpTransport {
+    pub(super) fn open(spec: &TransportSpec) -> io::Result<Self> {
+        let (socket, control) = match (&spec.multicast, spec.role) {
+            (None, _) => (unicast(spec)?, None),
+            (Some(multicast), TransportRole::Receive) => {
+                let socket = joined(spec, multicast)?;
+                set_outgoing(&socket, multicast)?;
+                (socket, None)
+            }
+            (Some(multicast), TransportRole::Send) => (
+                multicast_sender(spec, multicast)?,
+                Some(joined(spec, multicast)?),
+            ),
+        };
+        let receiving = control.as_ref().unwrap_or(&socket);
+        if spec.media_timestamps {
+            enable_receive_timestamps(receiving.as_fd())
+                .map_err(|e| named("cannot enable receive timestamps", &spec.bind, &e))?;
+        }
+        let local_address = receiving
+            .local_addr()?
+            .as_socket()
+            .ok_or_else(|| io::Error::other("the socket has no IP address"))?;
+        Ok(Self {
+            socket: socket.into(),
+            control: control.map(UdpSocket::from),
+            local_address,
+            batch: ReceiveBatch::new(spec.receive_batch, RECEIVE_BUFFER_LENGTH),
+        })
+    }
+}
+
+impl Transport for UdpTransport {
+    fn send(&mut self, to: Option<SocketAddr>, datagrams: &[&[u8]]) -> io::Result<usize> {
+        match send_datagrams(self.socket.as_fd(), to.as_ref(), datagrams) {
+            Err(error) if is_ordinary(&error) => Ok(0),
+            outcome => outcome,
+        }
+    }
+
+    fn poll(&mut self, mut handler: impl FnMut(Datagram<'_>)) -> io::Result<usize> {
+        let socket = self.control.as_ref().unwrap_or(&self.socket);
+        let mut bytes = 0;
+        let outcome = self.batch.receive(socket.as_fd(), |received| {
+            bytes += received.bytes.len();
+            handler(Datagram {
+                bytes: received.bytes,
+                source: received.source,
+                media_timestamp_ns: received.timestamp_ns,
+            });
+        });
+        match outcome {
+            Err(error) if !is_ordinary(&error) => Err(error),
+            Ok(_) | Err(_) => Ok(bytes),
+        }
+    }
+
+    fn connect(&mut self, to: SocketAddr) -> io::Result<()> {
+        self.socket.connect(to)
+    }
+
+    fn local_address(&self) -> SocketAddr {
+        self.local_address
+    }
+}
+
+/// Outcomes that mean "nothing moved", and are no errors: the socket is full or empty, a signal
+/// came, or the kernel reports that an earlier datagram met a closed port.
+fn is_ordinary(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionRefused, Interrupted, WouldBlock};
+    matches!(error.kind(), WouldBlock | Interrupted | ConnectionRefused)
+}
+
+fn new_socket(spec: &TransportSpec, address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::DGRAM,
+        Some(Protocol::UDP),
+    )
+    .map_err(|e| named("cannot create a UDP socket for", &address, &e))?;
+    socket.set_nonblocking(true)?;
+    if spec.socket_sndbuf_length > 0 {
+        socket
+            .set_send_buffer_size(spec.socket_sndbuf_length)
+            .map_err(|e| named("cannot set SO_SNDBUF to", &spec.socket_sndbuf_length, &e))?;
+    }
+    if spec.socket_rcvbuf_length > 0 {
+        socket
+            .set_recv_buffer_size(spec.socket_rcvbuf_length)
+            .map_err(|e| named("cannot set SO_RCVBUF to", &spec.socket_rcvbuf_length, &e))?;
+    }
+    Ok(socket)
+}
+
+fn unicast(spec: &TransportSpec) -> io::Result<Socket> {
+    let socket = new_socket(spec, spec.bind)?;
+    if spec.bind.is_ipv6() {
+        // One family per socket, so that an IPv4 binder of the same port does not collide.
+        socket.set_only_v6(true)?;
+    }
+    bind(&socket, spec.bind)?;
+    if let Some(peer) = spec.connect {
+        connect(&socket, peer)?;
+    }
+    Ok(socket)
+}
+
+/// The sending half of a multicast publication.
+fn multicast_sender(spec: &TransportSpec, multicast: &MulticastSpec) -> io::Result<Socket> {
+    let socket = new_socket(spec, multicast.group)?;
+    set_outgoing(&socket, multicast)?;
+    if let Some(peer) = spec.connect {
+        connect(&socket, peer)?;
+    }
+    Ok(socket)
+}
+
+/// A socket that receives what is sent to the group, and to this group only.
+fn joined(spec: &TransportSpec, multicast: &MulticastSpec) -> io::Result<Socket> {
+    let group = multicast.group;
+    let socket = new_socket(spec, group)?;
+    socket.set_reuse_address(true)?;
+    #[cfg(unix)]
+    socket.set_reuse_port(true)?;
+    if group.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    let any = match group.ip() {
+        IpAddr::V4(_) => IpAddr::from(Ipv4Addr::UNSPECIFIED),
+        IpAddr::V6(_) => IpAddr::from(Ipv6Addr::UNSPECIFIED),
+    };
+    bind(&socket, SocketAddr::new(any, group.port()))?;
+    let outcome = match (group.ip(), multicast.interface) {
+        (IpAddr::V4(group), IpAddr::V4(_)) if multicast.interface_index > 0 => {
+            let interface = InterfaceIndexOrAddress::Index(multicast.interface_index);
+            socket.join_multicast_v4_n(&group, &interface)
+        }
+        (IpAddr::V4(group), IpAddr::V4(interface)) => socket.join_multicast_v4(&group, &interface),
+        (IpAddr::V6(group), _) => socket.join_multicast_v6(&group, multicast.interface_index),
+        (IpAddr::V4(_), IpAddr::V6(_)) => Err(io::Error::from(io::ErrorKind::InvalidInput)),
+    };
+    outcome.map_err(|e| named("cannot join multicast group", &group, &e))?;
+    disable_multicast_all(socket.as_fd(), group.is_ipv6())?;
+    Ok(socket)
+}
+
+/// Interface and time to live of what is sent to the group.
+fn set_outgoing(socket: &Socket, multicast: &MulticastSpec) -> io::Result<()> {
+    match multicast.interface {
+        IpAddr::V4(interface) => {
+            socket.set_multicast_if_v4(&interface)?;
+            if multicast.ttl > 0 {
+                socket.set_multicast_ttl_v4(u32::from(multicast.ttl))?;
+            }
+        }
+        IpAddr::V6(_) => {
+            socket.set_multicast_if_v6(multicast.interface_index)?;
+            if multicast.ttl > 0 {
+                socket.set_multicast_hops_v6(u32::from(multicast.ttl))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn bind(socket: &Socket, address: SocketAddr) -> io::Result<()> {
+    socket
+        .bind(&SockAddr::from(address))
+        .map_err(|e| named("cannot bind", &address, &e))
+}
+
+fn connect(socket: &Socket, address: SocketAddr) -> io::Result<()> {
+    socket
+        .connect(&SockAddr::from(address))
+        .map_err(|e| named("cannot connect to", &address, &e))
+}
+
+fn named(what: &str, value: &dyn Display, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{what} {value}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::UdpNetwork;
+    use crate::port::Network;
+
+    fn spec(role: TransportRole, bind: &str) -> TransportSpec {
+        TransportSpec {
+            role,
+            bind: bind.parse().expect("an address"),
+            connect: None,
+            multicast: None,
+            socket_sndbuf_length: 0,
+            socket_rcvbuf_length: 128 * 1024,
+            media_timestamps: false,
+            receive_batch: 4,
+        }
+    }
+
+    fn poll_until(transport: &mut UdpTransport, wanted: usize) -> Vec<(Vec<u8>, SocketAddr)> {
+        let mut got = Vec::new();
+        for _ in 0..1_000_000 {
+            transport
+                .poll(|d| got.push((d.bytes.to_vec(), d.source)))
+                .expect("polled");
+            if got.len() >= wanted {
+                return got;
+            }
+        }
+        panic!("{} of {wanted} datagrams arrived", got.len());
+    }
+
+    fn round_trip(bind: &str) {
+        let mut network = UdpNetwork::new();
+        let mut receiver = network
+            .open(&spec(TransportRole::Receive, bind))
+            .expect("opened");
+        let mut sender_spec = spec(TransportRole::Send, bind);
+        sender_spec.connect = Some(receiver.local_address());
+        let mut sender = network.open(&sender_spec).expect("opened");
+        assert_eq!(sender.send(None, &[b"one", b"two"]).expect("sent"), 2);
+        let got = poll_until(&mut receiver, 2);
+        assert_eq!(got[1].0, b"two");
+        assert_eq!(receiver.send(Some(got[0].1), &[b"back"]).expect("sent"), 1);
+        assert_eq!(poll_until(&mut sender, 1)[0].0, b"back");
+    }
+
+    #[test]
+    fn unicast_goes_both_ways_over_ipv4() {
+        round_trip("127.0.0.1:0");
+    }
+
+    #[test]
+    fn unicast_goes_both_ways_over_ipv6() {
+        round_trip("[::1]:0");
+    }
+
+    #[test]
+    fn a_port_in_use_is_an_error_that_names_the_address() {
+        let mut network = UdpNetwork::new();
+        let first = network
+            .open(&spec(TransportRole::Receive, "127.0.0.1:0"))
+            .expect("opened");
+        let taken = first.local_address().to_string();
+        let error = network
+            .open(&spec(TransportRole::Receive, &taken))
+            .expect_err("taken");
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        assert!(error.to_string().contains(&taken), "{error}");
+    }
+
+    #[test]
+    fn a_closed_peer_is_not_an_error() {
+        let mut network = UdpNetwork::new();
+        let gone = network
+            .open(&spec(TransportRole::Receive, "127.0.0.1:0"))
+            .expect("opened");
+        let mut sender_spec = spec(TransportRole::Send, "127.0.0.1:0");
+        sender_spec.connect = Some(gone.local_address());
+        drop(gone);
+        let mut sender = network.open(&sender_spec).expect("opened");
+        for _ in 0..10 {
+            sender
+                .send(None, &[b"anyone?"])
+                .expect("refusal is ordinary");
+            sender
+                .poll(|_| panic!("nobody answers"))
+                .expect("refusal is ordinary");
+        }
+    }
+
+    #[test]
+    fn media_timestamps_come_with_datagrams_where_asked_for() {
+        let mut network = UdpNetwork::new();
+        let mut stamped = spec(TransportRole::Receive, "127.0.0.1:0");
+        stamped.media_timestamps = cfg!(target_os = "linux");
+        let mut receiver = network.open(&stamped).expect("opened");
+        let mut sender = network
+            .open(&spec(TransportRole::Send, "127.0.0.1:0"))
+            .expect("opened");
+        sender
+            .send(Some(receiver.local_address()), &[b"x"])
+            .expect("sent");
+        let mut stamp = None;
+        for _ in 0..1_000_000 {
+            receiver
+                .poll(|d| stamp = Some(d.media_timestamp_ns))
+                .expect("polled");
+            if stamp.is_some() {
+                break;
+            }
+        }
+        assert_eq!(stamp.expect("arrived").is_some(), cfg!(target_os = "linux"));
+    }
+}

@@ -1,0 +1,88 @@
+//! Socket options that `socket2` does not offer.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+
+/// Delivers only the groups that this very socket joined, not those of any socket on the port.
+/// A kernel that does not know the option is left alone.
+///
+/// # Errors
+/// What the operating system answers.
+#[cfg(target_os = "linux")]
+pub fn disable_multicast_all(socket: BorrowedFd<'_>, ipv6: bool) -> io::Result<()> {
+    let (level, option) = if ipv6 {
+        (libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_ALL)
+    } else {
+        (libc::IPPROTO_IP, libc::IP_MULTICAST_ALL)
+    };
+    match set_int(socket, level, option, 0) {
+        Err(error) if error.raw_os_error() == Some(libc::ENOPROTOOPT) => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// Delivers only the groups that this very socket joined; not offered by this operating system.
+///
+/// # Errors
+/// None here.
+#[cfg(not(target_os = "linux"))]
+pub fn disable_multicast_all(_socket: BorrowedFd<'_>, _ipv6: bool) -> io::Result<()> {
+    Ok(())
+}
+
+/// Asks the kernel to stamp received datagrams with nanoseconds.
+///
+/// # Errors
+/// What the operating system answers, `Unsupported` where it has no such option.
+#[cfg(target_os = "linux")]
+pub fn enable_receive_timestamps(socket: BorrowedFd<'_>) -> io::Result<()> {
+    set_int(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)
+}
+
+/// Asks the kernel to stamp received datagrams with nanoseconds.
+///
+/// # Errors
+/// Always `Unsupported` on this operating system.
+#[cfg(not(target_os = "linux"))]
+pub fn enable_receive_timestamps(_socket: BorrowedFd<'_>) -> io::Result<()> {
+    Err(io::Error::from(io::ErrorKind::Unsupported))
+}
+
+#[cfg(target_os = "linux")]
+fn set_int(socket: BorrowedFd<'_>, level: i32, option: i32, value: i32) -> io::Result<()> {
+    use std::os::fd::AsRawFd;
+
+    let length = libc::socklen_t::try_from(size_of::<i32>()).unwrap_or(4);
+    // SAFETY: SYS-2 (pointers given to the kernel are valid for the lengths given with them and for
+    // the whole call): a live `i32` and its size.
+    let outcome = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            option,
+            std::ptr::from_ref(&value).cast(),
+            length,
+        )
+    };
+    if outcome == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::UdpSocket;
+    use std::os::fd::AsFd;
+
+    #[test]
+    fn options_are_accepted_on_a_udp_socket() {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        disable_multicast_all(socket.as_fd(), false).expect("set");
+        if cfg!(target_os = "linux") {
+            enable_receive_timestamps(socket.as_fd()).expect("set");
+        }
+    }
+}
