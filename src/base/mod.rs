@@ -4,6 +4,7 @@
 //! kind, wrap-around included, so that no caller compares a clock or a term id with a plain `<`.
 
 mod align;
+pub(crate) mod bytes;
 mod ids;
 mod position;
 mod rng;
