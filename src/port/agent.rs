@@ -1,5 +1,7 @@
 //! Agents: things that are given the time and do a bounded amount of work.
 
+use std::fmt;
+
 use crate::base::{EpochMillis, Nanos};
 
 /// What the clocks said at the top of a duty cycle; all work of the cycle uses it.
@@ -35,6 +37,12 @@ pub trait Agent: Send {
     /// Called once after the last [`Self::do_work`].
     fn on_close(&mut self, tick: Tick) {
         let _ = tick;
+    }
+}
+
+impl fmt::Debug for dyn Agent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

@@ -1,1 +1,6 @@
-//! (being built)
+//! The deterministic simulator: production code with its ports replaced.
+#![forbid(unsafe_code)]
+
+mod network;
+
+pub use network::{LinkFaults, NetworkStatistics, SimHost, SimNetwork, SimTransport};

@@ -1,0 +1,80 @@
+//! The one place that reads clocks.
+
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use crate::base::{EpochMillis, Nanos};
+use crate::port::{Clock, Tick};
+
+/// How old the wall-clock part of a tick may be within a duty cycle, in nanoseconds
+/// (`driver.md` §0: *conductor epoch clock refresh*).
+const EPOCH_REFRESH_NS: i64 = 1_000_000;
+
+/// The operating system's monotonic and wall clocks.
+///
+/// ```
+/// use aileron::port::Clock;
+/// use aileron::runtime::SystemClock;
+/// let clock = SystemClock::new();
+/// let first = clock.tick();
+/// assert!(clock.tick().now.since(first.now) >= 0);
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct SystemClock {
+    origin: Instant,
+}
+
+impl SystemClock {
+    /// Monotonic readings count from now.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { origin: Instant::now() }
+    }
+
+    /// Monotonic nanoseconds since this clock was made.
+    #[must_use]
+    pub fn now(&self) -> Nanos {
+        Nanos(i64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(i64::MAX))
+    }
+
+    /// Wall-clock milliseconds since the Unix epoch; 0 before it.
+    #[must_use]
+    pub fn epoch() -> EpochMillis {
+        let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        EpochMillis(i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for SystemClock {
+    fn tick(&self) -> Tick {
+        Tick { now: self.now(), epoch: Self::epoch() }
+    }
+}
+
+/// A [`SystemClock`] that reads the wall clock at most once a millisecond: what drives an agent
+/// that may cycle millions of times a second.
+#[derive(Debug)]
+pub(super) struct CycleClock {
+    clock: SystemClock,
+    last: Tick,
+}
+
+impl CycleClock {
+    pub(super) fn new(clock: SystemClock) -> Self {
+        Self { clock, last: clock.tick() }
+    }
+
+    /// The time at the top of a duty cycle.
+    pub(super) fn next(&mut self) -> Tick {
+        let now = self.clock.now();
+        if now.since(self.last.now) >= EPOCH_REFRESH_NS {
+            self.last = Tick { now, epoch: SystemClock::epoch() };
+        }
+        Tick { now, epoch: self.last.epoch }
+    }
+}

@@ -1,0 +1,166 @@
+//! What a thread does when its agent had nothing to do (`driver.md` §3.1).
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::concurrent::AtomicCounter;
+
+/// A strategy for idle duty cycles; trades latency against processor time and power.
+///
+/// ```
+/// use aileron::runtime::IdleStrategy;
+/// let mut idle = IdleStrategy::backoff();
+/// idle.idle(1); // work was done: returns at once and starts over
+/// idle.idle(0); // spins first, yields later, parks at last
+/// ```
+#[non_exhaustive]
+pub enum IdleStrategy {
+    /// Spins, then yields, then parks for doubling periods.
+    Backoff(Backoff),
+    /// Spins with a processor hint.
+    BusySpin,
+    /// Gives the processor away at each idle cycle.
+    Yield,
+    /// Returns at once.
+    NoOp,
+    /// Sleeps for a fixed time.
+    Sleep(Duration),
+    /// Does what a counter says, which tools can change at run time: 1 nothing, 2 spin, 3 yield,
+    /// anything else park for a microsecond.
+    Controllable(AtomicCounter),
+    /// Whatever the user wants; called with the work count of the cycle.
+    Custom(Box<dyn FnMut(usize) + Send>),
+}
+
+impl IdleStrategy {
+    /// Backoff with the driver's default limits: 10 spins, 20 yields, 1 µs to 1 ms.
+    #[must_use]
+    pub fn backoff() -> Self {
+        Self::Backoff(Backoff::new(10, 20, Duration::from_micros(1), Duration::from_millis(1)))
+    }
+
+    /// Called after each duty cycle with the work it did.
+    #[inline]
+    pub fn idle(&mut self, work: usize) {
+        if let Self::Custom(custom) = self {
+            custom(work);
+            return;
+        }
+        if work > 0 {
+            if let Self::Backoff(backoff) = self {
+                backoff.reset();
+            }
+            return;
+        }
+        match self {
+            Self::Backoff(backoff) => backoff.step(),
+            Self::BusySpin => std::hint::spin_loop(),
+            Self::Yield => std::thread::yield_now(),
+            Self::NoOp | Self::Custom(_) => {}
+            Self::Sleep(duration) => std::thread::sleep(*duration),
+            Self::Controllable(status) => match status.get() {
+                1 => {}
+                2 => std::hint::spin_loop(),
+                3 => std::thread::yield_now(),
+                _ => std::thread::sleep(Duration::from_micros(1)),
+            },
+        }
+    }
+}
+
+impl fmt::Debug for IdleStrategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Backoff(backoff) => backoff.fmt(f),
+            Self::BusySpin => f.write_str("BusySpin"),
+            Self::Yield => f.write_str("Yield"),
+            Self::NoOp => f.write_str("NoOp"),
+            Self::Sleep(duration) => write!(f, "Sleep({duration:?})"),
+            Self::Controllable(_) => f.write_str("Controllable"),
+            Self::Custom(_) => f.write_str("Custom"),
+        }
+    }
+}
+
+/// State and limits of the backoff strategy.
+///
+/// ```
+/// use aileron::runtime::{Backoff, IdleStrategy};
+/// use std::time::Duration;
+/// let quick = Backoff::new(100, 100, Duration::from_micros(1), Duration::from_micros(50));
+/// IdleStrategy::Backoff(quick).idle(0);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Backoff {
+    spins_max: u64,
+    yields_max: u64,
+    park_min: Duration,
+    park_max: Duration,
+    spins: u64,
+    yields: u64,
+    park: Duration,
+}
+
+impl Backoff {
+    /// Spins more than `spins_max` times, then yields more than `yields_max` times, then parks for
+    /// `park_min`, doubling up to `park_max`.
+    #[must_use]
+    pub const fn new(
+        spins_max: u64,
+        yields_max: u64,
+        park_min: Duration,
+        park_max: Duration,
+    ) -> Self {
+        Self { spins_max, yields_max, park_min, park_max, spins: 0, yields: 0, park: park_min }
+    }
+
+    #[inline]
+    fn reset(&mut self) {
+        self.spins = 0;
+        self.yields = 0;
+        self.park = self.park_min;
+    }
+
+    fn step(&mut self) {
+        if self.spins <= self.spins_max {
+            self.spins += 1;
+            std::hint::spin_loop();
+        } else if self.yields <= self.yields_max {
+            self.yields += 1;
+            std::thread::yield_now();
+        } else {
+            std::thread::sleep(self.park);
+            self.park = self.park.saturating_mul(2).min(self.park_max);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backoff_parks_longer_each_time_until_work_comes() {
+        let micros = Duration::from_micros;
+        let mut idle = IdleStrategy::Backoff(Backoff::new(0, 0, micros(1), micros(4)));
+        for _ in 0..6 {
+            idle.idle(0);
+        }
+        let IdleStrategy::Backoff(state) = &idle else { panic!("still backoff") };
+        assert_eq!(state.park, micros(4));
+        idle.idle(1);
+        let IdleStrategy::Backoff(state) = &idle else { panic!("still backoff") };
+        assert_eq!((state.spins, state.yields, state.park), (0, 0, micros(1)));
+    }
+
+    #[test]
+    fn custom_strategies_see_the_work_count() {
+        let (tx, rx) = std::sync::mpsc::channel();
+        let mut idle = IdleStrategy::Custom(Box::new(move |work| {
+            tx.send(work).expect("the test listens");
+        }));
+        idle.idle(3);
+        idle.idle(0);
+        assert_eq!(rx.try_iter().collect::<Vec<_>>(), [3, 0]);
+    }
+}
