@@ -5,7 +5,11 @@ macro_rules! access {
         /// The integer at byte `at`; `None` if the slice ends before it does.
         #[inline]
         pub(crate) fn $read(bytes: &[u8], at: usize) -> Option<$type> {
-            bytes.get(at..)?.first_chunk().copied().map(<$type>::from_le_bytes)
+            bytes
+                .get(at..)?
+                .first_chunk()
+                .copied()
+                .map(<$type>::from_le_bytes)
         }
 
         /// Puts the integer at byte `at`, which must lie within the slice.

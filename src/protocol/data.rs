@@ -111,7 +111,11 @@ impl<'a> DataFrame<'a> {
         if !datagram.len().is_multiple_of(HEADER_LENGTH) {
             return Err(FrameError::UnalignedDatagram);
         }
-        Ok(Self { header, datagram, frame_type })
+        Ok(Self {
+            header,
+            datagram,
+            frame_type,
+        })
     }
 
     /// The whole datagram, which may hold further frames after the first.
@@ -208,7 +212,9 @@ impl<'a> DataFrame<'a> {
     /// The first frame's payload, as far as the datagram holds it; empty for padding.
     #[must_use]
     pub fn payload(&self) -> &'a [u8] {
-        let end = usize::try_from(self.frame_length()).unwrap_or_default().min(self.datagram.len());
+        let end = usize::try_from(self.frame_length())
+            .unwrap_or_default()
+            .min(self.datagram.len());
         self.datagram.get(HEADER_LENGTH..end).unwrap_or_default()
     }
 }

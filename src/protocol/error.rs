@@ -75,7 +75,10 @@ impl<'a> ErrorFrame<'a> {
         let frame_end = usize::try_from(common.frame_length).unwrap_or_default();
         // A frame length that does not even cover the header leaves room for no text at all, not
         // even an empty one; `check_fields` compares with it.
-        Ok(Self { header, tail: datagram.get(HEADER_LENGTH..frame_end).unwrap_or_default() })
+        Ok(Self {
+            header,
+            tail: datagram.get(HEADER_LENGTH..frame_end).unwrap_or_default(),
+        })
     }
 
     pub(super) fn check_fields(&self) -> Result<(), FrameError> {
@@ -194,7 +197,11 @@ impl ErrorMessage<'_> {
     pub fn encode(&self, out: &mut [u8; LENGTH_MAX]) -> usize {
         let text = self.text.get(..TEXT_LENGTH_MAX).unwrap_or(self.text);
         let text_length = i32::try_from(text.len()).unwrap_or_default();
-        let flags = if self.group_tag.is_some() { flags::HAS_GROUP_TAG } else { 0 };
+        let flags = if self.group_tag.is_some() {
+            flags::HAS_GROUP_TAG
+        } else {
+            0
+        };
         begin(out, FrameType::Error, 40 + text_length, flags);
         write_i32(out, field::SESSION_ID, self.session_id.0);
         write_i32(out, field::STREAM_ID, self.stream_id.0);

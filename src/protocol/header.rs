@@ -148,7 +148,9 @@ impl FrameHeader {
     /// [`FrameError::UnknownType`], tested in this order.
     #[inline]
     pub fn parse(datagram: &[u8]) -> Result<Self, FrameError> {
-        let bytes = datagram.first_chunk::<HEADER_LENGTH>().ok_or(FrameError::Truncated)?;
+        let bytes = datagram
+            .first_chunk::<HEADER_LENGTH>()
+            .ok_or(FrameError::Truncated)?;
         let frame_length = i32_le(bytes, field::FRAME_LENGTH);
         if frame_length < 0 {
             return Err(FrameError::NegativeLength);
@@ -158,7 +160,11 @@ impl FrameHeader {
         }
         let frame_type =
             FrameType::from_wire(u16_le(bytes, field::TYPE)).ok_or(FrameError::UnknownType)?;
-        Ok(Self { frame_length, flags: bytes[field::FLAGS], frame_type })
+        Ok(Self {
+            frame_length,
+            flags: bytes[field::FLAGS],
+            frame_type,
+        })
     }
 
     /// Puts this header at the begin of `bytes`.
@@ -198,7 +204,12 @@ pub(super) fn begin<const N: usize>(
 ) {
     out.fill(0);
     if let Some(bytes) = out.first_chunk_mut() {
-        FrameHeader { frame_length, flags, frame_type }.write(bytes);
+        FrameHeader {
+            frame_length,
+            flags,
+            frame_type,
+        }
+        .write(bytes);
     }
 }
 
@@ -229,9 +240,14 @@ mod tests {
 
     #[test]
     fn types_survive_the_wire_and_reserved_ones_are_unknown() {
-        let known = (0..=u16::MAX).filter_map(FrameType::from_wire).inspect(|frame_type| {
-            assert_eq!(FrameType::from_wire(frame_type.to_wire()), Some(*frame_type));
-        });
+        let known = (0..=u16::MAX)
+            .filter_map(FrameType::from_wire)
+            .inspect(|frame_type| {
+                assert_eq!(
+                    FrameType::from_wire(frame_type.to_wire()),
+                    Some(*frame_type)
+                );
+            });
         assert_eq!(known.count(), 9);
         for reserved in [8, 9, 10, 0xFFFF] {
             assert_eq!(FrameType::from_wire(reserved), None);
@@ -245,8 +261,14 @@ mod tests {
             FrameHeader::parse(&[0, 0, 0, 0x80, 0, 0, 1, 0]),
             Err(FrameError::NegativeLength)
         );
-        assert_eq!(FrameHeader::parse(&[0, 0, 0, 0, 1, 0, 1, 0]), Err(FrameError::Version));
-        assert_eq!(FrameHeader::parse(&[0, 0, 0, 0, 0, 0, 8, 0]), Err(FrameError::UnknownType));
+        assert_eq!(
+            FrameHeader::parse(&[0, 0, 0, 0, 1, 0, 1, 0]),
+            Err(FrameError::Version)
+        );
+        assert_eq!(
+            FrameHeader::parse(&[0, 0, 0, 0, 0, 0, 8, 0]),
+            Err(FrameError::UnknownType)
+        );
     }
 
     #[test]
@@ -257,6 +279,9 @@ mod tests {
             Err(FrameError::UnexpectedType)
         );
         assert!(expect_control::<8>(&datagram, FrameType::Nak).is_ok());
-        assert_eq!(expect_control::<9>(&datagram, FrameType::Nak), Err(FrameError::Truncated));
+        assert_eq!(
+            expect_control::<9>(&datagram, FrameType::Nak),
+            Err(FrameError::Truncated)
+        );
     }
 }

@@ -65,7 +65,9 @@ impl<'a> ResolutionFrame<'a> {
     /// A fault of the common header, another type, or too few bytes for any entry.
     pub fn parse(datagram: &'a [u8]) -> Result<Self, FrameError> {
         expect_control::<MIN_LENGTH>(datagram, FrameType::Resolution)?;
-        Ok(Self { entries: datagram.get(HEADER_LENGTH..).unwrap_or_default() })
+        Ok(Self {
+            entries: datagram.get(HEADER_LENGTH..).unwrap_or_default(),
+        })
     }
 
     /// The entries in order. The first bad one is yielded as an error and is the last item.
@@ -160,7 +162,9 @@ pub struct ResolutionEntry<'a> {
 
 impl<'a> ResolutionEntry<'a> {
     fn parse(bytes: &'a [u8]) -> Result<Self, FrameError> {
-        let &[entry_type, entry_flags, ..] = bytes else { return Err(FrameError::Truncated) };
+        let &[entry_type, entry_flags, ..] = bytes else {
+            return Err(FrameError::Truncated);
+        };
         let truncated = FrameError::Truncated;
         let (_, from_address) = bytes.split_at_checked(field::ADDRESS).ok_or(truncated)?;
         let (address, from_length): (IpAddr, &[u8]) = match entry_type {
@@ -195,12 +199,19 @@ impl<'a> ResolutionEntry<'a> {
             IpAddr::V4(_) => 4,
             IpAddr::V6(_) => 16,
         };
-        align_usize(field::ADDRESS + address_length + 2 + self.name.len(), ENTRY_ALIGNMENT)
+        align_usize(
+            field::ADDRESS + address_length + 2 + self.name.len(),
+            ENTRY_ALIGNMENT,
+        )
     }
 
     fn append_to(&self, out: &mut Vec<u8>, name_length: i16) {
         let end = out.len() + self.encoded_length();
-        out.push(if self.address.is_ipv4() { TYPE_IPV4 } else { TYPE_IPV6 });
+        out.push(if self.address.is_ipv4() {
+            TYPE_IPV4
+        } else {
+            TYPE_IPV6
+        });
         out.push(if self.is_self { flags::SELF } else { 0 });
         out.extend_from_slice(&self.port.to_le_bytes());
         out.extend_from_slice(&self.age_ms.to_le_bytes());
@@ -274,8 +285,12 @@ impl<'v> ResolutionWriter<'v> {
     #[must_use]
     pub fn new(out: &'v mut Vec<u8>, length_max: usize) -> Self {
         let mut header = [0; HEADER_LENGTH];
-        FrameHeader { frame_length: 8, flags: 0, frame_type: FrameType::Resolution }
-            .write(&mut header);
+        FrameHeader {
+            frame_length: 8,
+            flags: 0,
+            frame_type: FrameType::Resolution,
+        }
+        .write(&mut header);
         out.clear();
         out.extend_from_slice(&header);
         Self { out, length_max }

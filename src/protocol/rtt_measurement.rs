@@ -109,7 +109,11 @@ impl fmt::Display for RttMeasurementFrame<'_> {
         write!(
             f,
             "RTTM {} session={} stream={} timestamp={} delta={} receiver={}",
-            if self.is_reply_requested() { "request" } else { "answer" },
+            if self.is_reply_requested() {
+                "request"
+            } else {
+                "answer"
+            },
             self.session_id(),
             self.stream_id(),
             self.echo_timestamp().get(),
@@ -162,12 +166,20 @@ impl RttMeasurement {
     /// The answer to a request, given at once.
     #[must_use]
     pub fn answer_to(request: RttMeasurementFrame<'_>) -> Self {
-        Self { is_reply_requested: false, reception_delta_ns: 0, ..Self::from(request) }
+        Self {
+            is_reply_requested: false,
+            reception_delta_ns: 0,
+            ..Self::from(request)
+        }
     }
 
     /// Writes the frame.
     pub fn encode(&self, out: &mut [u8; Self::LENGTH]) {
-        let flags = if self.is_reply_requested { flags::REPLY } else { 0 };
+        let flags = if self.is_reply_requested {
+            flags::REPLY
+        } else {
+            0
+        };
         begin(out, FrameType::RttMeasurement, 40, flags);
         write_i32(out, field::SESSION_ID, self.session_id.0);
         write_i32(out, field::STREAM_ID, self.stream_id.0);

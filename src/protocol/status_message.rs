@@ -74,7 +74,9 @@ impl<'a> StatusMessageFrame<'a> {
     pub(super) fn view(datagram: &'a [u8]) -> Result<Self, FrameError> {
         let (header, common) = expect_control(datagram, FrameType::StatusMessage)?;
         let frame_end = usize::try_from(common.frame_length).unwrap_or_default();
-        let feedback = datagram.get(StatusMessage::LENGTH..frame_end).unwrap_or_default();
+        let feedback = datagram
+            .get(StatusMessage::LENGTH..frame_end)
+            .unwrap_or_default();
         Ok(Self { header, feedback })
     }
 
@@ -166,7 +168,11 @@ impl<'a> StatusMessageFrame<'a> {
     #[must_use]
     #[inline]
     pub fn group_tag(&self) -> Option<i64> {
-        if self.feedback.len() == 8 { read_i64(self.feedback, 0) } else { None }
+        if self.feedback.len() == 8 {
+            read_i64(self.feedback, 0)
+        } else {
+            None
+        }
     }
 
     /// Whether the frame ends in the mark of "preferred" receivers that came before group tags:
@@ -284,7 +290,11 @@ impl StatusMessage {
         write_i32(out, field::SESSION_ID, self.session_id.0);
         write_i32(out, field::STREAM_ID, self.stream_id.0);
         write_i32(out, field::CONSUMPTION_TERM_ID, self.consumption_term_id.0);
-        write_i32(out, field::CONSUMPTION_TERM_OFFSET, self.consumption_term_offset.0);
+        write_i32(
+            out,
+            field::CONSUMPTION_TERM_OFFSET,
+            self.consumption_term_offset.0,
+        );
         write_i32(out, field::RECEIVER_WINDOW, self.receiver_window);
         write_i64(out, field::RECEIVER_ID, self.receiver_id.0);
         write_i64(out, field::GROUP_TAG, self.group_tag.unwrap_or_default());
