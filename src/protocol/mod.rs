@@ -2,9 +2,9 @@
 //!
 //! Data flow: the driver's receive and send endpoints hand each datagram to [`Frame::parse_for`]
 //! (or, where no role is known, [`Frame::parse`]) and get a checked view of it; what a driver sends
-//! is a plain value such as [`Setup`] or [`Nak`] that encodes itself into a fixed array. Data frames
-//! are the exception: the sender transmits log-buffer memory as it is, so [`DataHeader`] is needed
-//! only for headers that are not in a log, such as heartbeats.
+//! is a plain value such as [`Setup`] or [`Nak`], which encodes itself into a fixed array. Data
+//! frames are the exception: the sender transmits log-buffer memory as it is, so [`DataHeader`] is
+//! needed only for headers that are not in a log, such as heartbeats.
 //!
 //! Invariants: all integers are little-endian (addresses in resolution entries excepted); a view
 //! has been checked once, so its accessors cannot fail; no input makes a parser panic. A refused
