@@ -1,0 +1,217 @@
+//! The frame header inside a term: field offsets, the state word, and writing headers.
+
+use std::fmt;
+use std::sync::atomic::{Ordering, fence};
+
+use crate::base::{Position, SessionId, StreamId, TermId, align};
+use crate::memory::AtomicBuffer;
+
+/// Frames start at multiples of this.
+pub(super) const FRAME_ALIGNMENT: i32 = 32;
+/// Bytes of a frame before its payload.
+pub(super) const HEADER_LENGTH: i32 = 32;
+/// [`HEADER_LENGTH`] as a size.
+pub(super) const HEADER_SIZE: usize = 32;
+/// Bytes of the state word, `frame_length`.
+pub(super) const LENGTH_SIZE: usize = 4;
+
+/// Offsets of header fields from the start of a frame.
+pub(super) mod field {
+    pub(crate) const FLAGS: usize = 5;
+    pub(crate) const TYPE: usize = 6;
+    pub(crate) const TERM_OFFSET: usize = 8;
+    pub(crate) const SESSION_ID: usize = 12;
+    pub(crate) const STREAM_ID: usize = 16;
+    pub(crate) const TERM_ID: usize = 20;
+    pub(crate) const RESERVED_VALUE: usize = 24;
+}
+
+/// First fragment of a message.
+pub(super) const FLAG_BEGIN: u8 = 0x80;
+/// Last fragment of a message.
+pub(super) const FLAG_END: u8 = 0x40;
+/// A message in one frame.
+pub(super) const FLAGS_UNFRAGMENTED: u8 = FLAG_BEGIN | FLAG_END;
+/// Frame type of padding.
+pub(super) const TYPE_PAD: u16 = 0;
+/// Frame type of data.
+pub(super) const TYPE_DATA: u16 = 1;
+
+const _: () = assert!(field::RESERVED_VALUE + 8 == HEADER_SIZE);
+const _: () = assert!(HEADER_LENGTH == FRAME_ALIGNMENT);
+
+/// A frame in shared memory that cannot be: its length is below a header's, it reaches past the end
+/// of its term, or its position is not one where frames start. Some process misbehaves.
+///
+/// ```
+/// use aileron::base::Position;
+/// use aileron::logbuffer::{LogBuffer, LogSpec, reader};
+/// # use aileron::memory::AtomicBuffer;
+/// # let log = LogBuffer::initialise(AtomicBuffer::heap(200_704), &LogSpec::default()).unwrap();
+/// let polled = reader::poll(&log, Position(7), 10, |_, _| {});
+/// assert_eq!(polled.corruption.unwrap().position, Position(7));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Corruption {
+    /// Where in the stream the frame starts.
+    pub position: Position,
+    /// The length it claims, in bytes; 0 when the position itself is at fault.
+    pub frame_length: i32,
+}
+
+impl fmt::Display for Corruption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { position, frame_length } = self;
+        write!(f, "corrupt log buffer: frame of length {frame_length} at position {position}")
+    }
+}
+
+impl std::error::Error for Corruption {}
+
+/// An offset or length that is known not to be negative, as a size.
+#[inline]
+#[expect(clippy::cast_sign_loss, reason = "checked when it was computed; asserted in tests")]
+pub(super) const fn size(value: i32) -> usize {
+    debug_assert!(value >= 0);
+    value as usize
+}
+
+/// `length` rounded up to where the next frame may start.
+#[inline]
+pub(super) const fn aligned(length: i32) -> i32 {
+    align(length, FRAME_ALIGNMENT)
+}
+
+/// What the state word of a frame says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Slot {
+    /// Nothing there yet, or claimed and not committed.
+    Empty,
+    /// A committed frame of this length, header included, that ends within the term.
+    Committed(i32),
+    /// A length that cannot be.
+    Corrupt(i32),
+}
+
+/// Reads the state word at `offset`, which is a multiple of 32 below the term's length.
+#[inline]
+pub(super) fn slot(term: &AtomicBuffer, offset: i32, term_length: i32) -> Slot {
+    // PUBLISH(frame-length): pairs with `commit` and the other release stores of the state word.
+    let length = term.load_i32_acquire(size(offset));
+    if length <= 0 {
+        return Slot::Empty;
+    }
+    // Offset and term length are multiples of 32: what fits unrounded also fits rounded up.
+    if length < HEADER_LENGTH || length > term_length - offset {
+        return Slot::Corrupt(length);
+    }
+    Slot::Committed(length)
+}
+
+/// Type of a frame that is committed, or claimed by the caller.
+#[inline]
+pub(super) fn frame_type(term: &AtomicBuffer, offset: i32) -> u16 {
+    let at = size(offset) + field::TYPE;
+    // SAFETY: LOG-3 (committed bytes are stable): the caller acquired this frame's positive length.
+    let bytes = unsafe { term.bytes(at..at + 2) };
+    u16::from_le_bytes([bytes[0], bytes[1]])
+}
+
+/// What all frame headers of a term have in common.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FrameIds {
+    pub(super) session_id: SessionId,
+    pub(super) stream_id: StreamId,
+    pub(super) term_id: TermId,
+}
+
+/// Bytes of a header that are written: all but the length before them and the reserved value after.
+const WRITTEN_HEADER: std::ops::Range<usize> = LENGTH_SIZE..field::RESERVED_VALUE;
+
+/// The header of a frame at `offset`, from `version` to `term_id`.
+#[inline]
+fn header_bytes(
+    ids: FrameIds,
+    offset: i32,
+    flags: u8,
+    frame_type: u16,
+) -> [u8; WRITTEN_HEADER.end - WRITTEN_HEADER.start] {
+    const BASE: usize = WRITTEN_HEADER.start;
+    let mut bytes = [0; WRITTEN_HEADER.end - WRITTEN_HEADER.start];
+    let mut put = |at: usize, field: &[u8]| {
+        bytes[at - BASE..at - BASE + field.len()].copy_from_slice(field);
+    };
+    put(field::FLAGS, &[flags]);
+    put(field::TYPE, &frame_type.to_le_bytes());
+    put(field::TERM_OFFSET, &offset.to_le_bytes());
+    put(field::SESSION_ID, &ids.session_id.0.to_le_bytes());
+    put(field::STREAM_ID, &ids.stream_id.0.to_le_bytes());
+    put(field::TERM_ID, &ids.term_id.0.to_le_bytes());
+    bytes
+}
+
+/// Marks a claimed range as being written, writes its header, and returns what follows the header.
+/// `frame_length` is at least 32 and the range lies within the term.
+#[inline]
+pub(super) fn begin(
+    term: &AtomicBuffer,
+    offset: i32,
+    frame_length: i32,
+    ids: FrameIds,
+    flags: u8,
+    frame_type: u16,
+) -> &mut [u8] {
+    let start = size(offset);
+    term.store_i32_release(start, -frame_length);
+    // No byte of the frame may be seen before its negative length: the unblocker takes bytes behind
+    // a zero length for the next frame.
+    fence(Ordering::Release);
+    // SAFETY: LOG-2 (a claimed range has one writer until its length turns positive): the caller
+    // reserved this range and has not committed it.
+    let rest = unsafe { term.bytes_mut(start + LENGTH_SIZE..start + size(frame_length)) };
+    let (header, payload) = rest.split_at_mut(HEADER_SIZE - LENGTH_SIZE);
+    header[..WRITTEN_HEADER.end - WRITTEN_HEADER.start]
+        .copy_from_slice(&header_bytes(ids, offset, flags, frame_type));
+    payload
+}
+
+/// Sets the reserved value of a frame that the caller has claimed.
+#[inline]
+pub(super) fn set_reserved_value(term: &AtomicBuffer, offset: i32, value: i64) {
+    let start = size(offset);
+    // SAFETY: LOG-2, as in `begin`; the caller holds no slice of its claim now.
+    let bytes = unsafe { term.bytes_mut(start + field::RESERVED_VALUE..start + HEADER_SIZE) };
+    bytes.copy_from_slice(&value.to_le_bytes());
+}
+
+/// Makes a frame visible to readers.
+#[inline]
+pub(super) fn commit(term: &AtomicBuffer, offset: i32, frame_length: i32) {
+    // PUBLISH(frame-length): pairs with the acquire in `slot`. Header and body come first.
+    term.store_i32_release(size(offset), frame_length);
+}
+
+/// Turns a claimed range into one committed padding frame.
+pub(super) fn pad(term: &AtomicBuffer, offset: i32, length: i32, ids: FrameIds) {
+    let _ = begin(term, offset, length, ids, FLAGS_UNFRAGMENTED, TYPE_PAD);
+    commit(term, offset, length);
+}
+
+/// Commits a padding frame over a range whose owner will not: a gap that is not waited for, or the
+/// claim of a dead publisher.
+pub(super) fn overwrite_with_padding(
+    term: &AtomicBuffer,
+    offset: i32,
+    length: i32,
+    ids: FrameIds,
+) {
+    let start = size(offset);
+    // SAFETY: LOG-4 or LOG-6 (a hole of an image is the receiver's; a blocked range has lost its
+    // writer): the caller is that one party, and saw no committed frame here.
+    let header = unsafe { term.bytes_mut(start + LENGTH_SIZE..start + HEADER_SIZE) };
+    let (written, reserved) = header.split_at_mut(WRITTEN_HEADER.end - WRITTEN_HEADER.start);
+    written.copy_from_slice(&header_bytes(ids, offset, FLAGS_UNFRAGMENTED, TYPE_PAD));
+    reserved.fill(0);
+    commit(term, offset, length);
+}

@@ -1,0 +1,120 @@
+//! What the receiver does with a data datagram: validate it, and put it where it belongs.
+
+use crate::base::{Position, TermOffset, align_i64};
+use crate::memory::AtomicBuffer;
+
+use super::frame::{
+    FRAME_ALIGNMENT, HEADER_LENGTH, HEADER_SIZE, LENGTH_SIZE, TYPE_DATA, TYPE_PAD, commit, field,
+    size,
+};
+use super::geometry::TermGeometry;
+use super::log::LogBuffer;
+
+impl TermGeometry {
+    /// Checks the frames of a data datagram that claims to start at `term_offset` (`wire.md` §5.5),
+    /// and returns how many bytes of the stream it covers: 0 for a heartbeat. `None` if it is not
+    /// valid.
+    ///
+    /// ```
+    /// use aileron::base::{TermId, TermOffset};
+    /// use aileron::logbuffer::TermGeometry;
+    /// let geometry = TermGeometry::new(TermId(0), 65536).unwrap();
+    /// let heartbeat = [0; 32];
+    /// assert_eq!(geometry.validate_datagram(TermOffset(64), &heartbeat), Some(0));
+    /// assert_eq!(geometry.validate_datagram(TermOffset(65), &heartbeat), None);
+    /// assert_eq!(geometry.validate_datagram(TermOffset(64), &[0; 64]), None);
+    /// ```
+    #[must_use]
+    pub fn validate_datagram(self, term_offset: TermOffset, datagram: &[u8]) -> Option<i32> {
+        let term_length = self.term_length();
+        let start = term_offset.0;
+        if start < 0 || start >= term_length || start % FRAME_ALIGNMENT != 0 {
+            return None;
+        }
+        if is_heartbeat(datagram) {
+            return Some(0);
+        }
+        let mut offset = 0_usize;
+        let mut last_type = TYPE_DATA;
+        while let Some(frame) = datagram.get(offset..).and_then(|rest| rest.first_chunk()) {
+            let frame: &[u8; HEADER_SIZE] = frame;
+            let length = i32_at(frame, 0);
+            let frame_type = u16::from_le_bytes([frame[field::TYPE], frame[field::TYPE + 1]]);
+            if length < HEADER_LENGTH || !matches!(frame_type, TYPE_PAD | TYPE_DATA) {
+                return None;
+            }
+            let next = i64::from(start) + offset as i64;
+            let covered = align_i64(i64::from(length), i64::from(FRAME_ALIGNMENT));
+            let is_in_place = i64::from(i32_at(frame, field::TERM_OFFSET)) == next;
+            if !is_in_place || next + covered > i64::from(term_length) {
+                return None;
+            }
+            last_type = frame_type;
+            // At most a term length, as just checked.
+            offset += usize::try_from(covered).ok()?;
+        }
+        let is_whole = offset > 0
+            && (offset == datagram.len() || (offset > datagram.len() && last_type == TYPE_PAD));
+        if is_whole { i32::try_from(offset).ok() } else { None }
+    }
+}
+
+impl LogBuffer {
+    /// See [`TermGeometry::validate_datagram`].
+    #[must_use]
+    pub fn validate_datagram(&self, term_offset: TermOffset, datagram: &[u8]) -> Option<i32> {
+        self.geometry().validate_datagram(term_offset, datagram)
+    }
+
+    /// Receiver: puts a datagram, which passed [`Self::validate_datagram`], at `position`, unless
+    /// something is there already. Returns whether it was put. Heartbeats are not.
+    /// `TermRebuilder.insert`.
+    pub fn insert(&self, position: Position, datagram: &[u8]) -> bool {
+        let geometry = self.geometry();
+        let Some((index, offset)) = geometry.locate(position) else { return false };
+        let Some((first, rest)) = datagram.split_first_chunk() else { return false };
+        let first: &[u8; HEADER_SIZE] = first;
+        let length = i32_at(first, 0);
+        if length < HEADER_LENGTH || datagram.len() > size(geometry.term_length() - offset) {
+            return false;
+        }
+        let term = self.term(index);
+        let start = size(offset);
+        // Only the receiver fills holes of an image, so no ordering is needed to see its own work.
+        if term.load_i32_relaxed(start) != 0 {
+            return false;
+        }
+        // Bytes that make no whole slot lie in the padded region of a last frame: nobody reads them.
+        let (slots, _) = rest.as_chunks::<HEADER_SIZE>();
+        for (number, slot) in slots.iter().enumerate() {
+            let at = start + (number + 1) * HEADER_SIZE;
+            // The gap scan looks at the first word of any slot, so that one is never plain memory.
+            term.store_i32_relaxed(at, i32_at(slot, 0));
+            put_rest_of_slot(term, at, slot);
+        }
+        put_rest_of_slot(term, start, first);
+        // PUBLISH(frame-length): the frames behind the first can only be reached through it.
+        commit(term, offset, length);
+        true
+    }
+}
+
+/// Copies all of a slot but its first word.
+#[inline]
+fn put_rest_of_slot(term: &AtomicBuffer, at: usize, slot: &[u8; HEADER_SIZE]) {
+    // SAFETY: LOG-4 (a hole of an image is the receiver's until its first length turns positive):
+    // the first slot's length is still zero, and others look at first words only.
+    let target = unsafe { term.bytes_mut(at + LENGTH_SIZE..at + HEADER_SIZE) };
+    target.copy_from_slice(&slot[LENGTH_SIZE..]);
+}
+
+/// A header with length 0 and nothing behind it tells the sender's position (`wire.md` §5.2).
+#[inline]
+fn is_heartbeat(datagram: &[u8]) -> bool {
+    datagram.len() == HEADER_SIZE && datagram[..LENGTH_SIZE] == [0; LENGTH_SIZE]
+}
+
+#[inline]
+fn i32_at(bytes: &[u8; HEADER_SIZE], at: usize) -> i32 {
+    i32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+}

@@ -1,0 +1,112 @@
+//! Padding over what a dead publisher reserved and did not commit.
+//!
+//! The driver's conductor calls this when consumers have stood still for the unblock timeout while
+//! publishers reserved more (`driver.md` §5, `logbuffer.md` §14). Three traces are told apart by the
+//! word at the blocked position:
+//!
+//! ```text
+//! < 0          claimed, length known          pad that length
+//! = 0 … ≠ 0    reserved, header not begun     pad up to the next frame that has a length
+//! = 0 … end    same, nothing after it         pad to the end of the term and rotate
+//! ```
+//!
+//! and one by the term count: the term was filled exactly, but its last publisher did not rotate.
+//!
+//! `LogBufferUnblocker.unblock`, `TermUnblocker.unblock`.
+
+use crate::base::Position;
+use crate::memory::AtomicBuffer;
+
+use super::frame::{self, FRAME_ALIGNMENT, FrameIds, size};
+use super::geometry::TermGeometry;
+use super::log::LogBuffer;
+use super::metadata::Tail;
+
+/// What was done in a term.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// Nothing is blocked, or nothing can be done yet.
+    NoAction,
+    /// A frame was padded over.
+    Unblocked,
+    /// The rest of the term was padded over.
+    UnblockedToEnd,
+}
+
+impl LogBuffer {
+    /// Conductor: unblocks the log at `blocked`, where its consumers stand. Returns whether
+    /// something was done.
+    pub fn unblock(&self, blocked: Position) -> bool {
+        let geometry = self.geometry();
+        let Some((index, offset)) = geometry.locate(blocked) else { return false };
+        let blocked_count = geometry.term_count_at(blocked);
+        let active_count = self.active_term_count();
+        if active_count == blocked_count.wrapping_sub(1) && offset == 0 {
+            let active = TermGeometry::index_of_count(active_count);
+            let term_id = Tail::unpack(self.raw_tail(active)).term_id;
+            self.metadata().rotate(active_count, term_id);
+            return true;
+        }
+        let term_length = geometry.term_length();
+        let tail = Tail::unpack(self.raw_tail(index));
+        let ids = self.frame_ids(tail.term_id);
+        let tail_offset = tail.offset(term_length);
+        match unblock_term(self.term(index), term_length, offset, tail_offset, ids) {
+            Outcome::NoAction => false,
+            Outcome::Unblocked => true,
+            Outcome::UnblockedToEnd => {
+                self.metadata().rotate(blocked_count, tail.term_id);
+                true
+            }
+        }
+    }
+}
+
+fn unblock_term(
+    term: &AtomicBuffer,
+    term_length: i32,
+    blocked: i32,
+    tail_offset: i32,
+    ids: FrameIds,
+) -> Outcome {
+    let pad = |length: i32| frame::overwrite_with_padding(term, blocked, length, ids);
+    // PUBLISH(frame-length): this and the loads below pair with the stores of `frame`.
+    let length = term.load_i32_acquire(size(blocked));
+    if length < 0 {
+        // A claim never reaches past its term; one that says so was not written by a publisher.
+        let is_legal = length > i32::MIN && -length <= term_length - blocked;
+        if !is_legal {
+            return Outcome::NoAction;
+        }
+        pad((-length).max(frame::HEADER_LENGTH));
+        return Outcome::Unblocked;
+    }
+    if length > 0 {
+        return Outcome::NoAction;
+    }
+    let mut current = blocked + FRAME_ALIGNMENT;
+    while current < tail_offset {
+        if term.load_i32_acquire(size(current)) != 0 {
+            // The owner may have woken up and begun its frame after we saw zero.
+            if is_still_empty(term, blocked, current) {
+                pad(current - blocked);
+                return Outcome::Unblocked;
+            }
+            return Outcome::NoAction;
+        }
+        current += FRAME_ALIGNMENT;
+    }
+    if current == term_length && term.load_i32_acquire(size(blocked)) == 0 {
+        pad(term_length - blocked);
+        return Outcome::UnblockedToEnd;
+    }
+    Outcome::NoAction
+}
+
+/// Whether no slot from `from` up to `to` has a length, looked at backwards.
+fn is_still_empty(term: &AtomicBuffer, from: i32, to: i32) -> bool {
+    (size(from)..size(to))
+        .step_by(size(FRAME_ALIGNMENT))
+        .rev()
+        .all(|at| term.load_i32_acquire(at) == 0)
+}
