@@ -1,6 +1,8 @@
 //! Channels and the endpoints that carry them.
 
 pub(crate) mod destinations;
+pub(crate) mod host_port;
+pub(crate) mod interface;
 pub(crate) mod receive_endpoint;
 pub(crate) mod send_endpoint;
 pub(crate) mod udp_channel;
