@@ -92,10 +92,7 @@ impl RemoveCounter {
     }
 
     pub(super) fn encode(&self, writer: &mut Writer<'_>) {
-        writer
-            .i64(self.client_id.0)
-            .i64(self.correlation_id.0)
-            .i64(self.registration_id.0);
+        writer.i64(self.client_id.0).i64(self.correlation_id.0).i64(self.registration_id.0);
     }
 }
 
@@ -180,10 +177,7 @@ pub struct CounterReady {
 
 impl CounterReady {
     pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Self, MessageFault> {
-        Ok(Self {
-            correlation_id: reader.correlation_id()?,
-            counter_id: reader.counter_id()?,
-        })
+        Ok(Self { correlation_id: reader.correlation_id()?, counter_id: reader.counter_id()? })
     }
 
     pub(super) fn encode(&self, writer: &mut Writer<'_>) {
@@ -215,10 +209,7 @@ pub struct UnavailableCounter {
 
 impl UnavailableCounter {
     pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Self, MessageFault> {
-        Ok(Self {
-            registration_id: reader.registration_id()?,
-            counter_id: reader.counter_id()?,
-        })
+        Ok(Self { registration_id: reader.registration_id()?, counter_id: reader.counter_id()? })
     }
 
     pub(super) fn encode(&self, writer: &mut Writer<'_>) {
@@ -250,10 +241,7 @@ pub struct StaticCounter {
 
 impl StaticCounter {
     pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Self, MessageFault> {
-        Ok(Self {
-            correlation_id: reader.correlation_id()?,
-            counter_id: reader.counter_id()?,
-        })
+        Ok(Self { correlation_id: reader.correlation_id()?, counter_id: reader.counter_id()? })
     }
 
     pub(super) fn encode(&self, writer: &mut Writer<'_>) {
