@@ -28,7 +28,10 @@ pub struct ClientKeepalive {
 
 impl ClientKeepalive {
     pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Self, MessageFault> {
-        Ok(Self { client_id: reader.client_id()?, correlation_id: reader.correlation_id()? })
+        Ok(Self {
+            client_id: reader.client_id()?,
+            correlation_id: reader.correlation_id()?,
+        })
     }
 
     pub(super) fn encode(&self, writer: &mut Writer<'_>) {
@@ -60,7 +63,10 @@ pub struct ClientClose {
 
 impl ClientClose {
     pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Self, MessageFault> {
-        Ok(Self { client_id: reader.client_id()?, correlation_id: reader.correlation_id()? })
+        Ok(Self {
+            client_id: reader.client_id()?,
+            correlation_id: reader.correlation_id()?,
+        })
     }
 
     pub(super) fn encode(&self, writer: &mut Writer<'_>) {
@@ -103,7 +109,10 @@ impl<'a> TerminateDriver<'a> {
     }
 
     pub(super) fn encode(&self, writer: &mut Writer<'_>) {
-        writer.i64(self.client_id.0).i64(self.correlation_id.0).bytes(self.token);
+        writer
+            .i64(self.client_id.0)
+            .i64(self.correlation_id.0)
+            .bytes(self.token);
     }
 }
 
@@ -142,7 +151,10 @@ impl GetNextAvailableSessionId {
     }
 
     pub(super) fn encode(&self, writer: &mut Writer<'_>) {
-        writer.i64(self.client_id.0).i64(self.correlation_id.0).i32(self.stream_id.0);
+        writer
+            .i64(self.client_id.0)
+            .i64(self.correlation_id.0)
+            .i32(self.stream_id.0);
     }
 }
 
@@ -167,7 +179,9 @@ pub struct ClientTimeout {
 
 impl ClientTimeout {
     pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Self, MessageFault> {
-        Ok(Self { client_id: reader.client_id()? })
+        Ok(Self {
+            client_id: reader.client_id()?,
+        })
     }
 
     pub(super) fn encode(&self, writer: &mut Writer<'_>) {
@@ -199,10 +213,15 @@ pub struct NextAvailableSessionId {
 
 impl NextAvailableSessionId {
     pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Self, MessageFault> {
-        Ok(Self { correlation_id: reader.correlation_id()?, next_session_id: reader.session_id()? })
+        Ok(Self {
+            correlation_id: reader.correlation_id()?,
+            next_session_id: reader.session_id()?,
+        })
     }
 
     pub(super) fn encode(&self, writer: &mut Writer<'_>) {
-        writer.i64(self.correlation_id.0).i32(self.next_session_id.0);
+        writer
+            .i64(self.correlation_id.0)
+            .i32(self.next_session_id.0);
     }
 }

@@ -187,10 +187,16 @@ mod tests {
     #[test]
     fn lengths_are_not_believed() {
         let negative = (-1i32).to_le_bytes();
-        assert_eq!(Reader::new(&negative).bytes(), Err(MessageFault::NegativeLength));
+        assert_eq!(
+            Reader::new(&negative).bytes(),
+            Err(MessageFault::NegativeLength)
+        );
         let huge = i32::MAX.to_le_bytes();
         assert_eq!(Reader::new(&huge).bytes(), Err(MessageFault::Truncated));
-        assert_eq!(Reader::new(b"\x01\0\0\0\xFF").text(), Err(MessageFault::Text));
+        assert_eq!(
+            Reader::new(b"\x01\0\0\0\xFF").text(),
+            Err(MessageFault::Text)
+        );
     }
 
     #[test]

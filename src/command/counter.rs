@@ -92,7 +92,10 @@ impl RemoveCounter {
     }
 
     pub(super) fn encode(&self, writer: &mut Writer<'_>) {
-        writer.i64(self.client_id.0).i64(self.correlation_id.0).i64(self.registration_id.0);
+        writer
+            .i64(self.client_id.0)
+            .i64(self.correlation_id.0)
+            .i64(self.registration_id.0);
     }
 }
 
@@ -177,7 +180,10 @@ pub struct CounterReady {
 
 impl CounterReady {
     pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Self, MessageFault> {
-        Ok(Self { correlation_id: reader.correlation_id()?, counter_id: reader.counter_id()? })
+        Ok(Self {
+            correlation_id: reader.correlation_id()?,
+            counter_id: reader.counter_id()?,
+        })
     }
 
     pub(super) fn encode(&self, writer: &mut Writer<'_>) {
@@ -209,7 +215,10 @@ pub struct UnavailableCounter {
 
 impl UnavailableCounter {
     pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Self, MessageFault> {
-        Ok(Self { registration_id: reader.registration_id()?, counter_id: reader.counter_id()? })
+        Ok(Self {
+            registration_id: reader.registration_id()?,
+            counter_id: reader.counter_id()?,
+        })
     }
 
     pub(super) fn encode(&self, writer: &mut Writer<'_>) {
@@ -241,7 +250,10 @@ pub struct StaticCounter {
 
 impl StaticCounter {
     pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Self, MessageFault> {
-        Ok(Self { correlation_id: reader.correlation_id()?, counter_id: reader.counter_id()? })
+        Ok(Self {
+            correlation_id: reader.correlation_id()?,
+            counter_id: reader.counter_id()?,
+        })
     }
 
     pub(super) fn encode(&self, writer: &mut Writer<'_>) {

@@ -44,3 +44,6 @@ pub use subscription::{AddSubscription, RemoveSubscription, SubscriptionReady};
 
 /// Version 1.0.0 of this protocol, as the driver publishes it in a system counter.
 pub const CONTROL_PROTOCOL_VERSION: i32 = 1 << 16;
+
+#[cfg(test)]
+mod tests;

@@ -113,7 +113,11 @@ impl RemovePublication {
 
     /// Clients of old leave the flags away; there is no form in between.
     fn decode_flags(reader: &mut Reader<'_>) -> Result<i64, MessageFault> {
-        if reader.length() == LEGACY_LENGTH { Ok(0) } else { reader.i64() }
+        if reader.length() == LEGACY_LENGTH {
+            Ok(0)
+        } else {
+            reader.i64()
+        }
     }
 }
 
@@ -246,8 +250,14 @@ impl<'a> PublicationError<'a> {
             .i32(self.stream_id.0)
             .i64(self.receiver_id.0)
             .i64(self.group_tag);
-        encode_address(self.source.unwrap_or((Ipv4Addr::LOCALHOST, 0).into()), writer);
-        writer.i32(self.code.to_wire()).bytes(self.message).pad_to(PUBLICATION_ERROR_LENGTH_MIN);
+        encode_address(
+            self.source.unwrap_or((Ipv4Addr::LOCALHOST, 0).into()),
+            writer,
+        );
+        writer
+            .i32(self.code.to_wire())
+            .bytes(self.message)
+            .pad_to(PUBLICATION_ERROR_LENGTH_MIN);
     }
 }
 
@@ -266,9 +276,14 @@ fn decode_address(reader: &mut Reader<'_>) -> Result<Option<SocketAddr>, Message
 /// See [`decode_address`].
 fn encode_address(address: SocketAddr, writer: &mut Writer<'_>) {
     match address.ip() {
-        IpAddr::V4(ip) => {
-            writer.u16(ADDRESS_IPV4).u16(address.port()).raw(&ip.octets()).raw(&[0; 12])
-        }
-        IpAddr::V6(ip) => writer.u16(ADDRESS_IPV6).u16(address.port()).raw(&ip.octets()),
+        IpAddr::V4(ip) => writer
+            .u16(ADDRESS_IPV4)
+            .u16(address.port())
+            .raw(&ip.octets())
+            .raw(&[0; 12]),
+        IpAddr::V6(ip) => writer
+            .u16(ADDRESS_IPV6)
+            .u16(address.port())
+            .raw(&ip.octets()),
     };
 }

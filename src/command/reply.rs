@@ -25,7 +25,9 @@ pub struct OperationSuccess {
 
 impl OperationSuccess {
     pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Self, MessageFault> {
-        Ok(Self { correlation_id: reader.correlation_id()? })
+        Ok(Self {
+            correlation_id: reader.correlation_id()?,
+        })
     }
 
     pub(super) fn encode(&self, writer: &mut Writer<'_>) {
@@ -68,6 +70,9 @@ impl<'a> ErrorResponse<'a> {
     }
 
     pub(super) fn encode(&self, writer: &mut Writer<'_>) {
-        writer.i64(self.correlation_id.0).i32(self.code.to_wire()).bytes(self.message);
+        writer
+            .i64(self.correlation_id.0)
+            .i32(self.code.to_wire())
+            .bytes(self.message);
     }
 }

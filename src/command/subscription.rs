@@ -90,7 +90,10 @@ impl RemoveSubscription {
     }
 
     pub(super) fn encode(&self, writer: &mut Writer<'_>) {
-        writer.i64(self.client_id.0).i64(self.correlation_id.0).i64(self.registration_id.0);
+        writer
+            .i64(self.client_id.0)
+            .i64(self.correlation_id.0)
+            .i64(self.registration_id.0);
     }
 }
 
@@ -125,6 +128,8 @@ impl SubscriptionReady {
     }
 
     pub(super) fn encode(&self, writer: &mut Writer<'_>) {
-        writer.i64(self.correlation_id.0).i32(self.channel_status_counter_id.0);
+        writer
+            .i64(self.correlation_id.0)
+            .i32(self.channel_status_counter_id.0);
     }
 }

@@ -230,10 +230,10 @@ impl fmt::Debug for DataFrame<'_> {
 
 impl fmt::Display for DataFrame<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = match self.frame_type {
-            _ if self.is_heartbeat() => "HEARTBEAT",
-            FrameType::Pad => "PAD",
-            _ => "DATA",
+        let name = match (self.is_heartbeat(), self.is_padding()) {
+            (true, _) => "HEARTBEAT",
+            (false, true) => "PAD",
+            (false, false) => "DATA",
         };
         write!(
             f,

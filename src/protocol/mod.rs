@@ -38,3 +38,6 @@ pub use response_setup::{ResponseSetup, ResponseSetupFrame};
 pub use rtt_measurement::{RttMeasurement, RttMeasurementFrame};
 pub use setup::{Setup, SetupFrame};
 pub use status_message::{StatusMessage, StatusMessageFrame};
+
+#[cfg(test)]
+mod tests;
