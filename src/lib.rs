@@ -7,7 +7,7 @@
 //! |---|---|
 //! | [`base`] | units and arithmetic |
 //! | [`memory`] (*unsafe*) | mapped and heap regions, typed atomic access |
-//! | [`concurrent`] (*unsafe*) | ring buffer, broadcast, counters, error log, queues over regions |
+//! | [`concurrent`] | ring buffer, broadcast, counters, error log, queues over regions |
 //! | [`protocol`] | the datagram frames |
 //! | [`command`] | the messages between client and driver |
 //! | [`uri`] | channel URIs |
@@ -26,15 +26,7 @@
 )]
 pub mod memory;
 
-#[expect(
-    unsafe_code,
-    reason = "reads and writes byte ranges that its algorithms claimed"
-)]
-pub mod concurrent;
-#[expect(
-    unsafe_code,
-    reason = "reads and writes byte ranges that its algorithms claimed"
-)]
+#[expect(unsafe_code, reason = "reads and writes byte ranges that its algorithms claimed")]
 pub mod logbuffer;
 #[expect(unsafe_code, reason = "wraps system calls")]
 pub mod sys;
@@ -43,6 +35,7 @@ pub mod base;
 pub mod client;
 pub mod cnc;
 pub mod command;
+pub mod concurrent;
 pub mod driver;
 pub mod net;
 pub mod port;
