@@ -41,7 +41,11 @@ pub fn default_directory() -> PathBuf {
         .or_else(sys::user_name)
         .unwrap_or_else(|| "default".to_owned());
     let shared_memory = Path::new("/dev/shm");
-    let parent = if shared_memory.is_dir() { shared_memory.into() } else { std::env::temp_dir() };
+    let parent = if shared_memory.is_dir() {
+        shared_memory.into()
+    } else {
+        std::env::temp_dir()
+    };
     parent.join(format!("aeron-{user}"))
 }
 
@@ -51,13 +55,26 @@ pub fn default_directory() -> PathBuf {
 /// The file is missing or cannot be mapped; or it is not (yet) that of a driver.
 pub fn map_cnc(directory: &Path, is_read_only: bool) -> Result<Cnc, MapCncError> {
     let path = directory.join(CNC_FILE_NAME);
-    let failed = |source| MapCncError::Io { path: path.clone(), source };
-    let file =
-        OpenOptions::new().read(true).write(!is_read_only).open(&path).map_err(failed)?;
+    let failed = |source| MapCncError::Io {
+        path: path.clone(),
+        source,
+    };
+    let file = OpenOptions::new()
+        .read(true)
+        .write(!is_read_only)
+        .open(&path)
+        .map_err(failed)?;
     let length = usize::try_from(file.metadata().map_err(failed)?.len()).unwrap_or(usize::MAX);
-    let map = if is_read_only { map_file_read_only } else { map_file };
+    let map = if is_read_only {
+        map_file_read_only
+    } else {
+        map_file
+    };
     let buffer = map(&file, length).map_err(failed)?;
-    Cnc::attach(buffer).map_err(|source| MapCncError::Content { path: path.clone(), source })
+    Cnc::attach(buffer).map_err(|source| MapCncError::Content {
+        path: path.clone(),
+        source,
+    })
 }
 
 /// Why a CnC file could not be used.
@@ -162,7 +179,11 @@ impl fmt::Display for DirectoryError {
                 "{}: {source}; set aeron.dir.delete.on.start=true to replace the directory",
                 cnc_file.display()
             ),
-            Self::Io { action, path, source } => {
+            Self::Io {
+                action,
+                path,
+                source,
+            } => {
                 write!(f, "cannot {action} {}: {source}", path.display())
             }
         }
@@ -229,13 +250,17 @@ fn check_abandoned(
             Err(MapCncError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 return Ok(());
             }
-            Err(MapCncError::Content { source, .. }) if source.is_version_mismatch() => {
+            Err(MapCncError::Content { source, .. })
+                if matches!(source, CncError::VersionMismatch { .. }) =>
+            {
                 return Err(DirectoryError::Incompatible { cnc_file, source });
             }
             Err(error) => {
                 // A driver may be writing the file right now; one that died meanwhile never ends.
                 if age_of(&cnc_file) > policy.driver_timeout {
-                    warn(&format!("{error}; its driver died while starting: replacing it"));
+                    warn(&format!(
+                        "{error}; its driver died while starting: replacing it"
+                    ));
                     return Ok(());
                 }
                 std::thread::sleep(POLL_PERIOD);
@@ -246,19 +271,24 @@ fn check_abandoned(
 
 fn age_of(path: &Path) -> Duration {
     let modified = fs::metadata(path).and_then(|m| m.modified());
-    modified.ok().and_then(|m| m.elapsed().ok()).unwrap_or_default()
+    modified
+        .ok()
+        .and_then(|m| m.elapsed().ok())
+        .unwrap_or_default()
 }
 
 /// Keeps the errors that a dead driver left behind, next to its directory.
 fn save_error_log(directory: &Path, warn: &dyn Fn(&str)) {
-    let Ok(cnc) = map_cnc(directory, true) else { return };
+    let Ok(cnc) = map_cnc(directory, true) else {
+        return;
+    };
     let mut text = String::new();
     read_error_log(&cnc.error_log_buffer(), EpochMillis(0), |e| {
         text.push_str(&format!(
             "\n{} observations from {} to {} for:\n {}\n",
             e.observation_count,
-            format_utc(e.first_observation),
-            format_utc(e.last_observation),
+            format_utc(e.first),
+            format_utc(e.last),
             e.text
         ));
     });
@@ -271,13 +301,19 @@ fn save_error_log(directory: &Path, warn: &dyn Fn(&str)) {
     let path = PathBuf::from(name);
     match fs::write(&path, text) {
         Ok(()) => warn(&format!("Existing errors saved to: {}", path.display())),
-        Err(error) => warn(&format!("cannot save errors to {}: {error}", path.display())),
+        Err(error) => warn(&format!(
+            "cannot save errors to {}: {error}",
+            path.display()
+        )),
     }
 }
 
 /// `2025-01-31 14:02:07.015+0000`.
 pub(super) fn format_utc(time: EpochMillis) -> String {
-    let (days, ms) = (time.get().div_euclid(86_400_000), time.get().rem_euclid(86_400_000));
+    let (days, ms) = (
+        time.get().div_euclid(86_400_000),
+        time.get().rem_euclid(86_400_000),
+    );
     let (year, month, day) = civil_from_days(days);
     let (hour, minute) = (ms / 3_600_000, ms / 60_000 % 60);
     let (second, milli) = (ms / 1000 % 60, ms % 1000);
@@ -295,7 +331,11 @@ const fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let month = if month_from_march < 10 {
+        month_from_march + 3
+    } else {
+        month_from_march - 9
+    };
     let year = year_of_era + era * 400;
     (if month <= 2 { year + 1 } else { year }, month, day)
 }
@@ -320,7 +360,11 @@ pub(super) fn io_error(
     path: &Path,
 ) -> impl FnOnce(io::Error) -> DirectoryError {
     let path = path.to_owned();
-    move |source| DirectoryError::Io { action, path, source }
+    move |source| DirectoryError::Io {
+        action,
+        path,
+        source,
+    }
 }
 
 #[cfg(test)]
@@ -330,7 +374,10 @@ mod tests {
     #[test]
     fn times_are_written_as_the_tools_write_them() {
         assert_eq!(format_utc(EpochMillis(0)), "1970-01-01 00:00:00.000+0000");
-        assert_eq!(format_utc(EpochMillis(1_709_210_096_789)), "2024-02-29 12:34:56.789+0000");
+        assert_eq!(
+            format_utc(EpochMillis(1_709_210_096_789)),
+            "2024-02-29 12:34:56.789+0000"
+        );
         assert_eq!(format_utc(EpochMillis(-1)), "1969-12-31 23:59:59.999+0000");
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::logbuffer::{
-    LogBuffer, LogKind, LogName, LogOpener, LogSpec, LogStore, OpenError, StoreError, log_length,
+    LogBuffer, LogName, LogOpener, LogSpec, LogStore, OpenError, StoreError, log_length,
 };
 use crate::memory::{AtomicBuffer, map_file};
 use crate::sys;
@@ -19,7 +19,10 @@ pub(super) struct MappedLogStore {
 
 impl MappedLogStore {
     pub(super) fn new(directory: &Path, performs_storage_checks: bool) -> Self {
-        Self { directory: directory.to_owned(), performs_storage_checks }
+        Self {
+            directory: directory.to_owned(),
+            performs_storage_checks,
+        }
     }
 
     fn check_space(&self, needed: u64) -> Result<(), StoreError> {
@@ -40,15 +43,11 @@ impl LogStore for MappedLogStore {
         name: &LogName,
         spec: &LogSpec,
     ) -> Result<(LogBuffer, String), StoreError> {
-        let folder = match name.kind {
-            LogKind::Publication => "publications",
-            LogKind::Image => "images",
-        };
-        let path = self.directory.join(folder).join(format!("{}.logbuffer", name.id));
+        let path = self.directory.join(name.to_string());
         let length = log_length(spec.term_length, spec.page_size);
         self.check_space(length)?;
         let log = create_log(&path, length, spec).inspect_err(|error| {
-            if !matches!(error, StoreError::Exists { .. }) {
+            if !matches!(error, StoreError::Exists(_)) {
                 let _ = fs::remove_file(&path);
             }
         })?;
@@ -57,32 +56,52 @@ impl LogStore for MappedLogStore {
 
     fn delete(&mut self, path: &str) -> Result<(), StoreError> {
         match fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::Io(error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(path)(error)),
             Ok(()) | Err(_) => Ok(()),
         }
     }
 
     fn usable_space(&self) -> Result<u64, StoreError> {
-        sys::usable_space(&self.directory).map_err(StoreError::Io)
+        sys::usable_space(&self.directory).map_err(failed(&self.directory.to_string_lossy()))
+    }
+}
+
+fn failed(path: &str) -> impl FnOnce(io::Error) -> StoreError {
+    move |source| StoreError::Io {
+        path: path.to_owned(),
+        source,
     }
 }
 
 fn create_log(path: &Path, length: u64, spec: &LogSpec) -> Result<LogBuffer, StoreError> {
-    let file = OpenOptions::new().read(true).write(true).create_new(true).open(path).map_err(
-        |error| match error.kind() {
-            io::ErrorKind::AlreadyExists => {
-                StoreError::Exists { path: path.to_string_lossy().into_owned() }
-            }
-            _ => StoreError::Io(error),
-        },
-    )?;
+    let name = path.to_string_lossy();
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => StoreError::Exists(name.clone().into_owned()),
+            _ => failed(&name)(error),
+        })?;
     if spec.sparse {
-        file.set_len(length).map_err(StoreError::Io)?;
+        file.set_len(length).map_err(failed(&name))?;
     } else {
-        sys::allocate_file(&file, length).map_err(StoreError::Io)?;
+        sys::allocate_file(&file, length).map_err(|error| match error.kind() {
+            io::ErrorKind::StorageFull => {
+                let available = sys::usable_space(path).unwrap_or(0);
+                StoreError::NoSpace {
+                    needed: length,
+                    available,
+                }
+            }
+            _ => failed(&name)(error),
+        })?;
     }
-    let mapped = usize::try_from(length).map_err(io::Error::other).map_err(StoreError::Io)?;
-    let buffer = map_file(&file, mapped).map_err(StoreError::Io)?;
+    let mapped = usize::try_from(length)
+        .map_err(io::Error::other)
+        .map_err(failed(&name))?;
+    let buffer = map_file(&file, mapped).map_err(failed(&name))?;
     if !spec.sparse {
         pre_touch(&buffer, spec.page_size);
     }
@@ -98,11 +117,27 @@ pub(super) struct MappedLogOpener {
 
 impl LogOpener for MappedLogOpener {
     fn open(&self, path: &str) -> Result<LogBuffer, OpenError> {
-        let file = OpenOptions::new().read(true).write(true).open(path).map_err(OpenError::Io)?;
-        let length = file.metadata().map_err(OpenError::Io)?.len();
-        let length = usize::try_from(length).map_err(io::Error::other).map_err(OpenError::Io)?;
-        let buffer = map_file(&file, length).map_err(OpenError::Io)?;
-        let log = LogBuffer::attach(buffer.clone())?;
+        let failed = |source: io::Error| match source.kind() {
+            io::ErrorKind::NotFound => OpenError::NotFound(path.to_owned()),
+            _ => OpenError::Io {
+                path: path.to_owned(),
+                source,
+            },
+        };
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(path)
+            .map_err(failed)?;
+        let length = file.metadata().map_err(failed)?.len();
+        let length = usize::try_from(length)
+            .map_err(io::Error::other)
+            .map_err(failed)?;
+        let buffer = map_file(&file, length).map_err(failed)?;
+        let log = LogBuffer::attach(buffer.clone()).map_err(|source| OpenError::Invalid {
+            path: path.to_owned(),
+            source,
+        })?;
         if self.pre_touches {
             pre_touch(&buffer, log.metadata().page_size());
         }
@@ -115,5 +150,64 @@ fn pre_touch(buffer: &AtomicBuffer, page_size: i32) {
     let stride = usize::try_from(page_size).unwrap_or(4096).max(4096);
     for offset in (0..buffer.len()).step_by(stride) {
         let _ = buffer.compare_exchange_i32_seq_cst(offset, 0, 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::logbuffer::LogFileKind;
+
+    fn store() -> (tempfile::TempDir, MappedLogStore) {
+        let directory = tempfile::tempdir().expect("a directory");
+        for folder in super::super::directory::LOG_FOLDERS {
+            fs::create_dir(directory.path().join(folder)).expect("a folder");
+        }
+        let store = MappedLogStore::new(directory.path(), true);
+        (directory, store)
+    }
+
+    fn small(sparse: bool) -> LogSpec {
+        LogSpec {
+            term_length: 64 * 1024,
+            sparse,
+            ..LogSpec::default()
+        }
+    }
+
+    #[test]
+    fn a_log_is_created_once_opened_by_its_path_and_deleted() {
+        for sparse in [true, false] {
+            let (_directory, mut store) = store();
+            let name = LogName {
+                kind: LogFileKind::Publication,
+                id: 7,
+            };
+            let (log, path) = store.create(&name, &small(sparse)).expect("created");
+            assert!(path.ends_with("publications/7.logbuffer"), "{path}");
+            let again = store.create(&name, &small(sparse)).expect_err("taken");
+            assert!(matches!(again, StoreError::Exists(_)), "{again}");
+            let opened = MappedLogOpener { pre_touches: true }
+                .open(&path)
+                .expect("opened");
+            log.set_connected(true);
+            assert!(opened.is_connected());
+            store.delete(&path).expect("deleted");
+            let gone = MappedLogOpener { pre_touches: false }
+                .open(&path)
+                .expect_err("gone");
+            assert!(matches!(gone, OpenError::NotFound(_)), "{gone}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_no_log_is_refused() {
+        let (directory, _) = store();
+        let path = directory.path().join("publications/1.logbuffer");
+        for length in [0, 100, 4096, 200_704] {
+            fs::write(&path, vec![0xA5; length]).expect("written");
+            let opened = MappedLogOpener { pre_touches: false }.open(&path.to_string_lossy());
+            assert!(opened.is_err(), "{length} bytes of garbage");
+        }
     }
 }
