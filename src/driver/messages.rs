@@ -4,12 +4,18 @@
 //! receiver while it is in use, and comes back in a `…Closed` message, so that the conductor closes
 //! the socket and frees the counters. The sending and receiving halves of publications and images
 //! travel the same way.
+//!
+//! A producer never waits for a consumer: what a full queue refuses stays in the producer's
+//! [`Outbox`] and goes out in a later duty cycle. So no threading mode can deadlock, not even the
+//! ones in which both ends of a queue run on one thread.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use crate::base::{
     CorrelationId, Position, ReceiverId, RegistrationId, SessionId, StreamId, TermId, TermOffset,
 };
+use crate::concurrent::{AtomicCounter, BoundedQueue};
 use crate::driver::image;
 use crate::driver::media::receive_endpoint::{ReceiveEndpoint, ReceiveTransport};
 use crate::driver::media::send_endpoint::SendEndpoint;
@@ -17,6 +23,55 @@ use crate::driver::publication::network;
 
 /// Entries each queue between two agents holds.
 pub(crate) const QUEUE_CAPACITY: usize = 1024;
+
+/// The producing end of a queue between agents.
+///
+/// [`Outbox::send`] always succeeds. Messages keep their order. What the queue refuses is kept here;
+/// the owner calls [`Outbox::flush`] at the top of each duty cycle, and takes on no new work that
+/// would send more while [`Outbox::is_full`], which bounds the backlog by the work of one cycle.
+pub(crate) struct Outbox<M> {
+    queue: BoundedQueue<M>,
+    backlog: VecDeque<M>,
+    failed_offers: AtomicCounter,
+}
+
+impl<M> Outbox<M> {
+    /// An outbox in front of `queue` that counts refusals in `failed_offers`.
+    pub(crate) const fn new(queue: BoundedQueue<M>, failed_offers: AtomicCounter) -> Self {
+        Self { queue, backlog: VecDeque::new(), failed_offers }
+    }
+
+    /// Sends now if the queue has room, otherwise as soon as it has.
+    pub(crate) fn send(&mut self, message: M) {
+        if !self.backlog.is_empty() {
+            self.backlog.push_back(message);
+            return;
+        }
+        if let Err(refused) = self.queue.push(message) {
+            self.failed_offers.add(1);
+            self.backlog.push_back(refused);
+        }
+    }
+
+    /// Sends what was refused earlier, as far as there is room. Returns how many messages went.
+    pub(crate) fn flush(&mut self) -> usize {
+        let mut sent = 0;
+        while let Some(message) = self.backlog.pop_front() {
+            if let Err(refused) = self.queue.push(message) {
+                self.failed_offers.add(1);
+                self.backlog.push_front(refused);
+                break;
+            }
+            sent += 1;
+        }
+        sent
+    }
+
+    /// Whether the next message would have to wait.
+    pub(crate) fn is_full(&self) -> bool {
+        !self.backlog.is_empty() || self.queue.is_full()
+    }
+}
 
 /// Names a channel endpoint, send or receive; never reused while the driver lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -6,3 +6,4 @@ pub(crate) mod interface;
 pub(crate) mod receive_endpoint;
 pub(crate) mod send_endpoint;
 pub(crate) mod udp_channel;
+pub(crate) mod wildcard_ports;

@@ -1,0 +1,44 @@
+//! Why a command failed.
+
+use std::fmt;
+
+use crate::command::ErrorCode;
+use crate::concurrent::CountersFull;
+
+/// Why a client's command was rejected, or an internal one failed: what `ON_ERROR` tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CommandFailure {
+    /// The kind of error.
+    pub(crate) code: ErrorCode,
+    /// The value at fault and what is wrong with it.
+    pub(crate) text: String,
+}
+
+impl CommandFailure {
+    /// An error of any kind.
+    pub(crate) fn new(code: ErrorCode, text: impl Into<String>) -> Self {
+        Self { code, text: text.into() }
+    }
+
+    /// The channel or one of its parameters is at fault.
+    pub(crate) fn invalid_channel(text: impl Into<String>) -> Self {
+        Self::new(ErrorCode::InvalidChannel, text)
+    }
+
+    /// Anything that has no code of its own.
+    pub(crate) fn generic(text: impl Into<String>) -> Self {
+        Self::new(ErrorCode::GenericError, text)
+    }
+}
+
+impl fmt::Display for CommandFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl From<CountersFull> for CommandFailure {
+    fn from(full: CountersFull) -> Self {
+        Self::generic(full.to_string())
+    }
+}
