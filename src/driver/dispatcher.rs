@@ -1,1 +1,568 @@
-//! (being built)
+//! From (stream, session) to image, and what to do where there is none (`driver.md` §7.3-7.6).
+//!
+//! One per receive endpoint. It holds which streams and sessions are wanted and one state per
+//! session that it has heard of:
+//!
+//! ```text
+//!            data                        SETUP                  image added
+//! (nothing) ─────▶ PendingSetup ───────────────▶ InitInProgress ───────────▶ Active
+//!     ▲  │              │ 1 s                          │ failed                │ removed
+//!     │  │ unwanted     ▼                              ▼                       ▼
+//!     │  └─▶ NoInterest                                        OnCoolDown (unless it ended)
+//! ```
+//!
+//! A session has a state only while its stream is wanted. The sessions that mere datagrams can add
+//! (`PendingSetup`, `NoInterest`) are bounded in number: past the bound they are not remembered,
+//! which costs repeated look-ups and nothing else. The maps are ordered, so what happens does not
+//! depend on hashing, and session ids chosen by an attacker cannot degrade them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::base::{CorrelationId, SessionId, StreamId};
+
+/// Sessions per endpoint for which a SETUP was elicited and has not come yet.
+pub(crate) const PENDING_SESSIONS_MAX: usize = 1_024;
+
+/// Sessions per endpoint remembered only because nobody wants them.
+pub(crate) const UNWANTED_SESSIONS_MAX: usize = 1_024;
+
+/// Where the receiver keeps an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ImageSlot(pub(crate) usize);
+
+/// What to do with a data frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DataAction {
+    /// Nothing.
+    Drop,
+    /// Insert it into this image.
+    Insert(ImageSlot),
+    /// Ask for a SETUP.
+    Elicit,
+}
+
+/// What to do with a SETUP frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SetupAction {
+    /// Nothing.
+    Drop,
+    /// The stream has all the images it may have.
+    LimitExceeded,
+    /// Tell this image that its sender speaks through the transport.
+    Connect(ImageSlot),
+    /// Have an image created.
+    Create,
+}
+
+/// A command named a subscription that was never added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct UnknownSubscription;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SessionState {
+    /// A SETUP was asked for.
+    PendingSetup,
+    /// The conductor is creating an image.
+    InitInProgress,
+    /// The image died; the session may not come back yet.
+    OnCoolDown,
+    /// No subscription matches.
+    NoInterest,
+    /// Frames go into this image.
+    Active { slot: ImageSlot, image: CorrelationId },
+}
+
+#[derive(Debug, Default)]
+struct StreamInterest {
+    is_all_sessions: bool,
+    sessions: BTreeSet<SessionId>,
+    active_images: usize,
+}
+
+impl StreamInterest {
+    fn wants(&self, session_id: SessionId) -> bool {
+        self.is_all_sessions || self.sessions.contains(&session_id)
+    }
+
+    fn is_empty(&self) -> bool {
+        !self.is_all_sessions && self.sessions.is_empty()
+    }
+}
+
+/// Routes the frames of one receive endpoint.
+#[derive(Debug)]
+pub(crate) struct Dispatcher {
+    interests: BTreeMap<StreamId, StreamInterest>,
+    states: BTreeMap<(StreamId, SessionId), SessionState>,
+    stream_session_limit: usize,
+    pending_sessions: usize,
+    unwanted_sessions: usize,
+}
+
+impl Dispatcher {
+    /// Wants nothing yet; allows `stream_session_limit` images per stream.
+    pub(crate) fn new(stream_session_limit: i32) -> Self {
+        Self {
+            interests: BTreeMap::new(),
+            states: BTreeMap::new(),
+            stream_session_limit: usize::try_from(stream_session_limit).unwrap_or(0),
+            pending_sessions: 0,
+            unwanted_sessions: 0,
+        }
+    }
+
+    /// Whether any stream is wanted.
+    pub(crate) fn has_interest(&self) -> bool {
+        !self.interests.is_empty()
+    }
+
+    /// A stream is wanted, or one session of it.
+    pub(crate) fn add_subscription(&mut self, stream_id: StreamId, session_id: Option<SessionId>) {
+        let interest = self.interests.entry(stream_id).or_default();
+        if let Some(session_id) = session_id {
+            interest.sessions.insert(session_id);
+            self.remove_state_if(stream_id, session_id, SessionState::NoInterest);
+        } else {
+            interest.is_all_sessions = true;
+            self.retain_states(stream_id, |_, state| *state != SessionState::NoInterest);
+        }
+    }
+
+    /// A stream, or one session of it, is not wanted any more. Returns the images that thereby lost
+    /// their place and are to drain.
+    ///
+    /// # Errors
+    /// It was not wanted.
+    pub(crate) fn remove_subscription(
+        &mut self,
+        stream_id: StreamId,
+        session_id: Option<SessionId>,
+    ) -> Result<Vec<ImageSlot>, UnknownSubscription> {
+        let interest = self.interests.get_mut(&stream_id).ok_or(UnknownSubscription)?;
+        if let Some(session_id) = session_id {
+            if !interest.sessions.remove(&session_id) {
+                return Err(UnknownSubscription);
+            }
+        } else {
+            interest.is_all_sessions = false;
+        }
+        let is_all_sessions = interest.is_all_sessions;
+        let kept = interest.sessions.clone();
+        let dropped = self.retain_states(stream_id, |session, state| {
+            is_all_sessions || kept.contains(&session) || *state == SessionState::NoInterest
+        });
+        if self.interests.get(&stream_id).is_some_and(StreamInterest::is_empty) {
+            self.retain_states(stream_id, |_, _| false);
+            self.interests.remove(&stream_id);
+        }
+        Ok(dropped)
+    }
+
+    /// An image was created for a session. Nothing happens if its stream is no longer wanted; the
+    /// image then receives nothing. Returns whether it was registered.
+    pub(crate) fn add_image(
+        &mut self,
+        stream_id: StreamId,
+        session_id: SessionId,
+        image: CorrelationId,
+        slot: ImageSlot,
+    ) -> bool {
+        if !self.interests.get(&stream_id).is_some_and(|interest| interest.wants(session_id)) {
+            return false;
+        }
+        self.set_state(stream_id, session_id, SessionState::Active { slot, image });
+        true
+    }
+
+    /// An image is gone. Unless it `has_ended`, its session may not come back before
+    /// [`Self::remove_cool_down`].
+    pub(crate) fn remove_image(
+        &mut self,
+        stream_id: StreamId,
+        session_id: SessionId,
+        image: CorrelationId,
+        has_ended: bool,
+    ) {
+        match self.states.get(&(stream_id, session_id)) {
+            Some(SessionState::Active { image: active, .. }) if *active == image => {}
+            Some(_) | None => return,
+        }
+        if has_ended {
+            self.remove_state(stream_id, session_id);
+        } else {
+            self.set_state(stream_id, session_id, SessionState::OnCoolDown);
+        }
+    }
+
+    /// The session may be joined again.
+    pub(crate) fn remove_cool_down(&mut self, stream_id: StreamId, session_id: SessionId) {
+        self.remove_state_if(stream_id, session_id, SessionState::OnCoolDown);
+    }
+
+    /// No image came of the SETUP; the next one may try again.
+    pub(crate) fn remove_init_in_progress(&mut self, stream_id: StreamId, session_id: SessionId) {
+        self.remove_state_if(stream_id, session_id, SessionState::InitInProgress);
+    }
+
+    /// The elicited SETUP did not come in time; the next data frame may ask again.
+    pub(crate) fn remove_pending_setup(&mut self, stream_id: StreamId, session_id: SessionId) {
+        self.remove_state_if(stream_id, session_id, SessionState::PendingSetup);
+    }
+
+    /// Routes a data or padding frame.
+    #[inline]
+    pub(crate) fn on_data(
+        &mut self,
+        stream_id: StreamId,
+        session_id: SessionId,
+        is_end_of_stream: bool,
+    ) -> DataAction {
+        match self.states.get(&(stream_id, session_id)) {
+            Some(SessionState::Active { slot, .. }) => DataAction::Insert(*slot),
+            Some(_) => DataAction::Drop,
+            None => self.on_data_of_unknown_session(stream_id, session_id, is_end_of_stream),
+        }
+    }
+
+    /// Routes a SETUP frame.
+    pub(crate) fn on_setup(&mut self, stream_id: StreamId, session_id: SessionId) -> SetupAction {
+        let Some(interest) = self.interests.get(&stream_id) else {
+            return SetupAction::Drop;
+        };
+        if interest.active_images >= self.stream_session_limit {
+            return SetupAction::LimitExceeded;
+        }
+        match self.states.get(&(stream_id, session_id)) {
+            Some(SessionState::Active { slot, .. }) => SetupAction::Connect(*slot),
+            Some(SessionState::PendingSetup) => {
+                self.set_state(stream_id, session_id, SessionState::InitInProgress);
+                SetupAction::Create
+            }
+            None if interest.wants(session_id) => {
+                self.set_state(stream_id, session_id, SessionState::InitInProgress);
+                SetupAction::Create
+            }
+            None => {
+                self.remember_unwanted(stream_id, session_id);
+                SetupAction::Drop
+            }
+            Some(
+                SessionState::InitInProgress | SessionState::OnCoolDown | SessionState::NoInterest,
+            ) => SetupAction::Drop,
+        }
+    }
+
+    /// The image of a session, if it has one.
+    pub(crate) fn image(&self, stream_id: StreamId, session_id: SessionId) -> Option<ImageSlot> {
+        match self.states.get(&(stream_id, session_id)) {
+            Some(SessionState::Active { slot, .. }) => Some(*slot),
+            Some(_) | None => None,
+        }
+    }
+
+    fn on_data_of_unknown_session(
+        &mut self,
+        stream_id: StreamId,
+        session_id: SessionId,
+        is_end_of_stream: bool,
+    ) -> DataAction {
+        let Some(interest) = self.interests.get(&stream_id) else {
+            return DataAction::Drop;
+        };
+        if is_end_of_stream {
+            return DataAction::Drop;
+        }
+        if !interest.wants(session_id) {
+            self.remember_unwanted(stream_id, session_id);
+            return DataAction::Drop;
+        }
+        if self.pending_sessions >= PENDING_SESSIONS_MAX {
+            return DataAction::Drop;
+        }
+        self.set_state(stream_id, session_id, SessionState::PendingSetup);
+        DataAction::Elicit
+    }
+
+    fn remember_unwanted(&mut self, stream_id: StreamId, session_id: SessionId) {
+        if self.unwanted_sessions < UNWANTED_SESSIONS_MAX {
+            self.set_state(stream_id, session_id, SessionState::NoInterest);
+        }
+    }
+
+    fn set_state(&mut self, stream_id: StreamId, session_id: SessionId, state: SessionState) {
+        debug_assert!(self.interests.contains_key(&stream_id));
+        let old = self.states.insert((stream_id, session_id), state);
+        self.count(stream_id, state, 1);
+        if let Some(old) = old {
+            self.count(stream_id, old, -1);
+        }
+    }
+
+    fn remove_state(&mut self, stream_id: StreamId, session_id: SessionId) {
+        if let Some(old) = self.states.remove(&(stream_id, session_id)) {
+            self.count(stream_id, old, -1);
+        }
+    }
+
+    fn remove_state_if(&mut self, stream_id: StreamId, session_id: SessionId, state: SessionState) {
+        if self.states.get(&(stream_id, session_id)) == Some(&state) {
+            self.remove_state(stream_id, session_id);
+        }
+    }
+
+    /// Forgets the states of a stream that `keep` does not want; returns the images among them.
+    fn retain_states(
+        &mut self,
+        stream_id: StreamId,
+        mut keep: impl FnMut(SessionId, &SessionState) -> bool,
+    ) -> Vec<ImageSlot> {
+        let range = (stream_id, SessionId(i32::MIN))..=(stream_id, SessionId(i32::MAX));
+        let removed = self
+            .states
+            .range(range)
+            .filter(|((_, session_id), state)| !keep(*session_id, state))
+            .map(|((_, session_id), state)| (*session_id, *state))
+            .collect::<Vec<_>>();
+        let mut images = Vec::new();
+        for (session_id, state) in removed {
+            self.remove_state(stream_id, session_id);
+            if let SessionState::Active { slot, .. } = state {
+                images.push(slot);
+            }
+        }
+        images
+    }
+
+    fn count(&mut self, stream_id: StreamId, state: SessionState, change: isize) {
+        let count = match state {
+            SessionState::PendingSetup => &mut self.pending_sessions,
+            SessionState::NoInterest => &mut self.unwanted_sessions,
+            SessionState::Active { .. } => match self.interests.get_mut(&stream_id) {
+                Some(interest) => &mut interest.active_images,
+                None => return,
+            },
+            SessionState::InitInProgress | SessionState::OnCoolDown => return,
+        };
+        *count = count.saturating_add_signed(change);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STREAM: StreamId = StreamId(1001);
+    const SESSION: SessionId = SessionId(-5);
+    const OTHER: SessionId = SessionId(77);
+    const IMAGE: CorrelationId = CorrelationId(42);
+    const SLOT: ImageSlot = ImageSlot(3);
+
+    fn wildcard() -> Dispatcher {
+        let mut dispatcher = Dispatcher::new(i32::MAX);
+        dispatcher.add_subscription(STREAM, None);
+        dispatcher
+    }
+
+    fn only(session_id: SessionId) -> Dispatcher {
+        let mut dispatcher = Dispatcher::new(i32::MAX);
+        dispatcher.add_subscription(STREAM, Some(session_id));
+        dispatcher
+    }
+
+    fn active() -> Dispatcher {
+        let mut dispatcher = wildcard();
+        assert_eq!(dispatcher.on_setup(STREAM, SESSION), SetupAction::Create);
+        assert!(dispatcher.add_image(STREAM, SESSION, IMAGE, SLOT));
+        dispatcher
+    }
+
+    #[test]
+    fn frames_of_unknown_streams_are_dropped_and_leave_no_trace() {
+        let mut dispatcher = Dispatcher::new(i32::MAX);
+        assert_eq!(dispatcher.on_data(STREAM, SESSION, false), DataAction::Drop);
+        assert_eq!(dispatcher.on_setup(STREAM, SESSION), SetupAction::Drop);
+        assert!(dispatcher.states.is_empty());
+        assert!(!dispatcher.has_interest());
+    }
+
+    #[test]
+    fn data_of_an_unknown_session_elicits_a_setup_once() {
+        let mut dispatcher = wildcard();
+        assert_eq!(dispatcher.on_data(STREAM, SESSION, false), DataAction::Elicit);
+        assert_eq!(dispatcher.on_data(STREAM, SESSION, false), DataAction::Drop);
+        dispatcher.remove_pending_setup(STREAM, SESSION);
+        assert_eq!(dispatcher.on_data(STREAM, SESSION, false), DataAction::Elicit);
+    }
+
+    #[test]
+    fn a_stream_that_ended_is_not_elicited() {
+        let mut dispatcher = wildcard();
+        assert_eq!(dispatcher.on_data(STREAM, SESSION, true), DataAction::Drop);
+        assert!(dispatcher.states.is_empty());
+    }
+
+    #[test]
+    fn setup_creates_an_image_whether_elicited_or_not() {
+        let mut elicited = wildcard();
+        let _ = elicited.on_data(STREAM, SESSION, false);
+        assert_eq!(elicited.on_setup(STREAM, SESSION), SetupAction::Create);
+        assert_eq!(elicited.pending_sessions, 0);
+        let mut unasked = wildcard();
+        assert_eq!(unasked.on_setup(STREAM, SESSION), SetupAction::Create);
+    }
+
+    #[test]
+    fn nothing_happens_while_an_image_is_being_created() {
+        let mut dispatcher = wildcard();
+        let _ = dispatcher.on_setup(STREAM, SESSION);
+        assert_eq!(dispatcher.on_setup(STREAM, SESSION), SetupAction::Drop);
+        assert_eq!(dispatcher.on_data(STREAM, SESSION, false), DataAction::Drop);
+        dispatcher.remove_pending_setup(STREAM, SESSION);
+        assert_eq!(dispatcher.on_setup(STREAM, SESSION), SetupAction::Drop);
+        dispatcher.remove_init_in_progress(STREAM, SESSION);
+        assert_eq!(dispatcher.on_setup(STREAM, SESSION), SetupAction::Create);
+    }
+
+    #[test]
+    fn an_image_gets_data_and_further_setups() {
+        let mut dispatcher = active();
+        assert_eq!(dispatcher.on_data(STREAM, SESSION, false), DataAction::Insert(SLOT));
+        assert_eq!(dispatcher.on_data(STREAM, SESSION, true), DataAction::Insert(SLOT));
+        assert_eq!(dispatcher.on_setup(STREAM, SESSION), SetupAction::Connect(SLOT));
+        assert_eq!(dispatcher.image(STREAM, SESSION), Some(SLOT));
+        assert_eq!(dispatcher.image(STREAM, OTHER), None);
+    }
+
+    #[test]
+    fn a_dead_image_cools_down_until_told_otherwise() {
+        let mut dispatcher = active();
+        dispatcher.remove_image(STREAM, SESSION, IMAGE, false);
+        assert_eq!(dispatcher.on_data(STREAM, SESSION, false), DataAction::Drop);
+        assert_eq!(dispatcher.on_setup(STREAM, SESSION), SetupAction::Drop);
+        dispatcher.remove_init_in_progress(STREAM, SESSION);
+        assert_eq!(dispatcher.on_setup(STREAM, SESSION), SetupAction::Drop);
+        dispatcher.remove_cool_down(STREAM, SESSION);
+        assert_eq!(dispatcher.on_setup(STREAM, SESSION), SetupAction::Create);
+    }
+
+    #[test]
+    fn an_image_that_ended_needs_no_cool_down() {
+        let mut dispatcher = active();
+        dispatcher.remove_image(STREAM, SESSION, IMAGE, true);
+        assert_eq!(dispatcher.on_data(STREAM, SESSION, false), DataAction::Elicit);
+    }
+
+    #[test]
+    fn removing_an_older_image_leaves_its_successor_alone() {
+        let mut dispatcher = active();
+        dispatcher.remove_image(STREAM, SESSION, CorrelationId(41), false);
+        assert_eq!(dispatcher.on_data(STREAM, SESSION, false), DataAction::Insert(SLOT));
+    }
+
+    #[test]
+    fn cool_down_is_not_lifted_from_an_active_image() {
+        let mut dispatcher = active();
+        dispatcher.remove_cool_down(STREAM, SESSION);
+        dispatcher.remove_init_in_progress(STREAM, SESSION);
+        dispatcher.remove_pending_setup(STREAM, SESSION);
+        assert_eq!(dispatcher.image(STREAM, SESSION), Some(SLOT));
+    }
+
+    #[test]
+    fn sessions_nobody_wants_are_remembered_until_somebody_does() {
+        let mut dispatcher = only(SESSION);
+        assert_eq!(dispatcher.on_data(STREAM, OTHER, false), DataAction::Drop);
+        assert_eq!(dispatcher.unwanted_sessions, 1);
+        assert_eq!(dispatcher.on_setup(STREAM, OTHER), SetupAction::Drop);
+        dispatcher.add_subscription(STREAM, Some(OTHER));
+        assert_eq!(dispatcher.unwanted_sessions, 0);
+        assert_eq!(dispatcher.on_data(STREAM, OTHER, false), DataAction::Elicit);
+    }
+
+    #[test]
+    fn wanting_all_sessions_forgets_who_was_unwanted() {
+        let mut dispatcher = only(SESSION);
+        assert_eq!(dispatcher.on_setup(STREAM, OTHER), SetupAction::Drop);
+        assert_eq!(dispatcher.unwanted_sessions, 1);
+        dispatcher.add_subscription(STREAM, None);
+        assert_eq!(dispatcher.on_setup(STREAM, OTHER), SetupAction::Create);
+    }
+
+    #[test]
+    fn unsubscribing_a_stream_drops_its_images() {
+        let mut dispatcher = active();
+        assert_eq!(dispatcher.remove_subscription(STREAM, None), Ok(vec![SLOT]));
+        assert!(!dispatcher.has_interest());
+        assert!(dispatcher.states.is_empty());
+        assert_eq!(dispatcher.on_data(STREAM, SESSION, false), DataAction::Drop);
+        dispatcher.remove_image(STREAM, SESSION, IMAGE, false);
+        assert!(dispatcher.states.is_empty());
+    }
+
+    #[test]
+    fn unsubscribing_a_stream_keeps_sessions_wanted_by_name() {
+        let mut dispatcher = active();
+        dispatcher.add_subscription(STREAM, Some(SESSION));
+        let _ = dispatcher.on_setup(STREAM, OTHER);
+        assert_eq!(dispatcher.remove_subscription(STREAM, None), Ok(vec![]));
+        assert_eq!(dispatcher.image(STREAM, SESSION), Some(SLOT));
+        assert_eq!(dispatcher.on_setup(STREAM, OTHER), SetupAction::Drop);
+        assert_eq!(dispatcher.remove_subscription(STREAM, Some(SESSION)), Ok(vec![SLOT]));
+        assert!(!dispatcher.has_interest());
+    }
+
+    #[test]
+    fn unsubscribing_a_session_keeps_its_image_while_all_are_wanted() {
+        let mut dispatcher = active();
+        dispatcher.add_subscription(STREAM, Some(SESSION));
+        assert_eq!(dispatcher.remove_subscription(STREAM, Some(SESSION)), Ok(vec![]));
+        assert_eq!(dispatcher.image(STREAM, SESSION), Some(SLOT));
+    }
+
+    #[test]
+    fn unsubscribing_what_was_never_subscribed_is_an_error() {
+        let mut dispatcher = wildcard();
+        assert_eq!(dispatcher.remove_subscription(StreamId(2), None), Err(UnknownSubscription));
+        let by_name = dispatcher.remove_subscription(STREAM, Some(SESSION));
+        assert_eq!(by_name, Err(UnknownSubscription));
+    }
+
+    #[test]
+    fn an_image_for_a_stream_no_longer_wanted_is_not_registered() {
+        let mut dispatcher = wildcard();
+        let _ = dispatcher.on_setup(STREAM, SESSION);
+        let _ = dispatcher.remove_subscription(STREAM, None);
+        assert!(!dispatcher.add_image(STREAM, SESSION, IMAGE, SLOT));
+        assert!(dispatcher.states.is_empty());
+    }
+
+    #[test]
+    fn the_session_limit_comes_before_everything_else() {
+        let mut dispatcher = Dispatcher::new(1);
+        dispatcher.add_subscription(STREAM, None);
+        assert_eq!(dispatcher.on_setup(STREAM, SESSION), SetupAction::Create);
+        assert!(dispatcher.add_image(STREAM, SESSION, IMAGE, SLOT));
+        assert_eq!(dispatcher.on_setup(STREAM, OTHER), SetupAction::LimitExceeded);
+        assert_eq!(dispatcher.on_setup(STREAM, SESSION), SetupAction::LimitExceeded);
+        dispatcher.remove_image(STREAM, SESSION, IMAGE, true);
+        assert_eq!(dispatcher.on_setup(STREAM, OTHER), SetupAction::Create);
+    }
+
+    #[test]
+    fn datagrams_cannot_make_the_maps_grow_without_bound() {
+        let mut dispatcher = wildcard();
+        dispatcher.add_subscription(StreamId(2), Some(SESSION));
+        for session in 0..10_000 {
+            let _ = dispatcher.on_data(STREAM, SessionId(session), false);
+            let _ = dispatcher.on_data(StreamId(2), SessionId(session), false);
+            let _ = dispatcher.on_setup(StreamId(2), SessionId(session));
+        }
+        assert_eq!(dispatcher.states.len(), PENDING_SESSIONS_MAX + UNWANTED_SESSIONS_MAX);
+        assert_eq!(dispatcher.on_setup(STREAM, SessionId(20_000)), SetupAction::Create);
+        for session in 0..10_000 {
+            dispatcher.remove_pending_setup(STREAM, SessionId(session));
+        }
+        assert_eq!(dispatcher.pending_sessions, 0);
+        assert_eq!(dispatcher.on_data(STREAM, SessionId(9_999), false), DataAction::Elicit);
+    }
+}

@@ -21,6 +21,7 @@ pub mod config;
 pub(crate) mod congestion;
 pub(crate) mod counters;
 pub(crate) mod dispatcher;
+pub(crate) mod duty_cycle;
 pub(crate) mod errors;
 pub(crate) mod failure;
 pub(crate) mod flow_control;

@@ -3,6 +3,7 @@
 pub(crate) mod destinations;
 pub(crate) mod host_port;
 pub(crate) mod interface;
+pub(crate) mod loss;
 pub(crate) mod receive_endpoint;
 pub(crate) mod send_endpoint;
 pub(crate) mod udp_channel;

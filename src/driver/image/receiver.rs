@@ -1,0 +1,529 @@
+//! The receiver's half of an image: datagrams in, control frames out (`driver.md` §8.2, §8.5, §9.2).
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::connection::Connections;
+use super::shared::{ScheduledStatusMessage, Shared};
+use super::{ImageCounters, ImageParams};
+use crate::base::{CorrelationId, Nanos, Position, SessionId, StreamId, TermId, TermOffset};
+use crate::cnc::{SystemCounter, SystemCounters};
+use crate::command::ErrorCode;
+use crate::driver::congestion::RttSchedule;
+use crate::driver::media::receive_endpoint::{ReceiveEndpoint, SendContext};
+use crate::driver::messages::EndpointId;
+use crate::logbuffer::LogBuffer;
+use crate::port::Transport;
+use crate::protocol::{
+    ErrorMessage, Nak, ResponseSetup, RttMeasurement, StatusMessage, status_message,
+};
+
+/// Longest reason of a rejection that fits an error frame, in bytes.
+pub(crate) const REJECT_REASON_LENGTH_MAX: usize = crate::protocol::error::TEXT_LENGTH_MAX;
+
+/// A time to be written into every message of a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Timestamp {
+    /// Where in the payload; -8 is the reserved value.
+    pub(crate) offset: i32,
+    /// Nanoseconds since the epoch.
+    pub(crate) epoch_ns: i64,
+}
+
+/// A data datagram for an image, with the fields of its first frame.
+#[derive(Debug)]
+pub(crate) struct Arrival<'a> {
+    /// The datagram.
+    pub(crate) bytes: &'a mut [u8],
+    /// Term of all its frames.
+    pub(crate) term_id: TermId,
+    /// Where the first one lies.
+    pub(crate) term_offset: TermOffset,
+    /// Whether it is a heartbeat: no data, only the sender's position.
+    pub(crate) is_heartbeat: bool,
+    /// Whether the stream ends at that position.
+    pub(crate) is_end_of_stream: bool,
+    /// Whether the publication was revoked.
+    pub(crate) is_revoked: bool,
+    /// Slot of the transport that brought it.
+    pub(crate) transport_index: usize,
+    /// Where its sender takes control frames.
+    pub(crate) control_address: SocketAddr,
+    /// What to write into its messages: the driver's and the kernel's time of receipt.
+    pub(crate) timestamps: [Option<Timestamp>; 2],
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct ReceiverHalf {
+    correlation_id: CorrelationId,
+    session_id: SessionId,
+    stream_id: StreamId,
+    endpoint: EndpointId,
+    log: LogBuffer,
+    counters: ImageCounters,
+    shared: Arc<Shared>,
+    connections: Connections,
+    is_reliable: bool,
+    /// Behind the last status message by more than this, data says nothing about its sender.
+    window_length_max: i32,
+    liveness_timeout_ns: i64,
+    status_message_timeout_ns: i64,
+    time_of_last_packet: Nanos,
+    is_end_of_stream: bool,
+    /// Why a client does not want it any more.
+    rejection: Option<Box<str>>,
+    rtt: Option<RttSchedule>,
+
+    /// Position of the status message sent last.
+    last_sm_position: Position,
+    /// Data that ends behind this is not accepted.
+    overrun_threshold: Position,
+    last_sm_sequence: i64,
+    sm_deadline: Nanos,
+    /// Off for an image that a newer one of the same session replaced.
+    is_timed_sm_enabled: bool,
+    is_sending_eos_sm: bool,
+    last_deadline_resets: i64,
+    last_loss_sequence: i64,
+}
+
+impl ReceiverHalf {
+    pub(super) fn new(params: &ImageParams, shared: Arc<Shared>) -> Self {
+        let half_term = i64::from(params.log.geometry().term_length() / 2);
+        Self {
+            correlation_id: params.correlation_id,
+            session_id: params.session_id,
+            stream_id: params.stream_id,
+            endpoint: params.endpoint,
+            log: params.log.clone(),
+            counters: params.counters.clone(),
+            shared,
+            connections: Connections::new(
+                params.transport_index,
+                params.control_address,
+                params.now,
+            ),
+            is_reliable: params.is_reliable,
+            window_length_max: params.congestion.max_window_length(),
+            liveness_timeout_ns: params.liveness_timeout_ns,
+            status_message_timeout_ns: params.status_message_timeout_ns,
+            time_of_last_packet: params.now,
+            is_end_of_stream: false,
+            rejection: None,
+            rtt: params.congestion.rtt_schedule(params.now),
+            last_sm_position: params.join_position,
+            overrun_threshold: params.join_position + half_term,
+            last_sm_sequence: 0,
+            sm_deadline: params.now.plus_ns(-1),
+            is_timed_sm_enabled: true,
+            is_sending_eos_sm: false,
+            last_deadline_resets: 0,
+            last_loss_sequence: 0,
+        }
+    }
+
+    // Inputs.
+
+    /// The receiver registered the image. `transport_count` slots may deliver to it.
+    pub(crate) fn activate(&mut self, transport_count: usize, now: Nanos) {
+        self.connections.reserve(transport_count);
+        self.time_of_last_packet = now;
+    }
+
+    /// Takes in a data datagram (`PublicationImage.insertPacket`).
+    pub(crate) fn insert(
+        &mut self,
+        arrival: Arrival<'_>,
+        now: Nanos,
+        system: &SystemCounters,
+    ) {
+        let geometry = self.log.geometry();
+        let is_before_stream = arrival.term_id.count_since(geometry.initial_term_id()) < 0;
+        if self.rejection.is_some() || is_before_stream {
+            return;
+        }
+        let Some(covered) = geometry.validate_datagram(arrival.term_offset, arrival.bytes) else {
+            system.get(SystemCounter::InvalidPackets).add(1);
+            return;
+        };
+        let position = geometry.position(arrival.term_id, arrival.term_offset);
+        let end_position = position + i64::from(covered);
+        if end_position > self.overrun_threshold {
+            system.get(SystemCounter::FlowControlOverRuns).add(1);
+        } else if arrival.is_heartbeat {
+            self.on_heartbeat(&arrival, position, now, system);
+        } else {
+            self.on_data(arrival, position, end_position, now, system);
+        }
+    }
+
+    /// A SETUP for this image arrived through a transport.
+    pub(crate) fn on_setup(&mut self, index: usize, control_address: SocketAddr, now: Nanos) {
+        self.connections.on_setup(index, control_address, now);
+    }
+
+    /// A round trip took `rtt_ns`.
+    pub(crate) fn on_rtt(&mut self, rtt_ns: i64, now: Nanos) {
+        // What is echoed comes from the network.
+        if rtt_ns < 0 {
+            return;
+        }
+        if let Some(schedule) = &mut self.rtt {
+            schedule.on_rtt(rtt_ns, now);
+            self.shared.report_rtt(rtt_ns);
+        }
+    }
+
+    /// A transport was added to the endpoint; `control_address` if it can be addressed already.
+    pub(crate) fn on_destination_added(
+        &mut self,
+        index: usize,
+        control_address: Option<SocketAddr>,
+        now: Nanos,
+    ) {
+        self.connections.add(index, control_address, now);
+    }
+
+    /// A transport was removed from the endpoint.
+    pub(crate) fn on_destination_removed(&mut self, index: usize, now: Nanos) {
+        self.connections.remove(index);
+        self.publish_transport_count(now);
+    }
+
+    /// A client does not want the image: from now on its packets are ignored, and its sender is
+    /// told why. A reason too long for a frame is cut.
+    pub(crate) fn reject(&mut self, reason: &str) {
+        let length = reason.floor_char_boundary(REJECT_REASON_LENGTH_MAX);
+        self.rejection = Some(reason[..length].into());
+    }
+
+    /// A newer image of the same session takes over: this one falls silent.
+    pub(crate) const fn disable_timed_status_messages(&mut self) {
+        self.is_timed_sm_enabled = false;
+    }
+
+    /// Tells the sender that this receiver leaves, unless that would leave data behind which the
+    /// sender could still repair. Does nothing if the image is draining already.
+    pub(crate) fn begin_draining(&mut self, now: Nanos) {
+        if self.shared.is_draining() {
+            return;
+        }
+        let is_rebuilt = self.counters.rebuild.get() == self.counters.hwm.get_relaxed();
+        self.is_sending_eos_sm =
+            !self.is_end_of_stream || is_rebuilt || self.log.is_publication_revoked();
+        self.sm_deadline = now.plus_ns(-1);
+        self.shared.begin_draining(now);
+    }
+
+    // Outputs.
+
+    /// Whether packets still come in.
+    pub(crate) const fn is_connected(&self, now: Nanos) -> bool {
+        !now.is_expired(self.time_of_last_packet, self.liveness_timeout_ns)
+    }
+
+    /// Once per cycle: drains if it is time to, and sends what is due. Returns how many kinds of
+    /// frames went out.
+    pub(crate) fn poll<T: Transport>(
+        &mut self,
+        endpoint: &mut ReceiveEndpoint<T>,
+        context: &SendContext<'_>,
+    ) -> usize {
+        let now = context.tick.now;
+        if self.shared.is_drain_requested() || self.has_received_everything() {
+            self.begin_draining(now);
+        }
+        usize::from(self.send_status(endpoint, context))
+            + usize::from(self.process_loss(endpoint, context))
+            + usize::from(self.request_rtt(endpoint, context))
+    }
+
+    // Queries.
+
+    /// Its registration id.
+    pub(crate) const fn correlation_id(&self) -> CorrelationId {
+        self.correlation_id
+    }
+
+    /// Session of the stream.
+    pub(crate) const fn session_id(&self) -> SessionId {
+        self.session_id
+    }
+
+    /// The stream.
+    pub(crate) const fn stream_id(&self) -> StreamId {
+        self.stream_id
+    }
+
+    /// Endpoint that receives it.
+    pub(crate) const fn endpoint(&self) -> EndpointId {
+        self.endpoint
+    }
+
+    /// Whether the stream's end is known.
+    pub(crate) const fn is_end_of_stream(&self) -> bool {
+        self.is_end_of_stream
+    }
+
+    /// Whether the image has begun to drain.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.shared.is_draining()
+    }
+
+    // Arrivals.
+
+    fn on_heartbeat(
+        &mut self,
+        arrival: &Arrival<'_>,
+        position: Position,
+        now: Nanos,
+        system: &SystemCounters,
+    ) {
+        let term_length = i64::from(self.log.geometry().term_length());
+        if position < (self.last_sm_position - term_length).max(Position::ZERO) {
+            system.get(SystemCounter::FlowControlUnderRuns).add(1);
+            return;
+        }
+        self.time_of_last_packet = now;
+        self.connections.on_frame(arrival.transport_index, arrival.control_address, now);
+        if arrival.is_end_of_stream && !self.is_end_of_stream {
+            self.on_end_of_stream(arrival, position, system);
+        }
+        self.counters.hwm.propose_max(position.get());
+        system.get(SystemCounter::HeartbeatsReceived).add(1);
+    }
+
+    fn on_end_of_stream(
+        &mut self,
+        arrival: &Arrival<'_>,
+        position: Position,
+        system: &SystemCounters,
+    ) {
+        let Some(end) = self.connections.on_end_of_stream(arrival.transport_index, position)
+        else {
+            return;
+        };
+        // Consumers that see the end must see that it was a revocation.
+        if arrival.is_revoked {
+            self.log.set_publication_revoked(true);
+            system.get(SystemCounter::PublicationImagesRevoked).add(1);
+        }
+        self.log.set_end_of_stream_position(end);
+        self.is_end_of_stream = true;
+    }
+
+    fn on_data(
+        &mut self,
+        arrival: Arrival<'_>,
+        position: Position,
+        end_position: Position,
+        now: Nanos,
+        system: &SystemCounters,
+    ) {
+        let Arrival { bytes, transport_index, control_address, timestamps, .. } = arrival;
+        if position < self.last_sm_position {
+            system.get(SystemCounter::FlowControlUnderRuns).add(1);
+            if position >= self.last_sm_position - i64::from(self.window_length_max) {
+                self.connections.on_frame(transport_index, control_address, now);
+            }
+            return;
+        }
+        self.time_of_last_packet = now;
+        self.connections.on_frame(transport_index, control_address, now);
+        for timestamp in timestamps.into_iter().flatten() {
+            super::timestamps::write(bytes, timestamp);
+        }
+        self.log.insert(position, bytes);
+        self.counters.hwm.propose_max(end_position.get());
+    }
+
+    fn has_received_everything(&self) -> bool {
+        self.is_end_of_stream
+            && self.counters.rebuild.get() == self.counters.hwm.get_relaxed()
+    }
+
+    // Control frames.
+
+    /// Status message, response setup, or error if a client rejected the image.
+    fn send_status<T: Transport>(
+        &mut self,
+        endpoint: &mut ReceiveEndpoint<T>,
+        context: &SendContext<'_>,
+    ) -> bool {
+        let now = context.tick.now;
+        let sequence = self.shared.status_message_sequence();
+        let deadline_resets = self.shared.deadline_resets();
+        if deadline_resets != self.last_deadline_resets {
+            self.last_deadline_resets = deadline_resets;
+            self.sm_deadline = now.plus_ns(-1);
+        }
+        let is_timed_out = self.is_timed_sm_enabled && now.since(self.sm_deadline) > 0;
+        if let Some(reason) = &self.rejection {
+            if is_timed_out {
+                self.send_rejection(reason, endpoint, context);
+                self.sm_deadline = now.plus_ns(self.status_message_timeout_ns);
+            }
+            return is_timed_out;
+        }
+        if is_timed_out && let Some(response) = self.shared.response_session_id() {
+            self.send_response_setup(response, endpoint, context);
+        }
+        if sequence == self.last_sm_sequence && !is_timed_out {
+            return false;
+        }
+        let Some(scheduled) = self.shared.status_message() else {
+            return false;
+        };
+        self.send_status_message(scheduled, endpoint, context);
+        true
+    }
+
+    fn send_status_message<T: Transport>(
+        &mut self,
+        scheduled: ScheduledStatusMessage,
+        endpoint: &mut ReceiveEndpoint<T>,
+        context: &SendContext<'_>,
+    ) {
+        let ScheduledStatusMessage { sequence, position, window_length } = scheduled;
+        let now = context.tick.now;
+        let geometry = self.log.geometry();
+        let message = StatusMessage {
+            flags: if self.is_sending_eos_sm { status_message::flags::EOS } else { 0 },
+            session_id: self.session_id,
+            stream_id: self.stream_id,
+            consumption_term_id: geometry.term_id_at(position),
+            consumption_term_offset: geometry.term_offset_at(position),
+            receiver_window: window_length,
+            receiver_id: endpoint.receiver_id(),
+            group_tag: endpoint.group_tag(),
+        };
+        let mut frame = [0; StatusMessage::MAX_LENGTH];
+        let length = message.encode(&mut frame);
+        self.send(&frame[..length], endpoint, context);
+        context.counters.get(SystemCounter::StatusMessagesSent).add(1);
+
+        self.last_sm_sequence = sequence;
+        self.last_sm_position = position;
+        self.overrun_threshold = position + i64::from(geometry.term_length() / 2);
+        self.sm_deadline = now.plus_ns(self.status_message_timeout_ns);
+        self.publish_transport_count(now);
+    }
+
+    fn send_rejection<T: Transport>(
+        &self,
+        reason: &str,
+        endpoint: &mut ReceiveEndpoint<T>,
+        context: &SendContext<'_>,
+    ) {
+        let message = ErrorMessage {
+            session_id: self.session_id,
+            stream_id: self.stream_id,
+            receiver_id: endpoint.receiver_id(),
+            group_tag: endpoint.group_tag(),
+            error_code: ErrorCode::ImageRejected.to_wire(),
+            text: reason.as_bytes(),
+        };
+        let mut frame = [0; ErrorMessage::MAX_LENGTH];
+        let length = message.encode(&mut frame);
+        let sent = self.send(&frame[..length], endpoint, context);
+        context.counters.get(SystemCounter::ErrorFramesSent).add(sent);
+    }
+
+    fn send_response_setup<T: Transport>(
+        &self,
+        response_session_id: SessionId,
+        endpoint: &mut ReceiveEndpoint<T>,
+        context: &SendContext<'_>,
+    ) {
+        let mut frame = [0; ResponseSetup::LENGTH];
+        ResponseSetup {
+            session_id: self.session_id,
+            stream_id: self.stream_id,
+            response_session_id,
+        }
+        .encode(&mut frame);
+        self.send(&frame, endpoint, context);
+    }
+
+    /// Asks for the gap that the conductor reported, or pads over it.
+    fn process_loss<T: Transport>(
+        &mut self,
+        endpoint: &mut ReceiveEndpoint<T>,
+        context: &SendContext<'_>,
+    ) -> bool {
+        if self.shared.loss_sequence() == self.last_loss_sequence
+            || self.log.is_publication_revoked()
+        {
+            return false;
+        }
+        let Some((sequence, gap)) = self.shared.loss() else {
+            return false;
+        };
+        self.last_loss_sequence = sequence;
+        if !self.is_reliable {
+            if self.log.fill_gap(gap) {
+                context.counters.get(SystemCounter::LossGapFills).add(1);
+            }
+            return true;
+        }
+        let mut frame = [0; Nak::LENGTH];
+        Nak {
+            session_id: self.session_id,
+            stream_id: self.stream_id,
+            term_id: gap.term_id,
+            term_offset: gap.term_offset,
+            length: gap.length,
+        }
+        .encode(&mut frame);
+        self.send(&frame, endpoint, context);
+        context.counters.get(SystemCounter::NaksSent).add(1);
+        self.counters.naks_sent.increment_single_writer();
+        true
+    }
+
+    fn request_rtt<T: Transport>(
+        &mut self,
+        endpoint: &mut ReceiveEndpoint<T>,
+        context: &SendContext<'_>,
+    ) -> bool {
+        let now = context.tick.now;
+        match &mut self.rtt {
+            Some(schedule) if schedule.should_measure(now) => schedule.on_sent(now),
+            Some(_) | None => return false,
+        }
+        let mut frame = [0; RttMeasurement::LENGTH];
+        RttMeasurement {
+            is_reply_requested: true,
+            session_id: self.session_id,
+            stream_id: self.stream_id,
+            echo_timestamp: now,
+            reception_delta_ns: 0,
+            receiver_id: endpoint.receiver_id(),
+        }
+        .encode(&mut frame);
+        self.send(&frame, endpoint, context);
+        true
+    }
+
+    /// Sends a frame over all connections that are not silent; returns how many took it.
+    fn send<T: Transport>(
+        &self,
+        frame: &[u8],
+        endpoint: &mut ReceiveEndpoint<T>,
+        context: &SendContext<'_>,
+    ) -> i64 {
+        let mut sent = 0;
+        for (index, control_address) in self.connections.active(context.tick.now) {
+            sent += i64::from(endpoint.send(index, control_address, frame, context));
+        }
+        sent
+    }
+
+    fn publish_transport_count(&self, now: Nanos) {
+        let count = self.connections.count_live(now, self.liveness_timeout_ns);
+        if count != self.log.active_transport_count() {
+            self.log.set_active_transport_count(count);
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! What becomes of a datagram: checked, routed, and put into its image (`driver.md` §7.2-7.7).
+//!
+//! While a transport is being polled nothing can be sent through it, so answers are noted as
+//! [`Reply`]s and sent when the poll is over.
+
+use std::net::SocketAddr;
+
+use super::images::Images;
+use super::pending::{ElicitedSetup, PendingSetups};
+use crate::base::{ReceiverId, SessionId, StreamId, TermId, TermOffset};
+use crate::cnc::SystemCounter;
+use crate::command::ErrorCode;
+use crate::driver::dispatcher::{DataAction, Dispatcher, SetupAction};
+use crate::driver::image::{Arrival, Timestamp};
+use crate::driver::media::loss::{FramePlace, LossGenerator};
+use crate::driver::media::receive_endpoint::{
+    ReceiveEndpoint, ReceiveTransport, ReceiveTransportState, SendContext,
+};
+use crate::driver::messages::{ConductorMessage, EndpointId, ImageRequest, Outbox};
+use crate::port::{Datagram, Transport};
+use crate::protocol::{
+    DataFrame, Frame, RttMeasurement, RttMeasurementFrame, SetupFrame, SocketRole,
+};
+
+/// Something to send when the poll that caused it is over.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Reply {
+    /// Ask for the SETUP of a session.
+    Elicit { to: SocketAddr, stream_id: StreamId, session_id: SessionId },
+    /// Answer a round-trip request.
+    RttAnswer { to: SocketAddr, answer: RttMeasurement },
+}
+
+impl Reply {
+    /// Sends it through the transport in slot `index`.
+    pub(super) fn send<T: Transport>(
+        self,
+        endpoint: &mut ReceiveEndpoint<T>,
+        index: usize,
+        pending: &mut PendingSetups,
+        context: &SendContext<'_>,
+    ) {
+        match self {
+            Self::Elicit { to, stream_id, session_id } => {
+                endpoint.send_setup_request(index, to, (stream_id, session_id), context);
+                pending.elicit(ElicitedSetup {
+                    endpoint: endpoint.id(),
+                    index,
+                    stream_id,
+                    session_id,
+                    time: context.tick.now,
+                });
+            }
+            Self::RttAnswer { to, answer } => {
+                let mut frame = [0; RttMeasurement::LENGTH];
+                answer.encode(&mut frame);
+                endpoint.send(index, to, &frame, context);
+            }
+        }
+    }
+}
+
+/// What the polls of a cycle share.
+pub(super) struct Intake<'a, T> {
+    pub(super) context: &'a SendContext<'a>,
+    /// Time of receipt for messages that carry one.
+    pub(super) epoch_ns: i64,
+    pub(super) images: &'a mut Images,
+    pub(super) conductor: &'a mut Outbox<ConductorMessage<T>>,
+    pub(super) replies: &'a mut Vec<Reply>,
+}
+
+/// The transport being polled, without its socket.
+struct Source<'a> {
+    endpoint: EndpointId,
+    receiver_id: ReceiverId,
+    index: usize,
+    state: &'a mut ReceiveTransportState,
+    dispatcher: &'a mut Dispatcher,
+    loss: &'a mut Option<LossGenerator>,
+}
+
+impl Source<'_> {
+    fn hides(&mut self, datagram: &[u8]) -> bool {
+        self.loss.as_mut().is_some_and(|loss| loss.should_drop(datagram))
+    }
+
+    fn hides_data(&mut self, datagram: &[u8], fields: &DataFields) -> bool {
+        let Some(loss) = self.loss else { return false };
+        let place = FramePlace {
+            stream_id: fields.stream_id,
+            session_id: fields.session_id,
+            term_id: fields.term_id,
+            term_offset: fields.term_offset,
+            length: i32::try_from(datagram.len()).unwrap_or(i32::MAX),
+        };
+        loss.should_drop_data(datagram, &place)
+    }
+}
+
+/// Fields of the first data frame, copied so that the datagram can be written to.
+#[derive(Clone, Copy, Debug)]
+struct DataFields {
+    stream_id: StreamId,
+    session_id: SessionId,
+    term_id: TermId,
+    term_offset: TermOffset,
+    is_heartbeat: bool,
+    is_end_of_stream: bool,
+    is_revoked: bool,
+}
+
+impl DataFields {
+    fn of(frame: DataFrame<'_>) -> Self {
+        Self {
+            stream_id: frame.stream_id(),
+            session_id: frame.session_id(),
+            term_id: frame.term_id(),
+            term_offset: frame.term_offset(),
+            is_heartbeat: frame.is_heartbeat(),
+            is_end_of_stream: frame.is_end_of_stream(),
+            is_revoked: frame.is_revoked(),
+        }
+    }
+}
+
+impl<T: Transport> Intake<'_, T> {
+    /// Takes in what has arrived on the transport in slot `index`; returns the bytes.
+    pub(super) fn poll(mut self, endpoint: &mut ReceiveEndpoint<T>, index: usize) -> usize {
+        let ReceiveEndpoint { id, receiver_id, transports, dispatcher, data_loss, .. } = endpoint;
+        let Some(Some(ReceiveTransport { transport, state })) = transports.get_mut(index) else {
+            return 0;
+        };
+        let mut source = Source {
+            endpoint: *id,
+            receiver_id: *receiver_id,
+            index,
+            state,
+            dispatcher,
+            loss: data_loss,
+        };
+        match transport.poll(|datagram| self.on_datagram(datagram, &mut source)) {
+            Ok(bytes_received) => bytes_received,
+            Err(error) => {
+                let text = format!("failed to receive: {error}");
+                self.report(&text);
+                0
+            }
+        }
+    }
+
+    #[inline]
+    fn on_datagram(&mut self, datagram: Datagram<'_>, source: &mut Source<'_>) {
+        if datagram.bytes.is_empty() {
+            return;
+        }
+        match Frame::parse_for(SocketRole::Receive, datagram.bytes) {
+            Ok(Some(Frame::Data(frame))) => self.on_data(DataFields::of(frame), source, datagram),
+            Ok(Some(Frame::Setup(frame))) => self.on_setup(frame, source, &datagram),
+            Ok(Some(Frame::RttMeasurement(frame))) => self.on_rtt(frame, source, &datagram),
+            Ok(
+                None
+                | Some(
+                    Frame::StatusMessage(_)
+                    | Frame::Nak(_)
+                    | Frame::Error(_)
+                    | Frame::ResponseSetup(_)
+                    | Frame::Resolution(_),
+                ),
+            ) => {}
+            Err(_malformed) => {
+                self.context.counters.get(SystemCounter::InvalidPackets).add(1);
+            }
+        }
+    }
+
+    #[inline]
+    fn on_data(
+        &mut self,
+        fields: DataFields,
+        source: &mut Source<'_>,
+        datagram: Datagram<'_>,
+    ) {
+        if source.hides_data(datagram.bytes, &fields) {
+            return;
+        }
+        let now = self.context.tick.now;
+        source.state.on_activity(now);
+        let DataFields { stream_id, session_id, is_end_of_stream, .. } = fields;
+        let control_address = source.state.control_address(datagram.source);
+        match source.dispatcher.on_data(stream_id, session_id, is_end_of_stream) {
+            DataAction::Drop => {}
+            DataAction::Insert(slot) => {
+                let timestamps = self.timestamps(source.state, datagram.media_timestamp_ns);
+                let arrival = Arrival {
+                    bytes: datagram.bytes,
+                    term_id: fields.term_id,
+                    term_offset: fields.term_offset,
+                    is_heartbeat: fields.is_heartbeat,
+                    is_end_of_stream,
+                    is_revoked: fields.is_revoked,
+                    transport_index: source.index,
+                    control_address,
+                    timestamps,
+                };
+                if let Some(image) = self.images.get_mut(slot) {
+                    image.insert(arrival, now, self.context.counters);
+                }
+            }
+            DataAction::Elicit => {
+                self.replies.push(Reply::Elicit { to: control_address, stream_id, session_id });
+            }
+        }
+    }
+
+    fn on_setup(
+        &mut self,
+        frame: SetupFrame<'_>,
+        source: &mut Source<'_>,
+        datagram: &Datagram<'_>,
+    ) {
+        if source.hides(datagram.bytes) {
+            return;
+        }
+        let now = self.context.tick.now;
+        source.state.on_activity(now);
+        let control_address = source.state.control_address(datagram.source);
+        match source.dispatcher.on_setup(frame.stream_id(), frame.session_id()) {
+            SetupAction::Drop => {}
+            SetupAction::LimitExceeded => {
+                let text = format!("exceeded session limit of stream {}", frame.stream_id());
+                self.report(&text);
+            }
+            SetupAction::Connect(slot) => {
+                if let Some(image) = self.images.get_mut(slot) {
+                    image.on_setup(source.index, control_address, now);
+                }
+            }
+            SetupAction::Create => {
+                if source.state.is_ttl_asymmetric(frame.ttl()) {
+                    self.context.counters.get(SystemCounter::PossibleTtlAsymmetry).add(1);
+                }
+                self.request_image(frame, source, datagram.source, control_address);
+            }
+        }
+    }
+
+    fn request_image(
+        &mut self,
+        frame: SetupFrame<'_>,
+        source: &mut Source<'_>,
+        sender: SocketAddr,
+        control_address: SocketAddr,
+    ) {
+        let (stream_id, session_id) = (frame.stream_id(), frame.session_id());
+        // SETUPs are repeated, so a conductor that is behind need not be burdened with this one.
+        if self.conductor.is_full() {
+            source.dispatcher.remove_init_in_progress(stream_id, session_id);
+            return;
+        }
+        self.conductor.send(ConductorMessage::CreateImage(Box::new(ImageRequest {
+            endpoint: source.endpoint,
+            transport_index: source.index,
+            session_id,
+            stream_id,
+            initial_term_id: frame.initial_term_id(),
+            active_term_id: frame.active_term_id(),
+            term_offset: frame.term_offset(),
+            term_length: frame.term_length(),
+            mtu_length: frame.mtu(),
+            is_group: frame.is_group(),
+            wants_response: frame.is_response_expected(),
+            source: sender,
+            control_address,
+        })));
+    }
+
+    fn on_rtt(
+        &mut self,
+        frame: RttMeasurementFrame<'_>,
+        source: &mut Source<'_>,
+        datagram: &Datagram<'_>,
+    ) {
+        let is_for_us = frame.receiver_id() == source.receiver_id || frame.receiver_id().get() == 0;
+        if !is_for_us || source.hides(datagram.bytes) {
+            return;
+        }
+        let now = self.context.tick.now;
+        source.state.on_activity(now);
+        let Some(slot) = source.dispatcher.image(frame.stream_id(), frame.session_id()) else {
+            return;
+        };
+        if frame.is_reply_requested() {
+            let answer = RttMeasurement {
+                receiver_id: source.receiver_id,
+                ..RttMeasurement::answer_to(frame)
+            };
+            let to = source.state.control_address(datagram.source);
+            self.replies.push(Reply::RttAnswer { to, answer });
+        } else if let Some(image) = self.images.get_mut(slot) {
+            let elapsed_ns = now.since(frame.echo_timestamp());
+            image.on_rtt(elapsed_ns.wrapping_sub(frame.reception_delta_ns()), now);
+        }
+    }
+
+    /// What the channel wants written into messages.
+    #[inline]
+    fn timestamps(
+        &self,
+        state: &ReceiveTransportState,
+        media_timestamp_ns: Option<i64>,
+    ) -> [Option<Timestamp>; 2] {
+        let channel = state
+            .channel_timestamp_offset()
+            .map(|offset| Timestamp { offset, epoch_ns: self.epoch_ns });
+        let media = state
+            .media_timestamp_offset()
+            .zip(media_timestamp_ns)
+            .map(|(offset, epoch_ns)| Timestamp { offset, epoch_ns });
+        [channel, media]
+    }
+
+    #[cold]
+    fn report(&self, text: &str) {
+        self.context.errors.report(self.context.tick.epoch, ErrorCode::GenericError, text);
+    }
+}
