@@ -26,7 +26,10 @@
 )]
 pub mod memory;
 
-#[expect(unsafe_code, reason = "reads and writes byte ranges that its algorithms claimed")]
+#[expect(
+    unsafe_code,
+    reason = "reads and writes byte ranges that its algorithms claimed"
+)]
 pub mod logbuffer;
 #[expect(unsafe_code, reason = "wraps system calls")]
 pub mod sys;

@@ -69,8 +69,13 @@ pub fn subscriber_position_label(
     channel: &str,
     join_position: Position,
 ) -> String {
-    let stream =
-        stream_label(name::SUBSCRIBER_POSITION, registration_id, session_id, stream_id, channel);
+    let stream = stream_label(
+        name::SUBSCRIBER_POSITION,
+        registration_id,
+        session_id,
+        stream_id,
+        channel,
+    );
     format!("{stream} @{join_position}")
 }
 
@@ -154,7 +159,11 @@ mod tests {
             "snd-channel: aeron:udp?endpoint=localhost:4040 [::1]:4040"
         );
         assert_eq!(
-            local_address_label(name::RECEIVE_LOCAL_SOCKADDR, CounterId(52), "127.0.0.1:4040"),
+            local_address_label(
+                name::RECEIVE_LOCAL_SOCKADDR,
+                CounterId(52),
+                "127.0.0.1:4040"
+            ),
             "rcv-local-sockaddr: 52 127.0.0.1:4040"
         );
         assert_eq!(
@@ -165,7 +174,10 @@ mod tests {
             resolver_neighbors_label("0.0.0.0:8050"),
             "Resolver neighbors: bound 0.0.0.0:8050"
         );
-        assert_eq!(resolver_cache_entries_label("A"), "Resolver cache entries: name=A");
+        assert_eq!(
+            resolver_cache_entries_label("A"),
+            "Resolver cache entries: name=A"
+        );
         assert_eq!(
             bootstrap_neighbor_label("b:8050", ""),
             "Bootstrap neighbor: name=b:8050 resolved="

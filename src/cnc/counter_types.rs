@@ -132,7 +132,9 @@ impl SystemKey {
     /// The key that bytes stand for.
     #[must_use]
     pub fn decode(key: &CounterKey) -> Self {
-        Self { system_counter_id: i32_at(key, 0) }
+        Self {
+            system_counter_id: i32_at(key, 0),
+        }
     }
 }
 
@@ -150,7 +152,10 @@ impl SystemKey {
 /// assert_eq!(StreamKey::decode(&key.encode()), Some(key));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "the file format has these fields")]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "the file format has these fields"
+)]
 pub struct StreamKey {
     /// The publication, subscription or image.
     pub registration_id: RegistrationId,
@@ -174,10 +179,27 @@ impl StreamKey {
     #[must_use]
     pub fn encode(&self) -> CounterKey {
         let mut key = [0; KEY_LENGTH_MAX];
-        put(&mut key, Self::REGISTRATION_ID, &self.registration_id.get().to_le_bytes());
-        put(&mut key, Self::SESSION_ID, &self.session_id.get().to_le_bytes());
-        put(&mut key, Self::STREAM_ID, &self.stream_id.get().to_le_bytes());
-        put_text(&mut key, Self::CHANNEL, &self.channel, Self::CHANNEL_LENGTH_MAX);
+        put(
+            &mut key,
+            Self::REGISTRATION_ID,
+            &self.registration_id.get().to_le_bytes(),
+        );
+        put(
+            &mut key,
+            Self::SESSION_ID,
+            &self.session_id.get().to_le_bytes(),
+        );
+        put(
+            &mut key,
+            Self::STREAM_ID,
+            &self.stream_id.get().to_le_bytes(),
+        );
+        put_text(
+            &mut key,
+            Self::CHANNEL,
+            &self.channel,
+            Self::CHANNEL_LENGTH_MAX,
+        );
         key
     }
 
@@ -222,7 +244,9 @@ impl ChannelKey {
     /// The key that bytes stand for.
     #[must_use]
     pub fn decode(key: &CounterKey) -> Option<Self> {
-        Some(Self { channel: text_at(key, 0)? })
+        Some(Self {
+            channel: text_at(key, 0)?,
+        })
     }
 }
 
@@ -253,7 +277,9 @@ impl HeartbeatKey {
     /// The key that bytes stand for.
     #[must_use]
     pub fn decode(key: &CounterKey) -> Self {
-        Self { client_id: ClientId(i64_at(key, 0)) }
+        Self {
+            client_id: ClientId(i64_at(key, 0)),
+        }
     }
 }
 
@@ -269,7 +295,10 @@ impl HeartbeatKey {
 /// assert_eq!(LocalAddressKey::decode(&key.encode()), Some(key));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "the file format has these fields")]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "the file format has these fields"
+)]
 pub struct LocalAddressKey {
     /// Status counter of the channel endpoint that the socket belongs to.
     pub channel_status_id: CounterId,
@@ -287,7 +316,12 @@ impl LocalAddressKey {
     pub fn encode(&self) -> CounterKey {
         let mut key = [0; KEY_LENGTH_MAX];
         put(&mut key, 0, &self.channel_status_id.get().to_le_bytes());
-        put_text(&mut key, Self::ADDRESS, &self.address, Self::ADDRESS_LENGTH_MAX);
+        put_text(
+            &mut key,
+            Self::ADDRESS,
+            &self.address,
+            Self::ADDRESS_LENGTH_MAX,
+        );
         key
     }
 
@@ -314,11 +348,15 @@ fn put_text(key: &mut CounterKey, at: usize, text: &str, length_max: usize) {
 }
 
 fn i32_at(key: &CounterKey, at: usize) -> i32 {
-    key[at..].first_chunk().map_or(0, |bytes| i32::from_le_bytes(*bytes))
+    key[at..]
+        .first_chunk()
+        .map_or(0, |bytes| i32::from_le_bytes(*bytes))
 }
 
 fn i64_at(key: &CounterKey, at: usize) -> i64 {
-    key[at..].first_chunk().map_or(0, |bytes| i64::from_le_bytes(*bytes))
+    key[at..]
+        .first_chunk()
+        .map_or(0, |bytes| i64::from_le_bytes(*bytes))
 }
 
 /// The text whose length stands at `at`, if it lies within the key.

@@ -64,13 +64,20 @@ impl fmt::Display for CncError {
         match self {
             Self::NotReady => f.write_str("the CnC file is created but not initialised"),
             Self::VersionMismatch { version } => {
-                write!(f, "the CnC file has version {version}, {} is supported", super::CNC_VERSION)
+                write!(
+                    f,
+                    "the CnC file has version {version}, {} is supported",
+                    super::CNC_VERSION
+                )
             }
             Self::Truncated { needed, available } => {
                 write!(f, "the CnC file has {available} bytes, {needed} are needed")
             }
             Self::InvalidLength { section, length } => {
-                write!(f, "the CnC file's {section} cannot have a length of {length}")
+                write!(
+                    f,
+                    "the CnC file's {section} cannot have a length of {length}"
+                )
             }
             Self::InvalidPageSize { page_size } => {
                 write!(f, "the CnC file cannot have a page size of {page_size}")

@@ -8,7 +8,10 @@ use crate::memory::AtomicBuffer;
 
 /// What a driver tells about itself in the header. See [`Cnc`] for an example.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "the file format has these fields")]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "the file format has these fields"
+)]
 pub struct CncMetadata {
     /// A client silent for longer than this many nanoseconds is dead to the driver; a client that
     /// did not get to run for longer must close itself.
@@ -62,7 +65,10 @@ impl Cnc {
     ) -> Result<Self, CncError> {
         let needed = lengths.total_length()?;
         if buffer.len() < needed {
-            return Err(CncError::Truncated { needed, available: buffer.len() });
+            return Err(CncError::Truncated {
+                needed,
+                available: buffer.len(),
+            });
         }
         let layout = Layout::of(lengths)?;
         header::write(&buffer, &layout.to_wire(), metadata);
@@ -84,7 +90,10 @@ impl Cnc {
     pub fn attach(buffer: AtomicBuffer) -> Result<Self, CncError> {
         let available = buffer.len();
         if available < HEADER_LENGTH {
-            return Err(CncError::Truncated { needed: HEADER_LENGTH, available });
+            return Err(CncError::Truncated {
+                needed: HEADER_LENGTH,
+                available,
+            });
         }
         let version = header::load_version(&buffer);
         if version.to_wire() == 0 {
@@ -95,7 +104,10 @@ impl Cnc {
         }
         let layout = Layout::from_wire(&header::read_lengths(&buffer))?;
         if available < layout.end() {
-            return Err(CncError::Truncated { needed: layout.end(), available });
+            return Err(CncError::Truncated {
+                needed: layout.end(),
+                available,
+            });
         }
         let metadata = header::read_metadata(&buffer);
         Self::over(buffer, layout, metadata)
@@ -152,7 +164,10 @@ impl Cnc {
     /// The allocator of the counters: for the driver, once.
     #[must_use]
     pub fn counters_manager(&self, reuse_timeout_ms: i64) -> CountersManager {
-        let (metadata, values) = (self.counters_metadata_buffer(), self.counters_values_buffer());
+        let (metadata, values) = (
+            self.counters_metadata_buffer(),
+            self.counters_values_buffer(),
+        );
         CountersManager::new(metadata, values, reuse_timeout_ms)
             .expect("a layout has room for a counter")
     }
@@ -189,10 +204,18 @@ impl Cnc {
         };
         let to_driver = RingBuffer::new(slice(Section::ToDriver))
             .map_err(|error| invalid(Section::ToDriver, error.length))?;
-        let counters =
-            CountersReader::new(slice(Section::CounterMetadata), slice(Section::CounterValues))
-                .map_err(|error| invalid(Section::CounterValues, error.length))?;
-        Ok(Self { buffer, layout, metadata, to_driver, counters })
+        let counters = CountersReader::new(
+            slice(Section::CounterMetadata),
+            slice(Section::CounterValues),
+        )
+        .map_err(|error| invalid(Section::CounterValues, error.length))?;
+        Ok(Self {
+            buffer,
+            layout,
+            metadata,
+            to_driver,
+            counters,
+        })
     }
 
     fn section(&self, section: Section) -> AtomicBuffer {

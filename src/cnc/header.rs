@@ -39,7 +39,10 @@ pub(super) fn write(buffer: &AtomicBuffer, lengths: &WireLengths, metadata: &Cnc
     buffer.store_i32_relaxed(field::COUNTER_METADATA_LENGTH, lengths.counter_metadata);
     buffer.store_i32_relaxed(field::COUNTER_VALUES_LENGTH, lengths.counter_values);
     buffer.store_i32_relaxed(field::ERROR_LOG_LENGTH, lengths.error_log);
-    buffer.store_i64_relaxed(field::CLIENT_LIVENESS_TIMEOUT, metadata.client_liveness_timeout_ns);
+    buffer.store_i64_relaxed(
+        field::CLIENT_LIVENESS_TIMEOUT,
+        metadata.client_liveness_timeout_ns,
+    );
     buffer.store_i64_relaxed(field::START_TIMESTAMP, metadata.start_timestamp.get());
     buffer.store_i64_relaxed(field::PID, metadata.pid);
     buffer.store_i32_relaxed(field::PAGE_SIZE, lengths.page_size);

@@ -61,7 +61,10 @@ impl fmt::Display for Section {
 /// assert_eq!(CncLengths::default().total_length(), Ok(48_238_592));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "the file format has these sections")]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "the file format has these sections"
+)]
 pub struct CncLengths {
     /// Ring buffer of commands: a power of two and 768.
     pub to_driver: usize,
@@ -96,7 +99,9 @@ impl CncLengths {
         let layout = Layout::of(self)?;
         let length = align_usize(layout.end(), self.page_size);
         if i32::try_from(length).is_err() {
-            return Err(CncError::TooLong { length: length as u64 });
+            return Err(CncError::TooLong {
+                length: length as u64,
+            });
         }
         Ok(length)
     }
@@ -121,12 +126,17 @@ impl Layout {
         };
         let values = wire(Section::CounterValues, lengths.counter_values)?;
         if lengths.counter_values % COUNTER_VALUE_LENGTH != 0 {
-            return Err(invalid(Section::CounterValues, lengths.counter_values as u64));
+            return Err(invalid(
+                Section::CounterValues,
+                lengths.counter_values as u64,
+            ));
         }
         let page_size = i32::try_from(lengths.page_size)
             .ok()
             .filter(|size| *size != 0)
-            .ok_or(CncError::InvalidPageSize { page_size: clamped(lengths.page_size as u64) })?;
+            .ok_or(CncError::InvalidPageSize {
+                page_size: clamped(lengths.page_size as u64),
+            })?;
         let metadata = values
             .checked_mul(4)
             .ok_or_else(|| invalid(Section::CounterValues, lengths.counter_values as u64))?;
@@ -161,7 +171,9 @@ impl Layout {
             return Err(layout.invalid(Section::CounterMetadata));
         }
         if i32::try_from(layout.end()).is_err() {
-            return Err(CncError::TooLong { length: layout.end() as u64 });
+            return Err(CncError::TooLong {
+                length: layout.end() as u64,
+            });
         }
         Ok(layout)
     }
@@ -239,7 +251,10 @@ fn positive(section: Section, length: i32) -> Result<usize, CncError> {
     usize::try_from(length)
         .ok()
         .filter(|length| *length > 0)
-        .ok_or(CncError::InvalidLength { section, length: length.into() })
+        .ok_or(CncError::InvalidLength {
+            section,
+            length: length.into(),
+        })
 }
 
 /// Old drivers leave the page size 0.
@@ -250,11 +265,16 @@ fn checked_page_size(page_size: i32) -> Result<usize, CncError> {
     usize::try_from(page_size)
         .ok()
         .filter(|size| size.is_power_of_two() && (PAGE_SIZE_MIN..=PAGE_SIZE_MAX).contains(size))
-        .ok_or(CncError::InvalidPageSize { page_size: page_size.into() })
+        .ok_or(CncError::InvalidPageSize {
+            page_size: page_size.into(),
+        })
 }
 
 fn invalid(section: Section, length: u64) -> CncError {
-    CncError::InvalidLength { section, length: clamped(length) }
+    CncError::InvalidLength {
+        section,
+        length: clamped(length),
+    }
 }
 
 fn clamped(length: u64) -> i64 {

@@ -144,7 +144,10 @@ system_counters! {
 /// );
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "built field by field in the driver")]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "built field by field in the driver"
+)]
 pub struct SystemCounterLabels<'a> {
     /// Version text of the driver, such as `1.53.0`.
     pub version: &'a str,
@@ -189,7 +192,10 @@ impl SystemCounter {
     /// The system counter with this number.
     #[must_use]
     pub fn from_id(id: i32) -> Option<Self> {
-        usize::try_from(id).ok().and_then(|index| Self::ALL.get(index)).copied()
+        usize::try_from(id)
+            .ok()
+            .and_then(|index| Self::ALL.get(index))
+            .copied()
     }
 
     /// The counter's id.
@@ -201,7 +207,12 @@ impl SystemCounter {
     /// The counter's label.
     #[must_use]
     pub fn label(self, labels: &SystemCounterLabels<'_>) -> String {
-        let SystemCounterLabels { version, commit, threading_mode: mode, .. } = *labels;
+        let SystemCounterLabels {
+            version,
+            commit,
+            threading_mode: mode,
+            ..
+        } = *labels;
         let cycle_time =
             |agent: &str| format!("{agent} max cycle time doing its work in ns: {mode}");
         let exceeded = |agent: &str, threshold_ns: i64| {
@@ -326,7 +337,10 @@ impl SystemCounters {
             let counter = manager.allocate(
                 &CounterSpec {
                     type_id: SYSTEM_TYPE_ID,
-                    key: &SystemKey { system_counter_id: system.id() }.encode(),
+                    key: &SystemKey {
+                        system_counter_id: system.id(),
+                    }
+                    .encode(),
                     label: &system.label(labels),
                     registration_id: RegistrationId(i64::from(system.id())),
                     owner_id: STATIC_OWNER_ID,
@@ -341,7 +355,11 @@ impl SystemCounters {
                 },
                 now,
             )?;
-            debug_assert_eq!(counter.id(), system.counter_id(), "allocated before all others");
+            debug_assert_eq!(
+                counter.id(),
+                system.counter_id(),
+                "allocated before all others"
+            );
             counters.push(counter);
         }
         Ok(Self::from_vec(counters))
@@ -364,7 +382,11 @@ impl SystemCounters {
     /// Counters that no file shows, for tests.
     #[must_use]
     pub fn detached() -> Self {
-        Self::from_vec(SystemCounter::ALL.map(|_| AtomicCounter::detached(0)).into())
+        Self::from_vec(
+            SystemCounter::ALL
+                .map(|_| AtomicCounter::detached(0))
+                .into(),
+        )
     }
 
     /// The handle on one counter. Several agents add to `Errors`, `InvalidPackets` and the failed
@@ -377,6 +399,8 @@ impl SystemCounters {
 
     fn from_vec(counters: Vec<AtomicCounter>) -> Self {
         let counters = counters.try_into().expect("one counter was made for each");
-        Self { counters: Arc::new(counters) }
+        Self {
+            counters: Arc::new(counters),
+        }
     }
 }

@@ -74,7 +74,10 @@ mod tests {
         assert_eq!(CNC_VERSION.to_wire(), 512);
         assert_eq!(CONTROL_PROTOCOL_VERSION.to_wire(), 65_536);
         let version = SemanticVersion::from_wire(0x0001_0203);
-        assert_eq!((version.major(), version.minor(), version.patch()), (1, 2, 3));
+        assert_eq!(
+            (version.major(), version.minor(), version.patch()),
+            (1, 2, 3)
+        );
         assert!(SemanticVersion::from_wire(-1).major() < 0);
     }
 }

@@ -62,7 +62,10 @@ impl DistinctErrorLog {
     #[must_use]
     pub fn new(buffer: AtomicBuffer) -> Self {
         let next_offset = Records::new(&buffer).last().map_or(0, |record| record.end);
-        let index = Arc::new(Mutex::new(Index { next_offset, offsets: BTreeMap::new() }));
+        let index = Arc::new(Mutex::new(Index {
+            next_offset,
+            offsets: BTreeMap::new(),
+        }));
         Self { buffer, index }
     }
 
@@ -70,10 +73,14 @@ impl DistinctErrorLog {
     /// whether it is on record: a new error does not fit into a full log.
     #[must_use = "an error that is not on record should be told otherwise"]
     pub fn record(&self, now: EpochMillis, code: i32, text: &str) -> bool {
-        let Some(at) = self.find_or_append(now, code, text) else { return false };
-        self.buffer.fetch_add_i32_acq_rel(at + field::OBSERVATION_COUNT, 1);
+        let Some(at) = self.find_or_append(now, code, text) else {
+            return false;
+        };
+        self.buffer
+            .fetch_add_i32_acq_rel(at + field::OBSERVATION_COUNT, 1);
         // PUBLISH(error-last): pairs with read_error_log.
-        self.buffer.store_i64_release(at + field::LAST_OBSERVATION, now.get());
+        self.buffer
+            .store_i64_release(at + field::LAST_OBSERVATION, now.get());
         true
     }
 
@@ -89,18 +96,26 @@ impl DistinctErrorLog {
         }
         let wire_length = i32::try_from(length).ok()?;
         self.buffer.write_bytes(at + field::TEXT, text.as_bytes());
-        self.buffer.store_i64_relaxed(at + field::FIRST_OBSERVATION, now.get());
+        self.buffer
+            .store_i64_relaxed(at + field::FIRST_OBSERVATION, now.get());
         index.next_offset = align_usize(at + length, ALIGNMENT);
-        index.offsets.entry(code).or_default().insert(text.to_owned(), at);
+        index
+            .offsets
+            .entry(code)
+            .or_default()
+            .insert(text.to_owned(), at);
         // PUBLISH(error-record): pairs with Records::next.
-        self.buffer.store_i32_release(at + field::LENGTH, wire_length);
+        self.buffer
+            .store_i32_release(at + field::LENGTH, wire_length);
         Some(at)
     }
 }
 
 impl fmt::Debug for DistinctErrorLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DistinctErrorLog").field("buffer", &self.buffer).finish_non_exhaustive()
+        f.debug_struct("DistinctErrorLog")
+            .field("buffer", &self.buffer)
+            .finish_non_exhaustive()
     }
 }
 
@@ -171,7 +186,11 @@ impl Iterator for Records<'_> {
 
     fn next(&mut self) -> Option<Extent> {
         let start = self.offset;
-        let remaining = self.buffer.len().checked_sub(start).filter(|r| *r >= HEADER_LENGTH)?;
+        let remaining = self
+            .buffer
+            .len()
+            .checked_sub(start)
+            .filter(|r| *r >= HEADER_LENGTH)?;
         // Pairs with PUBLISH(error-record).
         let length = usize::try_from(self.buffer.load_i32_acquire(start + field::LENGTH)).ok()?;
         if length == 0 {
@@ -179,6 +198,10 @@ impl Iterator for Records<'_> {
         }
         let length = length.min(remaining);
         self.offset = align_usize(start + length, ALIGNMENT);
-        Some(Extent { start, length, end: self.offset })
+        Some(Extent {
+            start,
+            length,
+            end: self.offset,
+        })
     }
 }

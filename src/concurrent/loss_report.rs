@@ -75,7 +75,10 @@ impl LossReport {
     #[must_use]
     pub fn new(buffer: AtomicBuffer) -> Self {
         let next_offset = Entries::new(&buffer).last().map_or(0, |entry| entry.end);
-        Self { buffer, next_offset }
+        Self {
+            buffer,
+            next_offset,
+        }
     }
 
     /// Notes the first loss of an image, `bytes_lost` of it. `None` when the report is full; then it
@@ -120,9 +123,12 @@ impl LossEntry {
     /// Notes further loss of the same image.
     pub fn record(&self, bytes_lost: i64, now: EpochMillis) {
         // PUBLISH(loss-last): pairs with read_loss_report.
-        self.entry.store_i64_release(field::LAST_OBSERVATION, now.get());
-        self.entry.fetch_add_i64_acq_rel(field::TOTAL_BYTES_LOST, bytes_lost);
-        self.entry.fetch_add_i64_acq_rel(field::OBSERVATION_COUNT, 1);
+        self.entry
+            .store_i64_release(field::LAST_OBSERVATION, now.get());
+        self.entry
+            .fetch_add_i64_acq_rel(field::TOTAL_BYTES_LOST, bytes_lost);
+        self.entry
+            .fetch_add_i64_acq_rel(field::OBSERVATION_COUNT, 1);
     }
 }
 
@@ -206,14 +212,22 @@ impl Iterator for Entries<'_> {
             return None;
         }
         // Pairs with PUBLISH(loss-entry).
-        let observation_count = self.buffer.load_i64_acquire(start + field::OBSERVATION_COUNT);
+        let observation_count = self
+            .buffer
+            .load_i64_acquire(start + field::OBSERVATION_COUNT);
         if observation_count <= 0 {
             return None;
         }
         let channel = text_range(self.buffer, start + field::CHANNEL)?;
         let source_identity = text_range(self.buffer, align_usize(channel.end, WORD))?;
         self.offset = align_usize(source_identity.end, ENTRY_ALIGNMENT);
-        Some(Extent { start, observation_count, channel, source_identity, end: self.offset })
+        Some(Extent {
+            start,
+            observation_count,
+            channel,
+            source_identity,
+            end: self.offset,
+        })
     }
 }
 

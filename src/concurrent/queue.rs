@@ -27,7 +27,9 @@ impl<T> BoundedQueue<T> {
     /// When `capacity` is 0.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
-        Self { inner: Arc::new(ArrayQueue::new(capacity)) }
+        Self {
+            inner: Arc::new(ArrayQueue::new(capacity)),
+        }
     }
 
     /// Appends a value.
@@ -71,7 +73,9 @@ impl<T> BoundedQueue<T> {
 
 impl<T> Clone for BoundedQueue<T> {
     fn clone(&self) -> Self {
-        Self { inner: Arc::clone(&self.inner) }
+        Self {
+            inner: Arc::clone(&self.inner),
+        }
     }
 }
 

@@ -41,7 +41,9 @@ impl Area {
     pub(super) fn before_trailer(length: usize, trailer: usize, min: usize) -> Option<Self> {
         let capacity = length.checked_sub(trailer)?;
         let suits = capacity.is_power_of_two() && (min..=Self::CAPACITY_MAX).contains(&capacity);
-        suits.then_some(Self { capacity: i64::try_from(capacity).ok()? })
+        suits.then_some(Self {
+            capacity: i64::try_from(capacity).ok()?,
+        })
     }
 
     pub(super) const fn capacity(self) -> i64 {
@@ -70,12 +72,18 @@ pub(super) const fn occupied_by_payload(length: i64) -> i64 {
     reason = "callers pass what `Area` bounded to 0..=2^30"
 )]
 pub(super) fn offset(index: i64) -> usize {
-    debug_assert!((0..=1 << 30).contains(&index), "{index} is outside of any area");
+    debug_assert!(
+        (0..=1 << 30).contains(&index),
+        "{index} is outside of any area"
+    );
     index as usize
 }
 
 /// A length within an [`Area`] as it is written into a record.
-#[expect(clippy::cast_possible_truncation, reason = "callers pass what `Area` bounded to 2^30")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "callers pass what `Area` bounded to 2^30"
+)]
 pub(super) fn wire_length(length: i64) -> i32 {
     debug_assert!(length.abs() <= 1 << 30, "{length} is outside of any area");
     length as i32
@@ -142,9 +150,16 @@ mod tests {
 
     #[test]
     fn an_area_is_a_power_of_two_before_its_trailer() {
-        assert_eq!(Area::before_trailer(1024 + 128, 128, 8).map(Area::capacity), Some(1024));
+        assert_eq!(
+            Area::before_trailer(1024 + 128, 128, 8).map(Area::capacity),
+            Some(1024)
+        );
         for length in [0, 127, 128, 128 + 4, 128 + 1000, 128 + (1 << 31)] {
-            assert_eq!(Area::before_trailer(length, 128, 8), None, "length {length}");
+            assert_eq!(
+                Area::before_trailer(length, 128, 8),
+                None,
+                "length {length}"
+            );
         }
     }
 

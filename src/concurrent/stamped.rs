@@ -33,8 +33,14 @@ impl<const N: usize> StampedCell<N> {
     #[must_use]
     pub fn new() -> Self {
         let values = array::from_fn(|_| AtomicI64::new(0));
-        let inner = Inner { begin: AtomicI64::new(0), values, end: AtomicI64::new(0) };
-        Self { inner: CachePadded::new(inner) }
+        let inner = Inner {
+            begin: AtomicI64::new(0),
+            values,
+            end: AtomicI64::new(0),
+        };
+        Self {
+            inner: CachePadded::new(inner),
+        }
     }
 
     /// Replaces the values. Only one thread may ever call this; a second one would not harm memory

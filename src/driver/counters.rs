@@ -58,12 +58,14 @@ pub(crate) enum StreamCounter {
 impl StreamCounter {
     const fn type_and_name(self) -> (i32, &'static str) {
         match self {
-            Self::PublisherPositionConcurrent => {
-                (PUBLISHER_POSITION_TYPE_ID, name::PUBLISHER_POSITION_CONCURRENT)
-            }
-            Self::PublisherPositionExclusive => {
-                (PUBLISHER_POSITION_TYPE_ID, name::PUBLISHER_POSITION_EXCLUSIVE)
-            }
+            Self::PublisherPositionConcurrent => (
+                PUBLISHER_POSITION_TYPE_ID,
+                name::PUBLISHER_POSITION_CONCURRENT,
+            ),
+            Self::PublisherPositionExclusive => (
+                PUBLISHER_POSITION_TYPE_ID,
+                name::PUBLISHER_POSITION_EXCLUSIVE,
+            ),
             Self::PublisherLimit => (PUBLISHER_LIMIT_TYPE_ID, name::PUBLISHER_LIMIT),
             Self::SenderPosition => (SENDER_POSITION_TYPE_ID, name::SENDER_POSITION),
             Self::SenderLimit => (SENDER_LIMIT_TYPE_ID, name::SENDER_LIMIT),
@@ -81,7 +83,10 @@ impl StreamCounter {
     }
 
     const fn has_owner(self) -> bool {
-        !matches!(self, Self::FlowControlReceivers | Self::CubicRtt | Self::CubicWindow)
+        !matches!(
+            self,
+            Self::FlowControlReceivers | Self::CubicRtt | Self::CubicWindow
+        )
     }
 }
 
@@ -121,14 +126,24 @@ impl DriverCounters {
         now: EpochMillis,
     ) -> Result<AtomicCounter, CountersFull> {
         let (type_id, name) = counter.type_and_name();
-        let StreamIdentity { registration_id, session_id, stream_id, channel, client_id } = *stream;
+        let StreamIdentity {
+            registration_id,
+            session_id,
+            stream_id,
+            channel,
+            client_id,
+        } = *stream;
         let label = stream_label(name, registration_id, session_id, stream_id, channel);
         let spec = CounterSpec {
             type_id,
             key: &stream.key(),
             label: &label,
             registration_id,
-            owner_id: if counter.has_owner() { client_id.get() } else { STATIC_OWNER_ID },
+            owner_id: if counter.has_owner() {
+                client_id.get()
+            } else {
+                STATIC_OWNER_ID
+            },
             initial_value: initial,
             ..CounterSpec::default()
         };
@@ -143,8 +158,13 @@ impl DriverCounters {
         join: Position,
         now: EpochMillis,
     ) -> Result<AtomicCounter, CountersFull> {
-        let StreamIdentity { registration_id, session_id, stream_id, channel, client_id } =
-            *subscription;
+        let StreamIdentity {
+            registration_id,
+            session_id,
+            stream_id,
+            channel,
+            client_id,
+        } = *subscription;
         let label =
             subscriber_position_label(registration_id, session_id, stream_id, channel, join);
         let spec = CounterSpec {
@@ -182,7 +202,13 @@ impl DriverCounters {
         now: EpochMillis,
     ) -> Result<AtomicCounter, CountersFull> {
         let name = name::MDC_DESTINATIONS;
-        self.channel(MDC_DESTINATIONS_TYPE_ID, name, registration_id, channel, now)
+        self.channel(
+            MDC_DESTINATIONS_TYPE_ID,
+            name,
+            registration_id,
+            channel,
+            now,
+        )
     }
 
     /// The status of one transport of a channel, initialising and without an address.
@@ -193,7 +219,10 @@ impl DriverCounters {
         channel_status: CounterId,
         now: EpochMillis,
     ) -> Result<AtomicCounter, CountersFull> {
-        let key = LocalAddressKey { channel_status_id: channel_status, address: String::new() };
+        let key = LocalAddressKey {
+            channel_status_id: channel_status,
+            address: String::new(),
+        };
         let spec = CounterSpec {
             type_id: LOCAL_SOCKADDR_TYPE_ID,
             key: &key.encode(),
@@ -212,8 +241,10 @@ impl DriverCounters {
         channel_status: CounterId,
         address: SocketAddr,
     ) {
-        let key =
-            LocalAddressKey { channel_status_id: channel_status, address: address.to_string() };
+        let key = LocalAddressKey {
+            channel_status_id: channel_status,
+            address: address.to_string(),
+        };
         self.manager.set_key(counter, &key.encode());
         let label = local_address_label(local_address_name(role), channel_status, address);
         self.manager.update_label(counter, &label);
@@ -221,7 +252,8 @@ impl DriverCounters {
 
     /// Appends what a channel is bound to, to the label of its status.
     pub(crate) fn append_bound_address(&self, channel_status: CounterId, address: SocketAddr) {
-        self.manager.append_label(channel_status, &bound_suffix(address));
+        self.manager
+            .append_label(channel_status, &bound_suffix(address));
     }
 
     /// A client's heartbeat, which beats now.
@@ -292,7 +324,10 @@ impl DriverCounters {
     ) -> Result<AtomicCounter, CountersFull> {
         let spec = CounterSpec {
             type_id,
-            key: &ChannelKey { channel: channel.to_owned() }.encode(),
+            key: &ChannelKey {
+                channel: channel.to_owned(),
+            }
+            .encode(),
             label: &channel_label(name, channel),
             registration_id,
             ..CounterSpec::default()

@@ -17,7 +17,10 @@ pub(crate) struct CommandFailure {
 impl CommandFailure {
     /// An error of any kind.
     pub(crate) fn new(code: ErrorCode, text: impl Into<String>) -> Self {
-        Self { code, text: text.into() }
+        Self {
+            code,
+            text: text.into(),
+        }
     }
 
     /// The channel or one of its parameters is at fault.

@@ -38,7 +38,11 @@ pub(crate) struct Outbox<M> {
 impl<M> Outbox<M> {
     /// An outbox in front of `queue` that counts refusals in `failed_offers`.
     pub(crate) const fn new(queue: BoundedQueue<M>, failed_offers: AtomicCounter) -> Self {
-        Self { queue, backlog: VecDeque::new(), failed_offers }
+        Self {
+            queue,
+            backlog: VecDeque::new(),
+            failed_offers,
+        }
     }
 
     /// Sends now if the queue has room, otherwise as soon as it has.

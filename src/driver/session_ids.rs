@@ -22,7 +22,12 @@ pub(crate) struct SessionIds {
 impl SessionIds {
     /// Starts at `first`; ids within `reserved_low..=reserved_high` are never generated.
     pub(crate) const fn new(first: i32, reserved_low: i32, reserved_high: i32) -> Self {
-        Self { next: first, reserved_low, reserved_high, active: BTreeSet::new() }
+        Self {
+            next: first,
+            reserved_low,
+            reserved_high,
+            active: BTreeSet::new(),
+        }
     }
 
     /// The generator's next id, used or not.

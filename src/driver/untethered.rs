@@ -106,18 +106,28 @@ pub(crate) struct SubscriberPositions {
 impl SubscriberPositions {
     /// No subscribers yet.
     pub(crate) const fn new(timeouts: UntetheredTimeouts) -> Self {
-        Self { entries: Vec::new(), timeouts }
+        Self {
+            entries: Vec::new(),
+            timeouts,
+        }
     }
 
     /// Links a subscriber, active from now on.
     pub(crate) fn add(&mut self, position: SubscriberPosition, now: Nanos) {
         debug_assert!(!self.is_linked(position.link));
-        self.entries.push(Entry { position, state: State::Active, time_of_last_update: now });
+        self.entries.push(Entry {
+            position,
+            state: State::Active,
+            time_of_last_update: now,
+        });
     }
 
     /// Forgets a link. Returns the counter to free, unless it was freed when the link was closed.
     pub(crate) fn remove(&mut self, link: LinkId) -> Option<CounterId> {
-        let index = self.entries.iter().position(|entry| entry.position.link == link)?;
+        let index = self
+            .entries
+            .iter()
+            .position(|entry| entry.position.link == link)?;
         counter_to_free(&self.entries.remove(index))
     }
 
@@ -190,7 +200,9 @@ impl SubscriberPositions {
 
     /// All links, in whichever state, in the order in which they were added.
     pub(crate) fn links(&self) -> impl Iterator<Item = (LinkId, RegistrationId)> + '_ {
-        self.entries.iter().map(|entry| (entry.position.link, entry.position.subscription))
+        self.entries
+            .iter()
+            .map(|entry| (entry.position.link, entry.position.subscription))
     }
 
     fn working(&self) -> impl Iterator<Item = Position> + '_ {
@@ -227,13 +239,20 @@ impl Entry {
                     return None;
                 }
                 self.enter(State::Closed, now);
-                Some(UntetheredEvent::Closed { link, counter: self.position.counter.id() })
+                Some(UntetheredEvent::Closed {
+                    link,
+                    counter: self.position.counter.id(),
+                })
             }
             State::Resting if since >= timeouts.resting_ns => {
                 self.position.counter.set(join.get());
                 self.enter(State::Active, now);
                 let counter = self.position.counter.id();
-                Some(UntetheredEvent::Available { link, subscription, counter })
+                Some(UntetheredEvent::Available {
+                    link,
+                    subscription,
+                    counter,
+                })
             }
             State::Active | State::Linger | State::Resting | State::Closed => None,
         }
@@ -268,7 +287,13 @@ mod tests {
 
     fn subscriber(link: LinkId, at: i64, tether: bool, rejoin: bool) -> SubscriberPosition {
         let counter = AtomicCounter::detached(at);
-        SubscriberPosition { link, subscription: SUBSCRIPTION, counter, tether, rejoin }
+        SubscriberPosition {
+            link,
+            subscription: SUBSCRIPTION,
+            counter,
+            tether,
+            rejoin,
+        }
     }
 
     fn check(positions: &mut SubscriberPositions, now: i64, limit: i64) -> Vec<UntetheredEvent> {
@@ -303,15 +328,25 @@ mod tests {
         let mut positions = positions();
         positions.add(subscriber(LINK, 64, false, true), Nanos(0));
         let events = check(&mut positions, WINDOW_LIMIT_NS, 100);
-        assert!(matches!(events[..], [UntetheredEvent::Unavailable { link: LINK, .. }]));
-        assert_eq!(positions.min(), Some(Position(64)), "a lingering position holds flow control");
+        assert!(matches!(
+            events[..],
+            [UntetheredEvent::Unavailable { link: LINK, .. }]
+        ));
+        assert_eq!(
+            positions.min(),
+            Some(Position(64)),
+            "a lingering position holds flow control"
+        );
 
         assert!(check(&mut positions, 2 * WINDOW_LIMIT_NS, 100).is_empty());
         assert_eq!(positions.min(), None, "a resting position does not");
         assert!(positions.is_linked(LINK) && !positions.has_working());
 
         let events = check(&mut positions, 2 * WINDOW_LIMIT_NS + RESTING_NS, 100);
-        assert!(matches!(events[..], [UntetheredEvent::Available { link: LINK, .. }]));
+        assert!(matches!(
+            events[..],
+            [UntetheredEvent::Available { link: LINK, .. }]
+        ));
         assert_eq!(positions.min(), Some(Position(9_000)));
     }
 
@@ -321,7 +356,10 @@ mod tests {
         positions.add(subscriber(LINK, 64, false, false), Nanos(0));
         assert_eq!(check(&mut positions, WINDOW_LIMIT_NS, 100).len(), 1);
         let events = check(&mut positions, 2 * WINDOW_LIMIT_NS, 100);
-        assert!(matches!(events[..], [UntetheredEvent::Closed { link: LINK, .. }]));
+        assert!(matches!(
+            events[..],
+            [UntetheredEvent::Closed { link: LINK, .. }]
+        ));
         assert!(positions.is_linked(LINK), "so that it is not linked again");
         assert_eq!(positions.remove(LINK), None);
         assert!(positions.is_empty());
@@ -344,9 +382,15 @@ mod tests {
         positions.add(subscriber(LinkId(8), 5_000, true, true), Nanos(0));
         check(&mut positions, WINDOW_LIMIT_NS, 100);
         check(&mut positions, 2 * WINDOW_LIMIT_NS, 100);
-        assert_eq!(positions.min_max(), Some((Position(5_000), Position(5_000))));
+        assert_eq!(
+            positions.min_max(),
+            Some((Position(5_000), Position(5_000)))
+        );
         check(&mut positions, 2 * WINDOW_LIMIT_NS + RESTING_NS, 100);
-        assert_eq!(positions.min_max(), Some((Position(5_000), Position(5_000))));
+        assert_eq!(
+            positions.min_max(),
+            Some((Position(5_000), Position(5_000)))
+        );
         assert!(positions.is_drained(Position(5_000)) && !positions.is_drained(Position(5_001)));
     }
 }

@@ -56,7 +56,10 @@ impl AppendError {
     /// Whether the same append may succeed later.
     #[must_use]
     pub const fn is_retryable(self) -> bool {
-        matches!(self, Self::NotConnected | Self::BackPressured | Self::AdminAction)
+        matches!(
+            self,
+            Self::NotConnected | Self::BackPressured | Self::AdminAction
+        )
     }
 }
 
@@ -113,14 +116,19 @@ pub(super) struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     pub(super) const fn new(parts: &'a [&'a [u8]]) -> Self {
-        Self { current: &[], rest: parts }
+        Self {
+            current: &[],
+            rest: parts,
+        }
     }
 }
 
 impl Payload for Parts<'_> {
     fn length(&self) -> usize {
         // Pieces may overlap, so that their sum is not bounded by the address space.
-        self.rest.iter().fold(self.current.len(), |sum, part| sum.saturating_add(part.len()))
+        self.rest.iter().fold(self.current.len(), |sum, part| {
+            sum.saturating_add(part.len())
+        })
     }
 
     fn fill(&mut self, mut into: &mut [u8]) {
@@ -187,14 +195,20 @@ pub(super) fn check_message(log: &LogBuffer, length: usize) -> Result<(i32, i32)
     let max_payload = log.max_payload_length();
     let max = log.max_message_length().max(max_payload);
     let Some(payload) = i32::try_from(length).ok().filter(|length| *length <= max) else {
-        return Err(AppendError::TooLong { length, max: size(max) });
+        return Err(AppendError::TooLong {
+            length,
+            max: size(max),
+        });
     };
     if payload <= max_payload {
         return Ok((payload, aligned(payload + HEADER_LENGTH)));
     }
     let framed = framed_length(payload, max_payload);
     // At most 16 MiB in frames of at least 32 bytes of payload.
-    Ok((payload, i32::try_from(framed).expect("a framed message is below 2^26 bytes")))
+    Ok((
+        payload,
+        i32::try_from(framed).expect("a framed message is below 2^26 bytes"),
+    ))
 }
 
 /// Payload and occupied length of a claim, if it is not too long.
@@ -202,7 +216,10 @@ pub(super) fn check_message(log: &LogBuffer, length: usize) -> Result<(i32, i32)
 pub(super) fn check_claim(log: &LogBuffer, length: usize) -> Result<(i32, i32), AppendError> {
     let max = log.max_payload_length();
     let Some(payload) = i32::try_from(length).ok().filter(|length| *length <= max) else {
-        return Err(AppendError::TooLong { length, max: size(max) });
+        return Err(AppendError::TooLong {
+            length,
+            max: size(max),
+        });
     };
     Ok((payload, aligned(payload + HEADER_LENGTH)))
 }
@@ -229,7 +246,13 @@ struct PadOnUnwind<'a, 'r> {
 
 impl Drop for PadOnUnwind<'_, '_> {
     fn drop(&mut self) {
-        let Reservation { term, ids, offset, length, .. } = *self.reservation;
+        let Reservation {
+            term,
+            ids,
+            offset,
+            length,
+            ..
+        } = *self.reservation;
         let end = offset + length;
         if self.from < end {
             frame::pad(term, self.from, end - self.from, ids);
@@ -247,7 +270,10 @@ pub(super) fn write_message(
     reserved: &mut impl ReservedValue,
 ) {
     let term = reservation.term;
-    let mut guard = PadOnUnwind { reservation, from: reservation.offset };
+    let mut guard = PadOnUnwind {
+        reservation,
+        from: reservation.offset,
+    };
     let mut remaining = payload_length;
     let mut flags = FLAG_BEGIN;
     loop {
@@ -258,7 +284,14 @@ pub(super) fn write_message(
         }
         let offset = guard.from;
         let length = chunk + HEADER_LENGTH;
-        payload.fill(frame::begin(term, offset, length, reservation.ids, flags, TYPE_DATA));
+        payload.fill(frame::begin(
+            term,
+            offset,
+            length,
+            reservation.ids,
+            flags,
+            TYPE_DATA,
+        ));
         let range = || size(offset)..size(offset) + size(length);
         if let Some(value) = reserved.supply(range, term) {
             frame::set_reserved_value(term, offset, value);
@@ -346,7 +379,13 @@ impl LogBuffer {
         let (length, required) = check_message(self, payload.length())?;
         let reservation = self.reserve(limit, length, required)?;
         let max_payload = self.max_payload_length();
-        write_message(&reservation, max_payload, &mut payload, length, &mut reserved);
+        write_message(
+            &reservation,
+            max_payload,
+            &mut payload,
+            length,
+            &mut reserved,
+        );
         Ok(reservation.end)
     }
 
@@ -380,7 +419,13 @@ impl LogBuffer {
         let ids = self.frame_ids(tail.term_id);
         let term = self.term(index);
         let end = geometry.position(tail.term_id, TermOffset(offset)) + i64::from(required);
-        let reservation = Reservation { term, ids, offset, length: required, end };
+        let reservation = Reservation {
+            term,
+            ids,
+            offset,
+            length: required,
+            end,
+        };
         if required > term_length - offset {
             return Err(self.trip(&reservation, tail.term_id));
         }
@@ -391,11 +436,17 @@ impl LogBuffer {
     #[cold]
     fn trip(&self, reservation: &Reservation<'_>, term_id: TermId) -> AppendError {
         let geometry = self.geometry();
-        pad_term(reservation.term, reservation.offset, geometry.term_length(), reservation.ids);
+        pad_term(
+            reservation.term,
+            reservation.offset,
+            geometry.term_length(),
+            reservation.ids,
+        );
         if reservation.end >= geometry.max_possible_position() {
             return AppendError::MaxPositionExceeded;
         }
-        self.metadata().rotate(term_id.count_since(geometry.initial_term_id()), term_id);
+        self.metadata()
+            .rotate(term_id.count_since(geometry.initial_term_id()), term_id);
         AppendError::AdminAction
     }
 }

@@ -6,9 +6,7 @@ use crate::base::Position;
 use crate::memory::AtomicBuffer;
 
 use super::appender::Reservation;
-use super::frame::{
-    self, FLAGS_UNFRAGMENTED, HEADER_SIZE, TYPE_DATA, TYPE_PAD, field, size,
-};
+use super::frame::{self, FLAGS_UNFRAGMENTED, HEADER_SIZE, TYPE_DATA, TYPE_PAD, field, size};
 
 /// A claimed frame. Fill [`Self::bytes_mut`], then [`Self::commit`]; dropping it without aborts, so
 /// that readers skip it.
@@ -41,10 +39,28 @@ pub struct Claim<'a> {
 impl<'a> Claim<'a> {
     /// Writes the header of a data frame into its reservation.
     pub(super) fn new(reservation: &Reservation<'a>, frame_length: i32) -> Self {
-        let Reservation { term, ids, offset, end, .. } = *reservation;
-        let _: &mut [u8] =
-            frame::begin(term, offset, frame_length, ids, FLAGS_UNFRAGMENTED, TYPE_DATA);
-        Self { term, offset, frame_length, end, is_open: true }
+        let Reservation {
+            term,
+            ids,
+            offset,
+            end,
+            ..
+        } = *reservation;
+        let _: &mut [u8] = frame::begin(
+            term,
+            offset,
+            frame_length,
+            ids,
+            FLAGS_UNFRAGMENTED,
+            TYPE_DATA,
+        );
+        Self {
+            term,
+            offset,
+            frame_length,
+            end,
+            is_open: true,
+        }
     }
 
     /// The payload to be written. It is zero at first.
@@ -54,7 +70,10 @@ impl<'a> Claim<'a> {
         let start = size(self.offset);
         // SAFETY: LOG-2 (a claimed range has one writer until its length turns positive): `self`
         // stands for the claim, is borrowed mutably, and has not been committed.
-        unsafe { self.term.bytes_mut(start + HEADER_SIZE..start + size(self.frame_length)) }
+        unsafe {
+            self.term
+                .bytes_mut(start + HEADER_SIZE..start + size(self.frame_length))
+        }
     }
 
     /// The payload as written so far.
@@ -63,7 +82,10 @@ impl<'a> Claim<'a> {
     pub fn bytes(&self) -> &[u8] {
         let start = size(self.offset);
         // SAFETY: LOG-2, as in `bytes_mut`; `self` is borrowed, so nothing is written meanwhile.
-        unsafe { self.term.bytes(start + HEADER_SIZE..start + size(self.frame_length)) }
+        unsafe {
+            self.term
+                .bytes(start + HEADER_SIZE..start + size(self.frame_length))
+        }
     }
 
     /// Stream position after the claimed frame.

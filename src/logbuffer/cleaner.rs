@@ -12,7 +12,9 @@ impl LogBuffer {
     /// A `to` within a frame slot is rounded down; nothing happens when `to` is not past `from`.
     pub fn clean(&self, from: Position, to: Position) -> Position {
         let geometry = self.geometry();
-        let Some((index, offset)) = geometry.locate(from) else { return from };
+        let Some((index, offset)) = geometry.locate(from) else {
+            return from;
+        };
         let to = Position(to.0 & !(i64::from(FRAME_ALIGNMENT) - 1));
         if to <= from {
             return from;

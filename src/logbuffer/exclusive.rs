@@ -56,7 +56,13 @@ impl ExclusiveAppender {
             return Err(AppendError::Corrupt);
         }
         let term_begin = geometry.position(tail.term_id, TermOffset(0));
-        Ok(Self { log, index, term_id: tail.term_id, term_offset, term_begin })
+        Ok(Self {
+            log,
+            index,
+            term_id: tail.term_id,
+            term_offset,
+            term_begin,
+        })
     }
 
     /// The log.
@@ -158,7 +164,12 @@ impl ExclusiveAppender {
         };
         let frame_length = payload + HEADER_LENGTH;
         let reservation = self.reserve(limit, payload, aligned(frame_length))?;
-        frame::pad(reservation.term, reservation.offset, frame_length, reservation.ids);
+        frame::pad(
+            reservation.term,
+            reservation.offset,
+            frame_length,
+            reservation.ids,
+        );
         Ok(reservation.end)
     }
 
@@ -177,7 +188,10 @@ impl ExclusiveAppender {
         let position = self.position();
         let remaining = geometry.term_length() - self.term_offset;
         let Some(length) = i32::try_from(block.len()).ok().filter(|n| *n <= remaining) else {
-            return Err(AppendError::TooLong { length: block.len(), max: size(remaining) });
+            return Err(AppendError::TooLong {
+                length: block.len(),
+                max: size(remaining),
+            });
         };
         if position >= limit {
             return Err(refusal(&self.log, position, length));
@@ -185,7 +199,9 @@ impl ExclusiveAppender {
         let first_length = self.check_block(block).ok_or(AppendError::InvalidBlock)?;
 
         let offset = self.term_offset;
-        self.log.metadata().set_tail(self.index, self.term_id, offset + length);
+        self.log
+            .metadata()
+            .set_tail(self.index, self.term_id, offset + length);
         let term = self.log.term(self.index);
         let start = size(offset);
         // SAFETY: LOG-2 (a claimed range has one writer until its length turns positive): the tail
@@ -226,7 +242,13 @@ impl ExclusiveAppender {
         let (length, required) = check_message(&self.log, payload.length())?;
         let max_payload = self.log.max_payload_length();
         let reservation = self.reserve(limit, length, required)?;
-        write_message(&reservation, max_payload, &mut payload, length, &mut reserved);
+        write_message(
+            &reservation,
+            max_payload,
+            &mut payload,
+            length,
+            &mut reserved,
+        );
         Ok(reservation.end)
     }
 
@@ -246,7 +268,9 @@ impl ExclusiveAppender {
         let offset = self.term_offset;
         // The tail comes before the frame, even before one that does not fit: it tells the driver
         // how far a dead publisher may have written.
-        self.log.metadata().set_tail(self.index, self.term_id, offset + required);
+        self.log
+            .metadata()
+            .set_tail(self.index, self.term_id, offset + required);
         let ids = self.log.frame_ids(self.term_id);
         if required > term_length - offset {
             pad_term(self.log.term(self.index), offset, term_length, ids);
@@ -256,7 +280,13 @@ impl ExclusiveAppender {
         self.term_offset = offset + required;
         let term = self.log.term(self.index);
         let end = position + i64::from(required);
-        Ok(Reservation { term, ids, offset, length: required, end })
+        Ok(Reservation {
+            term,
+            ids,
+            offset,
+            length: required,
+            end,
+        })
     }
 
     /// Moves on to the next term, unless there is none.
@@ -272,7 +302,9 @@ impl ExclusiveAppender {
         self.term_offset = 0;
         self.term_begin = next_begin;
         let count = self.term_id.count_since(geometry.initial_term_id());
-        self.log.metadata().rotate_exclusive(self.index, self.term_id, count);
+        self.log
+            .metadata()
+            .rotate_exclusive(self.index, self.term_id, count);
         Ok(())
     }
 }

@@ -62,8 +62,14 @@ pub struct Corruption {
 
 impl fmt::Display for Corruption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { position, frame_length } = self;
-        write!(f, "corrupt log buffer: frame of length {frame_length} at position {position}")
+        let Self {
+            position,
+            frame_length,
+        } = self;
+        write!(
+            f,
+            "corrupt log buffer: frame of length {frame_length} at position {position}"
+        )
     }
 }
 
@@ -71,7 +77,10 @@ impl std::error::Error for Corruption {}
 
 /// An offset or length that is known not to be negative, as a size.
 #[inline]
-#[expect(clippy::cast_sign_loss, reason = "checked when it was computed; asserted in tests")]
+#[expect(
+    clippy::cast_sign_loss,
+    reason = "checked when it was computed; asserted in tests"
+)]
 pub(super) const fn size(value: i32) -> usize {
     debug_assert!(value >= 0);
     value as usize
@@ -200,12 +209,7 @@ pub(super) fn pad(term: &AtomicBuffer, offset: i32, length: i32, ids: FrameIds) 
 
 /// Commits a padding frame over a range whose owner will not: a gap that is not waited for, or the
 /// claim of a dead publisher.
-pub(super) fn overwrite_with_padding(
-    term: &AtomicBuffer,
-    offset: i32,
-    length: i32,
-    ids: FrameIds,
-) {
+pub(super) fn overwrite_with_padding(term: &AtomicBuffer, offset: i32, length: i32, ids: FrameIds) {
     let start = size(offset);
     // SAFETY: LOG-4 or LOG-6 (a hole of an image is the receiver's; a blocked range has lost its
     // writer): the caller is that one party, and saw no committed frame here.

@@ -63,7 +63,11 @@ impl LogBuffer {
     ///
     /// While the receiver is inserting a datagram the hole may be reported shorter than it is.
     pub fn scan_gap(&self, rebuild: Position, hwm: Position) -> GapScan {
-        let mut scan = GapScan { contiguous: rebuild, gap: None, is_corrupt: false };
+        let mut scan = GapScan {
+            contiguous: rebuild,
+            gap: None,
+            is_corrupt: false,
+        };
         if rebuild >= hwm {
             return scan;
         }

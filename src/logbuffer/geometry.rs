@@ -37,7 +37,10 @@ pub struct InvalidLength {
 impl fmt::Display for InvalidLength {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { what, length } = self;
-        write!(f, "{what} of {length} bytes is not a power of two within its legal range")
+        write!(
+            f,
+            "{what} of {length} bytes is not a power of two within its legal range"
+        )
     }
 }
 
@@ -71,7 +74,11 @@ const fn check(what: &'static str, length: i32, min: i32, max: i32) -> Result<()
 #[inline]
 pub const fn max_message_length(term_length: i32) -> i32 {
     let eighth = term_length / 8;
-    if eighth < MESSAGE_LENGTH_CAP { eighth } else { MESSAGE_LENGTH_CAP }
+    if eighth < MESSAGE_LENGTH_CAP {
+        eighth
+    } else {
+        MESSAGE_LENGTH_CAP
+    }
 }
 
 /// Bytes of term that a message of `length` payload bytes occupies, headers and alignment included.
@@ -85,9 +92,17 @@ pub const fn framed_length(length: i32, max_payload_length: i32) -> i64 {
         return align_i64(length as i64 + header, alignment);
     }
     // A payload length read from a peer's frame may be anything; dividing by zero is not an answer.
-    let full = if max_payload_length > 0 { max_payload_length } else { 1 };
+    let full = if max_payload_length > 0 {
+        max_payload_length
+    } else {
+        1
+    };
     let rest = length % full;
-    let last = if rest > 0 { align_i64(rest as i64 + header, alignment) } else { 0 };
+    let last = if rest > 0 {
+        align_i64(rest as i64 + header, alignment)
+    } else {
+        0
+    };
     (length / full) as i64 * (full as i64 + header) + last
 }
 
@@ -125,7 +140,10 @@ impl TermGeometry {
         if check_term_length(term_length).is_err() {
             return None;
         }
-        Some(Self { initial_term_id, shift: term_length.trailing_zeros() })
+        Some(Self {
+            initial_term_id,
+            shift: term_length.trailing_zeros(),
+        })
     }
 
     /// Id of the stream's first term.
@@ -160,7 +178,10 @@ impl TermGeometry {
     /// How many terms precede the one that holds `position`.
     #[must_use]
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "term counts wrap at 32 bits")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "term counts wrap at 32 bits"
+    )]
     pub const fn term_count_at(self, position: Position) -> i32 {
         (position.0 >> self.shift) as i32
     }
@@ -175,7 +196,10 @@ impl TermGeometry {
     /// Offset of `position` in its term, `0..term_length`.
     #[must_use]
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "masked to less than 30 bits")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "masked to less than 30 bits"
+    )]
     pub const fn term_offset_at(self, position: Position) -> TermOffset {
         TermOffset((position.0 & (self.term_length() as i64 - 1)) as i32)
     }
@@ -191,7 +215,10 @@ impl TermGeometry {
     /// Partition, 0..=2, used by the `count`-th term.
     #[must_use]
     #[inline]
-    #[expect(clippy::cast_sign_loss, reason = "a count is never negative in a legal stream")]
+    #[expect(
+        clippy::cast_sign_loss,
+        reason = "a count is never negative in a legal stream"
+    )]
     pub const fn index_of_count(count: i32) -> usize {
         (count as u32 % 3) as usize
     }

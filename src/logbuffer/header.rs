@@ -37,7 +37,11 @@ impl<'a> Header<'a> {
     #[must_use]
     #[inline]
     pub const fn new(frame: &'a [u8; HEADER_SIZE], geometry: TermGeometry) -> Self {
-        Self { frame, geometry, fragmented_frame_length: 0 }
+        Self {
+            frame,
+            geometry,
+            fragmented_frame_length: 0,
+        }
     }
 
     /// The header of an assembled message. `frame` is the first fragment's header with the length
@@ -53,7 +57,10 @@ impl<'a> Header<'a> {
         let total = plain.frame_length().saturating_sub(HEADER_LENGTH).max(0);
         let occupied = framed_length(total, first_payload_length);
         let fragmented_frame_length = i32::try_from(occupied).unwrap_or(i32::MAX);
-        Self { fragmented_frame_length, ..plain }
+        Self {
+            fragmented_frame_length,
+            ..plain
+        }
     }
 
     /// Patches a first fragment's header into that of the whole message: `payload_length` bytes in
@@ -90,7 +97,11 @@ impl<'a> Header<'a> {
     #[must_use]
     #[inline]
     pub const fn fragmented_frame_length(&self) -> Option<i32> {
-        if self.fragmented_frame_length > 0 { Some(self.fragmented_frame_length) } else { None }
+        if self.fragmented_frame_length > 0 {
+            Some(self.fragmented_frame_length)
+        } else {
+            None
+        }
     }
 
     /// Version of the header layout; 0.
@@ -207,7 +218,10 @@ impl<'a> Header<'a> {
         } else {
             self.frame_length()
         };
-        align_i64(self.term_offset().0 as i64 + occupied as i64, FRAME_ALIGNMENT as i64)
+        align_i64(
+            self.term_offset().0 as i64 + occupied as i64,
+            FRAME_ALIGNMENT as i64,
+        )
     }
 
     #[inline]

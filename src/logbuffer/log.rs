@@ -50,14 +50,20 @@ impl fmt::Display for LogBufferError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Length { actual, needed } => {
-                write!(f, "log buffer has {actual} bytes, not the {needed} it needs")
+                write!(
+                    f,
+                    "log buffer has {actual} bytes, not the {needed} it needs"
+                )
             }
             Self::TermLength(n) => write!(f, "log buffer has an illegal term length of {n}"),
             Self::PageSize(n) => write!(f, "log buffer has an illegal page size of {n}"),
             Self::MtuLength(n) => write!(f, "log buffer has an illegal MTU of {n}"),
             Self::HeaderLength(n) => write!(f, "log buffer has frame headers of {n} bytes"),
             Self::Start(id, offset) => {
-                write!(f, "log buffer has an illegal start at term {id}, offset {offset}")
+                write!(
+                    f,
+                    "log buffer has an illegal start at term {id}, offset {offset}"
+                )
             }
         }
     }
@@ -127,8 +133,13 @@ impl LogBuffer {
         let length = buffer.len();
         // A length that is no whole number of pages would misalign the metadata.
         if length < METADATA_LENGTH || !length.is_multiple_of(METADATA_LENGTH) {
-            let needed = (length as u64).max(1).next_multiple_of(METADATA_LENGTH as u64);
-            return Err(LogBufferError::Length { actual: length as u64, needed });
+            let needed = (length as u64)
+                .max(1)
+                .next_multiple_of(METADATA_LENGTH as u64);
+            return Err(LogBufferError::Length {
+                actual: length as u64,
+                needed,
+            });
         }
         let metadata = Metadata::new(buffer.slice(length - METADATA_LENGTH..length));
         let term_length = metadata.term_length();
@@ -141,7 +152,10 @@ impl LogBuffer {
         let term = size(term_length);
         let needed = (PARTITION_COUNT * term + METADATA_LENGTH) as u64;
         if (length as u64) < needed {
-            return Err(LogBufferError::Length { actual: length as u64, needed });
+            return Err(LogBufferError::Length {
+                actual: length as u64,
+                needed,
+            });
         }
         let geometry = TermGeometry::new(metadata.initial_term_id(), term_length)
             .ok_or(LogBufferError::TermLength(term_length))?;
@@ -154,7 +168,9 @@ impl LogBuffer {
             metadata,
             length,
         };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
     }
 
     /// Initial term id and term length.
@@ -303,7 +319,11 @@ impl LogBuffer {
     /// What all frame headers of a term have in common.
     #[inline]
     pub(super) fn frame_ids(&self, term_id: TermId) -> FrameIds {
-        FrameIds { session_id: self.inner.session_id, stream_id: self.inner.stream_id, term_id }
+        FrameIds {
+            session_id: self.inner.session_id,
+            stream_id: self.inner.stream_id,
+            term_id,
+        }
     }
 }
 
@@ -330,10 +350,16 @@ impl LogSpec {
     /// A length or the start is not legal.
     pub fn check(&self) -> Result<(), LogBufferError> {
         check_lengths(self.term_length, self.page_size, self.mtu_length)?;
-        let Some((term_id, offset)) = self.start else { return Ok(()) };
+        let Some((term_id, offset)) = self.start else {
+            return Ok(());
+        };
         let is_legal = term_id.count_since(self.initial_term_id) >= 0
             && (0..=self.term_length).contains(&offset.0)
             && offset.0 % FRAME_ALIGNMENT == 0;
-        if is_legal { Ok(()) } else { Err(LogBufferError::Start(term_id, offset)) }
+        if is_legal {
+            Ok(())
+        } else {
+            Err(LogBufferError::Start(term_id, offset))
+        }
     }
 }

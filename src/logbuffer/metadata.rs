@@ -82,16 +82,27 @@ impl Tail {
     }
 
     #[inline]
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "two halves")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "two halves"
+    )]
     pub(super) const fn unpack(raw: i64) -> Self {
-        Self { term_id: TermId((raw >> 32) as i32), offset: raw as u32 }
+        Self {
+            term_id: TermId((raw >> 32) as i32),
+            offset: raw as u32,
+        }
     }
 
     /// The offset, at most `term_length`.
     #[inline]
     pub(super) const fn offset(self, term_length: i32) -> i32 {
         let limit = term_length.unsigned_abs();
-        let offset = if self.offset < limit { self.offset } else { limit };
+        let offset = if self.offset < limit {
+            self.offset
+        } else {
+            limit
+        };
         offset.cast_signed()
     }
 }
@@ -215,8 +226,12 @@ impl Metadata {
     /// How long an untethered subscriber lingers, in nanoseconds.
     #[must_use]
     pub fn untethered_linger_timeout_ns(&self) -> i64 {
-        let low = self.buffer.load_i32_relaxed(at::UNTETHERED_LINGER_TIMEOUT_NS);
-        let high = self.buffer.load_i32_relaxed(at::UNTETHERED_LINGER_TIMEOUT_NS + 4);
+        let low = self
+            .buffer
+            .load_i32_relaxed(at::UNTETHERED_LINGER_TIMEOUT_NS);
+        let high = self
+            .buffer
+            .load_i32_relaxed(at::UNTETHERED_LINGER_TIMEOUT_NS + 4);
         i64::from(high) << 32 | i64::from(low.cast_unsigned())
     }
 
@@ -257,7 +272,8 @@ impl Metadata {
     /// Driver: says whether a publication has a live consumer.
     pub fn set_connected(&self, is_connected: bool) {
         // PUBLISH(is-connected): pairs with `is_connected`.
-        self.buffer.store_i32_release(at::IS_CONNECTED, i32::from(is_connected));
+        self.buffer
+            .store_i32_release(at::IS_CONNECTED, i32::from(is_connected));
     }
 
     /// First position that will never hold data; `i64::MAX` until it is known.
@@ -271,7 +287,8 @@ impl Metadata {
     /// Driver: tells where the stream ends.
     pub fn set_end_of_stream_position(&self, position: Position) {
         // PUBLISH(end-of-stream): pairs with `end_of_stream_position`.
-        self.buffer.store_i64_release(at::END_OF_STREAM_POSITION, position.0);
+        self.buffer
+            .store_i64_release(at::END_OF_STREAM_POSITION, position.0);
     }
 
     /// Whether the publisher took back what was not yet read. Written by the driver.
@@ -285,7 +302,8 @@ impl Metadata {
     /// Driver: marks the publication as revoked, or not.
     pub fn set_publication_revoked(&self, is_revoked: bool) {
         // PUBLISH(revoked): pairs with `is_publication_revoked`.
-        self.buffer.store_u8_release(at::IS_PUBLICATION_REVOKED, u8::from(is_revoked));
+        self.buffer
+            .store_u8_release(at::IS_PUBLICATION_REVOKED, u8::from(is_revoked));
     }
 
     /// Transports an image was lately heard on. Written by the driver's receiver.
@@ -299,7 +317,8 @@ impl Metadata {
     /// Driver: says on how many transports an image was lately heard.
     pub fn set_active_transport_count(&self, count: i32) {
         // PUBLISH(active-transports): pairs with `active_transport_count`.
-        self.buffer.store_i32_release(at::ACTIVE_TRANSPORT_COUNT, count);
+        self.buffer
+            .store_i32_release(at::ACTIVE_TRANSPORT_COUNT, count);
     }
 
     /// How many terms precede the active one.
@@ -326,20 +345,25 @@ impl Metadata {
     #[inline]
     pub(super) fn fetch_add_tail(&self, index: usize, length: i32) -> Tail {
         // PUBLISH(tail): several writers. Pairs with `raw_tail`.
-        Tail::unpack(self.buffer.fetch_add_i64_seq_cst(tail_offset(index), i64::from(length)))
+        Tail::unpack(
+            self.buffer
+                .fetch_add_i64_seq_cst(tail_offset(index), i64::from(length)),
+        )
     }
 
     /// Stores the tail of a log with one writer.
     #[inline]
     pub(super) fn set_tail(&self, index: usize, term_id: TermId, offset: i32) {
         // PUBLISH(tail): pairs with `raw_tail`.
-        self.buffer.store_i64_release(tail_offset(index), Tail::pack(term_id, offset));
+        self.buffer
+            .store_i64_release(tail_offset(index), Tail::pack(term_id, offset));
     }
 
     /// Makes the next term of a log with one writer the active one.
     pub(super) fn rotate_exclusive(&self, index: usize, term_id: TermId, count: i32) {
         // The release of the count orders this store.
-        self.buffer.store_i64_relaxed(tail_offset(index), Tail::pack(term_id, 0));
+        self.buffer
+            .store_i64_relaxed(tail_offset(index), Tail::pack(term_id, 0));
         // PUBLISH(term-count): pairs with `active_term_count`.
         self.buffer.store_i32_release(at::ACTIVE_TERM_COUNT, count);
     }
@@ -359,13 +383,19 @@ impl Metadata {
             }
             // PUBLISH(tail): pairs with `raw_tail`.
             let fresh = Tail::pack(next_id, 0);
-            if self.buffer.compare_exchange_i64_seq_cst(tail_offset(index), raw, fresh).is_ok() {
+            if self
+                .buffer
+                .compare_exchange_i64_seq_cst(tail_offset(index), raw, fresh)
+                .is_ok()
+            {
                 break;
             }
         }
         // PUBLISH(term-count): pairs with `active_term_count`.
         let offset = at::ACTIVE_TERM_COUNT;
-        self.buffer.compare_exchange_i32_seq_cst(offset, count, next_count).is_ok()
+        self.buffer
+            .compare_exchange_i32_seq_cst(offset, count, next_count)
+            .is_ok()
     }
 
     /// Fills a zeroed page. The log is announced afterwards, which publishes these plain stores.
@@ -385,9 +415,15 @@ impl Metadata {
             at::UNTETHERED_WINDOW_LIMIT_TIMEOUT_NS,
             spec.untethered_window_limit_timeout_ns,
         );
-        b.store_i64_relaxed(at::UNTETHERED_RESTING_TIMEOUT_NS, spec.untethered_resting_timeout_ns);
+        b.store_i64_relaxed(
+            at::UNTETHERED_RESTING_TIMEOUT_NS,
+            spec.untethered_resting_timeout_ns,
+        );
         let [a0, a1, a2, a3, b0, b1, b2, b3] = spec.untethered_linger_timeout_ns.to_le_bytes();
-        let halves = [i32::from_le_bytes([a0, a1, a2, a3]), i32::from_le_bytes([b0, b1, b2, b3])];
+        let halves = [
+            i32::from_le_bytes([a0, a1, a2, a3]),
+            i32::from_le_bytes([b0, b1, b2, b3]),
+        ];
         b.store_i32_relaxed(at::UNTETHERED_LINGER_TIMEOUT_NS, halves[0]);
         b.store_i32_relaxed(at::UNTETHERED_LINGER_TIMEOUT_NS + 4, halves[1]);
         self.set_end_of_stream_position(Position(i64::MAX));
@@ -413,14 +449,29 @@ impl Metadata {
             (at::MTU_LENGTH, spec.mtu_length),
             (at::TERM_LENGTH, spec.term_length),
             (at::PAGE_SIZE, spec.page_size),
-            (at::PUBLICATION_WINDOW_LENGTH, spec.publication_window_length),
+            (
+                at::PUBLICATION_WINDOW_LENGTH,
+                spec.publication_window_length,
+            ),
             (at::RECEIVER_WINDOW_LENGTH, spec.receiver_window_length),
             (at::SOCKET_SNDBUF_LENGTH, spec.socket_sndbuf_length),
-            (at::OS_DEFAULT_SOCKET_SNDBUF_LENGTH, spec.os_default_socket_sndbuf_length),
-            (at::OS_MAX_SOCKET_SNDBUF_LENGTH, spec.os_max_socket_sndbuf_length),
+            (
+                at::OS_DEFAULT_SOCKET_SNDBUF_LENGTH,
+                spec.os_default_socket_sndbuf_length,
+            ),
+            (
+                at::OS_MAX_SOCKET_SNDBUF_LENGTH,
+                spec.os_max_socket_sndbuf_length,
+            ),
             (at::SOCKET_RCVBUF_LENGTH, spec.socket_rcvbuf_length),
-            (at::OS_DEFAULT_SOCKET_RCVBUF_LENGTH, spec.os_default_socket_rcvbuf_length),
-            (at::OS_MAX_SOCKET_RCVBUF_LENGTH, spec.os_max_socket_rcvbuf_length),
+            (
+                at::OS_DEFAULT_SOCKET_RCVBUF_LENGTH,
+                spec.os_default_socket_rcvbuf_length,
+            ),
+            (
+                at::OS_MAX_SOCKET_RCVBUF_LENGTH,
+                spec.os_max_socket_rcvbuf_length,
+            ),
             (at::MAX_RESEND, spec.max_resend),
         ] {
             self.buffer.store_i32_relaxed(offset, value);
@@ -446,7 +497,10 @@ impl Metadata {
             (at::RELIABLE, spec.reliable),
             (at::SPARSE, spec.sparse),
             (at::SIGNAL_EOS, spec.signal_eos),
-            (at::SPIES_SIMULATE_CONNECTION, spec.spies_simulate_connection),
+            (
+                at::SPIES_SIMULATE_CONNECTION,
+                spec.spies_simulate_connection,
+            ),
             (at::TETHER, spec.tether),
         ] {
             self.buffer.store_u8_relaxed(offset, u8::from(value));

@@ -45,14 +45,12 @@ pub use exclusive::ExclusiveAppender;
 pub use frame::Corruption;
 pub use gap::{Gap, GapScan};
 pub use geometry::{
-    InvalidLength, PARTITION_COUNT, TERM_LENGTH_MAX, TERM_LENGTH_MIN, TermGeometry, check_page_size,
-    check_term_length, framed_length, log_length, max_message_length,
+    InvalidLength, PARTITION_COUNT, TERM_LENGTH_MAX, TERM_LENGTH_MIN, TermGeometry,
+    check_page_size, check_term_length, framed_length, log_length, max_message_length,
 };
 pub use header::Header;
 pub use log::{LogBuffer, LogBufferError};
 pub use metadata::{METADATA_LENGTH, Metadata};
 pub use scanner::Scan;
 pub use spec::{LogKind, LogSpec};
-pub use store::{
-    HeapLogStore, LogFileKind, LogName, LogOpener, LogStore, OpenError, StoreError,
-};
+pub use store::{HeapLogStore, LogFileKind, LogName, LogOpener, LogStore, OpenError, StoreError};

@@ -101,10 +101,17 @@ pub fn poll(
     fragment_limit: usize,
     mut handler: impl FnMut(&[u8], &Header<'_>),
 ) -> Polled {
-    walk(log, position, Position(i64::MAX), |_| {}, fragment_limit, |payload, header| {
-        handler(payload, header);
-        Action::Continue
-    })
+    walk(
+        log,
+        position,
+        Position(i64::MAX),
+        |_| {},
+        fragment_limit,
+        |payload, header| {
+            handler(payload, header);
+            Action::Continue
+        },
+    )
 }
 
 /// [`poll`] of fragments that start before `limit`; the last may end beyond it.
@@ -115,10 +122,17 @@ pub fn bounded_poll(
     fragment_limit: usize,
     mut handler: impl FnMut(&[u8], &Header<'_>),
 ) -> Polled {
-    walk(log, position, limit, |_| {}, fragment_limit, |payload, header| {
-        handler(payload, header);
-        Action::Continue
-    })
+    walk(
+        log,
+        position,
+        limit,
+        |_| {},
+        fragment_limit,
+        |payload, header| {
+            handler(payload, header);
+            Action::Continue
+        },
+    )
 }
 
 /// [`poll`] whose handler decides how to go on. `commit` is called on [`Action::Commit`] with the
@@ -130,7 +144,14 @@ pub fn controlled_poll(
     commit: impl FnMut(Position),
     handler: impl FnMut(&[u8], &Header<'_>) -> Action,
 ) -> Polled {
-    walk(log, position, Position(i64::MAX), commit, fragment_limit, handler)
+    walk(
+        log,
+        position,
+        Position(i64::MAX),
+        commit,
+        fragment_limit,
+        handler,
+    )
 }
 
 /// [`controlled_poll`] of fragments that start before `limit`.
@@ -171,7 +192,10 @@ pub fn peek(
         }
         ControlFlow::Continue(())
     });
-    Polled { position: result, ..polled }
+    Polled {
+        position: result,
+        ..polled
+    }
 }
 
 /// Hands the whole frames from `position` on that lie within `block_length_limit` bytes to
@@ -209,7 +233,9 @@ pub fn block_poll(
         let length = usize::try_from(end - position).expect("a block lies within a term");
         // SAFETY: LOG-3 (committed bytes are stable): `scan_frames` acquired each of these frames.
         let bytes = unsafe { log.term(index).bytes(start..start + length) };
-        let first = bytes.first_chunk().expect("a frame is at least a header long");
+        let first = bytes
+            .first_chunk()
+            .expect("a frame is at least a header long");
         let header = Header::new(first, geometry);
         handler(Block {
             bytes,
@@ -264,13 +290,20 @@ fn scan_frames<'a>(
     limit: Position,
     mut visit: impl FnMut(&Frame<'a>) -> ControlFlow<Stop>,
 ) -> Polled {
-    let mut polled = Polled { position, fragments: 0, corruption: None };
+    let mut polled = Polled {
+        position,
+        fragments: 0,
+        corruption: None,
+    };
     if position >= limit {
         return polled;
     }
     let geometry = log.geometry();
     let Some((index, start)) = geometry.locate(position) else {
-        polled.corruption = Some(Corruption { position, frame_length: 0 });
+        polled.corruption = Some(Corruption {
+            position,
+            frame_length: 0,
+        });
         return polled;
     };
     let term = log.term(index);
@@ -286,13 +319,22 @@ fn scan_frames<'a>(
             Slot::Committed(length) => length,
             Slot::Corrupt(frame_length) => {
                 let position = term_begin + i64::from(offset);
-                polled.corruption = Some(Corruption { position, frame_length });
+                polled.corruption = Some(Corruption {
+                    position,
+                    frame_length,
+                });
                 break;
             }
         };
         let next = offset + aligned(length);
         let end = term_begin + i64::from(next);
-        match visit(&Frame { term, geometry, offset, length, end }) {
+        match visit(&Frame {
+            term,
+            geometry,
+            offset,
+            length,
+            end,
+        }) {
             ControlFlow::Continue(()) => offset = next,
             ControlFlow::Break(Stop::Before) => break,
             ControlFlow::Break(Stop::After) => {
@@ -317,7 +359,11 @@ fn walk(
 ) -> Polled {
     let mut fragments = 0;
     if fragment_limit == 0 {
-        return Polled { position, fragments, corruption: None };
+        return Polled {
+            position,
+            fragments,
+            corruption: None,
+        };
     }
     let polled = scan_frames(log, position, limit, |frame| {
         let Some((payload, header)) = frame.fragment() else {
@@ -339,5 +385,8 @@ fn walk(
         }
         ControlFlow::Continue(())
     });
-    Polled { fragments, ..polled }
+    Polled {
+        fragments,
+        ..polled
+    }
 }

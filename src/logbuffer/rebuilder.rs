@@ -55,7 +55,11 @@ impl TermGeometry {
         }
         let is_whole = offset > 0
             && (offset == datagram.len() || (offset > datagram.len() && last_type == TYPE_PAD));
-        if is_whole { i32::try_from(offset).ok() } else { None }
+        if is_whole {
+            i32::try_from(offset).ok()
+        } else {
+            None
+        }
     }
 }
 
@@ -71,8 +75,12 @@ impl LogBuffer {
     /// `TermRebuilder.insert`.
     pub fn insert(&self, position: Position, datagram: &[u8]) -> bool {
         let geometry = self.geometry();
-        let Some((index, offset)) = geometry.locate(position) else { return false };
-        let Some((first, rest)) = datagram.split_first_chunk() else { return false };
+        let Some((index, offset)) = geometry.locate(position) else {
+            return false;
+        };
+        let Some((first, rest)) = datagram.split_first_chunk() else {
+            return false;
+        };
         let first: &[u8; HEADER_SIZE] = first;
         let length = i32_at(first, 0);
         if length < HEADER_LENGTH || datagram.len() > size(geometry.term_length() - offset) {

@@ -38,7 +38,12 @@ impl LogBuffer {
     /// advance by `available + padding` once they are sent. `TermScanner.scanForAvailability`.
     pub fn scan(&self, position: Position, max_length: i32) -> Scan<'_> {
         let geometry = self.geometry();
-        let mut scan = Scan { available: 0, padding: 0, bytes: &[], is_corrupt: false };
+        let mut scan = Scan {
+            available: 0,
+            padding: 0,
+            bytes: &[],
+            is_corrupt: false,
+        };
         let Some((index, offset)) = geometry.locate(position) else {
             scan.is_corrupt = true;
             return scan;

@@ -21,7 +21,10 @@ use super::spec::LogSpec;
 /// assert_eq!(LogFileKind::Image.directory(), "images");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[expect(clippy::exhaustive_enums, reason = "the two folders of the driver's directory")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "the two folders of the driver's directory"
+)]
 pub enum LogFileKind {
     /// A network or IPC publication.
     Publication,
@@ -98,7 +101,10 @@ impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoSpace { needed, available } => {
-                write!(f, "log needs {needed} bytes of storage, {available} are usable")
+                write!(
+                    f,
+                    "log needs {needed} bytes of storage, {available} are usable"
+                )
             }
             Self::Exists(path) => write!(f, "log already exists: {path}"),
             Self::NotFound(path) => write!(f, "log does not exist: {path}"),
@@ -179,11 +185,8 @@ pub trait LogStore: Send {
     /// # Errors
     /// There is no space, the name is taken, the spec is not legal, or the storage fails; nothing
     /// is left behind then.
-    fn create(
-        &mut self,
-        name: &LogName,
-        spec: &LogSpec,
-    ) -> Result<(LogBuffer, String), StoreError>;
+    fn create(&mut self, name: &LogName, spec: &LogSpec)
+    -> Result<(LogBuffer, String), StoreError>;
 
     /// Deletes the log that was announced as `path`. Whoever has it open keeps its memory.
     ///
@@ -235,8 +238,13 @@ impl HeapLogStore {
     /// A store whose logs take at most `space` bytes together.
     #[must_use]
     pub fn with_space(space: u64) -> Self {
-        let heap = Heap { logs: BTreeMap::new(), usable_space: space };
-        Self { shared: Arc::new(Mutex::new(heap)) }
+        let heap = Heap {
+            logs: BTreeMap::new(),
+            usable_space: space,
+        };
+        Self {
+            shared: Arc::new(Mutex::new(heap)),
+        }
     }
 
     /// Paths of the logs that exist, in order.
@@ -302,7 +310,9 @@ impl LogOpener for HeapLogStore {
         let Some(buffer) = self.heap().logs.get(path).cloned() else {
             return Err(OpenError::NotFound(path.to_owned()));
         };
-        LogBuffer::attach(buffer)
-            .map_err(|source| OpenError::Invalid { path: path.to_owned(), source })
+        LogBuffer::attach(buffer).map_err(|source| OpenError::Invalid {
+            path: path.to_owned(),
+            source,
+        })
     }
 }

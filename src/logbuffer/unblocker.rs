@@ -38,7 +38,9 @@ impl LogBuffer {
     /// something was done.
     pub fn unblock(&self, blocked: Position) -> bool {
         let geometry = self.geometry();
-        let Some((index, offset)) = geometry.locate(blocked) else { return false };
+        let Some((index, offset)) = geometry.locate(blocked) else {
+            return false;
+        };
         let blocked_count = geometry.term_count_at(blocked);
         let active_count = self.active_term_count();
         if active_count == blocked_count.wrapping_sub(1) && offset == 0 {

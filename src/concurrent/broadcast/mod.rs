@@ -47,6 +47,10 @@ mod trailer {
 }
 
 fn area_of(buffer: &AtomicBuffer) -> Result<Area, InvalidCapacity> {
-    Area::before_trailer(buffer.len(), BROADCAST_TRAILER_LENGTH, CAPACITY_MIN)
-        .ok_or(InvalidCapacity { length: buffer.len(), trailer_length: BROADCAST_TRAILER_LENGTH })
+    Area::before_trailer(buffer.len(), BROADCAST_TRAILER_LENGTH, CAPACITY_MIN).ok_or(
+        InvalidCapacity {
+            length: buffer.len(),
+            trailer_length: BROADCAST_TRAILER_LENGTH,
+        },
+    )
 }

@@ -59,7 +59,12 @@ impl Receiver {
     /// As [`Transmitter::new`](super::Transmitter::new).
     pub fn new(buffer: AtomicBuffer) -> Result<Self, InvalidCapacity> {
         let area = area_of(&buffer)?;
-        let mut receiver = Self { buffer, area, next: 0, scratch: Vec::with_capacity(4096) };
+        let mut receiver = Self {
+            buffer,
+            area,
+            next: 0,
+            scratch: Vec::with_capacity(4096),
+        };
         receiver.next = receiver.load_acquire(trailer::LATEST);
         Ok(receiver)
     }
@@ -109,10 +114,16 @@ impl Receiver {
             return None;
         }
         let payload_length = offset(length - HEADER_LENGTH);
-        read_words(&self.buffer, payload_offset(index), payload_length, &mut self.scratch);
+        read_words(
+            &self.buffer,
+            payload_offset(index),
+            payload_length,
+            &mut self.scratch,
+        );
         // BCAST-3: the loads above happen before the look at the intent.
         fence(Ordering::Acquire);
-        self.is_valid(cursor).then(|| (type_id, cursor.wrapping_add(align_i64(length, ALIGNMENT))))
+        self.is_valid(cursor)
+            .then(|| (type_id, cursor.wrapping_add(align_i64(length, ALIGNMENT))))
     }
 
     /// Whether nothing from `cursor` on has begun to be overwritten.
@@ -127,6 +138,7 @@ impl Receiver {
     }
 
     fn load_acquire(&self, field: usize) -> i64 {
-        self.buffer.load_i64_acquire(offset(self.area.capacity()) + field)
+        self.buffer
+            .load_i64_acquire(offset(self.area.capacity()) + field)
     }
 }

@@ -33,7 +33,11 @@ pub struct TooLong {
 
 impl fmt::Display for TooLong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a payload of {} bytes exceeds the maximum of {}", self.length, self.max)
+        write!(
+            f,
+            "a payload of {} bytes exceeds the maximum of {}",
+            self.length, self.max
+        )
     }
 }
 
@@ -70,7 +74,11 @@ impl Transmitter {
     pub fn new(buffer: AtomicBuffer) -> Result<Self, InvalidCapacity> {
         let area = area_of(&buffer)?;
         let tail = buffer.load_i64_relaxed(offset(area.capacity()) + trailer::TAIL);
-        Ok(Self { buffer, area, tail: tail & !(ALIGNMENT - 1) })
+        Ok(Self {
+            buffer,
+            area,
+            tail: tail & !(ALIGNMENT - 1),
+        })
     }
 
     /// Sends one record to every receiver. `type_id` is 1 or more.
@@ -81,7 +89,10 @@ impl Transmitter {
         debug_assert!(type_id > 0, "message types are 1 or more");
         let max = self.max_payload_length();
         if payload.len() > max {
-            return Err(TooLong { length: payload.len(), max });
+            return Err(TooLong {
+                length: payload.len(),
+                max,
+            });
         }
         let payload_length = i64::try_from(payload.len()).unwrap_or(i64::MAX);
         let need = occupied_by_payload(payload_length);
@@ -120,11 +131,13 @@ impl Transmitter {
     }
 
     fn write_header(&self, index: i64, length: i64, type_id: i32) {
-        self.buffer.store_i32_relaxed(offset(index), wire_length(length));
+        self.buffer
+            .store_i32_relaxed(offset(index), wire_length(length));
         self.buffer.store_i32_relaxed(type_offset(index), type_id);
     }
 
     fn store_release(&self, field: usize, value: i64) {
-        self.buffer.store_i64_release(offset(self.area.capacity()) + field, value);
+        self.buffer
+            .store_i64_release(offset(self.area.capacity()) + field, value);
     }
 }

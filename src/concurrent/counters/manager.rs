@@ -28,7 +28,10 @@ use crate::memory::AtomicBuffer;
 /// assert!(spec.key.is_empty());
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "built field by field in every place of use")]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "built field by field in every place of use"
+)]
 pub struct CounterSpec<'a> {
     /// What kind of counter.
     pub type_id: i32,
@@ -81,7 +84,11 @@ pub struct CountersFull {
 
 impl fmt::Display for CountersFull {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "unable to allocate counter, buffer is full: maxCounterId={}", self.max_id)
+        write!(
+            f,
+            "unable to allocate counter, buffer is full: maxCounterId={}",
+            self.max_id
+        )
     }
 }
 
@@ -114,7 +121,12 @@ impl CountersManager {
     ) -> Result<Self, InvalidCapacity> {
         let reader = CountersReader::new(metadata, values)?;
         let free_list = VecDeque::new();
-        Ok(Self { reader, is_allocated: Vec::new(), free_list, reuse_timeout_ms })
+        Ok(Self {
+            reader,
+            is_allocated: Vec::new(),
+            free_list,
+            reuse_timeout_ms,
+        })
     }
 
     /// A handle for looking at the counters.
@@ -134,7 +146,9 @@ impl CountersManager {
         spec: &CounterSpec<'_>,
         now: EpochMillis,
     ) -> Result<AtomicCounter, CountersFull> {
-        let full = CountersFull { max_id: self.reader.max_id() };
+        let full = CountersFull {
+            max_id: self.reader.max_id(),
+        };
         let id = self.next_id(now).ok_or(full)?;
         let record = self.reader.metadata_of(id).ok_or(full)?;
         let values = self.reader.value_of(id).ok_or(full)?;
@@ -159,7 +173,9 @@ impl CountersManager {
 
     /// Gives an id back, to be reused once the timeout has passed; returns whether it was in use.
     pub fn free(&mut self, id: CounterId, now: EpochMillis) -> bool {
-        let Some(record) = self.in_use(id) else { return false };
+        let Some(record) = self.in_use(id) else {
+            return false;
+        };
         // PUBLISH(counter-state): pairs with the reader's state_of. Readers that see a wiped key
         // and look at the state again see that it is no longer allocated.
         record.store_i32_release(metadata::STATE, CounterState::Reclaimed.to_wire());
@@ -194,7 +210,11 @@ impl CountersManager {
     }
 
     fn next_id(&mut self, now: EpochMillis) -> Option<CounterId> {
-        if let Some(at) = self.free_list.iter().position(|(_, deadline)| now >= *deadline) {
+        if let Some(at) = self
+            .free_list
+            .iter()
+            .position(|(_, deadline)| now >= *deadline)
+        {
             return self.free_list.remove(at).map(|(id, _)| id);
         }
         let id = CounterId(i32::try_from(self.is_allocated.len()).ok()?);
@@ -213,7 +233,11 @@ impl CountersManager {
     fn in_use(&self, id: CounterId) -> Option<AtomicBuffer> {
         let index = usize::try_from(id.get()).ok()?;
         let is_allocated = self.is_allocated.get(index).copied().unwrap_or(false);
-        if is_allocated { self.reader.metadata_of(id) } else { None }
+        if is_allocated {
+            self.reader.metadata_of(id)
+        } else {
+            None
+        }
     }
 }
 

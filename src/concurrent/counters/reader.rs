@@ -110,7 +110,11 @@ impl CountersReader {
             });
         }
         let max_id = i32::try_from(count - 1).unwrap_or(i32::MAX);
-        Ok(Self { metadata, values, max_id })
+        Ok(Self {
+            metadata,
+            values,
+            max_id,
+        })
     }
 
     /// Highest id that a counter can have.
@@ -122,7 +126,9 @@ impl CountersReader {
     /// What the record of a counter is used for; unused if there is no such id.
     #[must_use]
     pub fn state(&self, id: CounterId) -> CounterState {
-        let Some(record) = self.metadata_of(id) else { return CounterState::Unused };
+        let Some(record) = self.metadata_of(id) else {
+            return CounterState::Unused;
+        };
         state_of(&record)
     }
 
@@ -143,7 +149,9 @@ impl CountersReader {
     pub fn registration_id(&self, id: CounterId) -> Option<RegistrationId> {
         self.allocated(id)?;
         // Pairs with PUBLISH(counter-registration).
-        Some(RegistrationId(self.value_of(id)?.load_i64_acquire(value::REGISTRATION_ID)))
+        Some(RegistrationId(
+            self.value_of(id)?.load_i64_acquire(value::REGISTRATION_ID),
+        ))
     }
 
     /// The owner of a counter that is in use: a client, 0 for none, −1 for the driver.
@@ -259,7 +267,8 @@ impl CountersReader {
     }
 
     fn allocated(&self, id: CounterId) -> Option<AtomicBuffer> {
-        self.metadata_of(id).filter(|record| state_of(record) == CounterState::Allocated)
+        self.metadata_of(id)
+            .filter(|record| state_of(record) == CounterState::Allocated)
     }
 
     pub(super) fn metadata_of(&self, id: CounterId) -> Option<AtomicBuffer> {
@@ -273,7 +282,11 @@ impl CountersReader {
     }
 
     fn index_of(&self, id: CounterId) -> Option<usize> {
-        if id.get() > self.max_id { None } else { usize::try_from(id.get()).ok() }
+        if id.get() > self.max_id {
+            None
+        } else {
+            usize::try_from(id.get()).ok()
+        }
     }
 }
 

@@ -16,7 +16,10 @@ use crate::concurrent::record::{
 /// assert_eq!(action, ReadAction::Abort);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "the three ways on are the whole protocol")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "the three ways on are the whole protocol"
+)]
 pub enum ReadAction {
     /// Take the record, go on with the next.
     Continue,
@@ -46,7 +49,12 @@ impl RingConsumer {
     pub fn new(ring: RingBuffer) -> Self {
         let head = ring.consumer_position() & !(ALIGNMENT - 1);
         let scratch = Vec::with_capacity(ring.max_payload_length() + size_of::<i32>());
-        Self { ring, head, scratch, corrupt_count: 0 }
+        Self {
+            ring,
+            head,
+            scratch,
+            corrupt_count: 0,
+        }
     }
 
     /// The producers' side of the ring.
@@ -72,7 +80,12 @@ impl RingConsumer {
         let base = area.index(self.head);
         let claimed = self.ring.producer_position().wrapping_sub(self.head);
         let block = claimed.clamp(0, area.capacity() - base) & !(ALIGNMENT - 1);
-        let mut taken = Taken { ring: &self.ring, head: &mut self.head, base, bytes: 0 };
+        let mut taken = Taken {
+            ring: &self.ring,
+            head: &mut self.head,
+            base,
+            bytes: 0,
+        };
         let mut count = 0;
         while taken.bytes < block && count < limit {
             let index = base + taken.bytes;
@@ -99,7 +112,12 @@ impl RingConsumer {
                 continue;
             }
             let at = payload_offset(index);
-            read_words(self.ring.buffer(), at, offset(payload_length), &mut self.scratch);
+            read_words(
+                self.ring.buffer(),
+                at,
+                offset(payload_length),
+                &mut self.scratch,
+            );
             match handler(type_id, &self.scratch) {
                 ReadAction::Continue => count += 1,
                 ReadAction::Break => {
@@ -178,9 +196,13 @@ impl RingConsumer {
     }
 
     fn skip(&self, index: i64, length: i64) {
-        self.ring.buffer().store_i32_relaxed(type_offset(index), PADDING_TYPE_ID);
+        self.ring
+            .buffer()
+            .store_i32_relaxed(type_offset(index), PADDING_TYPE_ID);
         // PUBLISH(ring-record): pairs with RingConsumer::read.
-        self.ring.buffer().store_i32_release(offset(index), wire_length(length));
+        self.ring
+            .buffer()
+            .store_i32_release(offset(index), wire_length(length));
     }
 }
 
@@ -195,7 +217,10 @@ struct Taken<'a> {
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
         if self.bytes > 0 {
-            zero_words(self.ring.buffer(), offset(self.base)..offset(self.base + self.bytes));
+            zero_words(
+                self.ring.buffer(),
+                offset(self.base)..offset(self.base + self.bytes),
+            );
             *self.head = self.head.wrapping_add(self.bytes);
             self.ring.store_head(*self.head);
         }

@@ -88,7 +88,10 @@ impl fmt::Display for RingError {
         match self {
             Self::Full => f.write_str("the ring buffer is full"),
             Self::TooLong { length, max } => {
-                write!(f, "a payload of {length} bytes exceeds the maximum of {max}")
+                write!(
+                    f,
+                    "a payload of {length} bytes exceeds the maximum of {max}"
+                )
             }
             Self::InvalidType { type_id } => write!(f, "message type {type_id} is below 1"),
             Self::Unblocked => f.write_str("the consumer skipped the claim before its commit"),

@@ -38,8 +38,11 @@ impl RingBuffer {
     /// [`InvalidCapacity`] unless the length is a power of two (8 bytes to 1 GiB) and
     /// [`RING_TRAILER_LENGTH`].
     pub fn new(buffer: AtomicBuffer) -> Result<Self, InvalidCapacity> {
-        let area = Area::before_trailer(buffer.len(), RING_TRAILER_LENGTH, 8)
-            .ok_or(InvalidCapacity { length: buffer.len(), trailer_length: RING_TRAILER_LENGTH })?;
+        let area =
+            Area::before_trailer(buffer.len(), RING_TRAILER_LENGTH, 8).ok_or(InvalidCapacity {
+                length: buffer.len(),
+                trailer_length: RING_TRAILER_LENGTH,
+            })?;
         Ok(Self { buffer, area })
     }
 
@@ -74,7 +77,12 @@ impl RingBuffer {
         // RING-2: no byte of the record may become visible before the negative length.
         fence(Ordering::Release);
         self.buffer.store_i32_relaxed(type_offset(index), type_id);
-        Ok(RingClaim { ring: self, index, record_length, is_open: true })
+        Ok(RingClaim {
+            ring: self,
+            index,
+            record_length,
+            is_open: true,
+        })
     }
 
     /// An id that nobody else of this driver instance has or gets.
@@ -137,7 +145,8 @@ impl RingBuffer {
     pub(super) fn store_head(&self, head: i64) {
         // PUBLISH(ring-head): pairs with the loads of HEAD in claim_space. RING-3: the zeroes
         // behind the head become visible before it.
-        self.buffer.store_i64_release(self.trailer_offset(trailer::HEAD), head);
+        self.buffer
+            .store_i64_release(self.trailer_offset(trailer::HEAD), head);
     }
 
     /// Moves the tail over `need` bytes and returns the index of the first.
@@ -172,7 +181,11 @@ impl RingBuffer {
             };
             let at = self.trailer_offset(trailer::TAIL);
             let moved = tail.wrapping_add(advance);
-            if self.buffer.compare_exchange_i64_seq_cst(at, tail, moved).is_ok() {
+            if self
+                .buffer
+                .compare_exchange_i64_seq_cst(at, tail, moved)
+                .is_ok()
+            {
                 if padding != 0 {
                     self.pad(index, padding);
                 }
@@ -195,7 +208,8 @@ impl RingBuffer {
         let at = offset(index);
         self.buffer.store_i32_release(at, -wire_length(length));
         fence(Ordering::Release);
-        self.buffer.store_i32_relaxed(type_offset(index), PADDING_TYPE_ID);
+        self.buffer
+            .store_i32_relaxed(type_offset(index), PADDING_TYPE_ID);
         // PUBLISH(ring-record): pairs with RingConsumer::read.
         self.buffer.store_i32_release(at, wire_length(length));
     }
@@ -203,7 +217,8 @@ impl RingBuffer {
     fn store_head_cache(&self, head: i64) {
         // PUBLISH(ring-head-cache): pairs with the first load in claim_space. It hands on what
         // the acquired head stood for: that the space behind it is zeroed.
-        self.buffer.store_i64_release(self.trailer_offset(trailer::HEAD_CACHE), head);
+        self.buffer
+            .store_i64_release(self.trailer_offset(trailer::HEAD_CACHE), head);
     }
 
     fn load_acquire(&self, field: i64) -> i64 {
@@ -241,7 +256,10 @@ impl RingClaim<'_> {
     /// # Panics
     /// When `payload` is longer than what was claimed.
     pub fn fill(&mut self, payload: &[u8]) {
-        assert!(payload.len() <= self.payload_length(), "the payload exceeds the claim");
+        assert!(
+            payload.len() <= self.payload_length(),
+            "the payload exceeds the claim"
+        );
         write_words(&self.ring.buffer, payload_offset(self.index), payload);
     }
 

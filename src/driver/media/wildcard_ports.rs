@@ -29,7 +29,11 @@ pub(crate) struct WildcardPorts {
 impl WildcardPorts {
     /// All ports of `range` are free; without a range, ports are only counted.
     pub(crate) fn new(range: Option<PortRange>) -> Self {
-        Self { range, next: range.map_or(0, |range| range.low), uses: BTreeMap::new() }
+        Self {
+            range,
+            next: range.map_or(0, |range| range.low),
+            uses: BTreeMap::new(),
+        }
     }
 
     /// The port to bind when a channel asks for `port`. Counts its use; [`Self::release`] ends it.
@@ -61,7 +65,11 @@ impl WildcardPorts {
     fn next_free(&mut self, range: PortRange) -> Result<u16, PortsExhausted> {
         for _ in range.low..=range.high {
             let port = self.next;
-            self.next = if port >= range.high { range.low } else { port + 1 };
+            self.next = if port >= range.high {
+                range.low
+            } else {
+                port + 1
+            };
             if !self.uses.contains_key(&port) {
                 return Ok(port);
             }
@@ -74,7 +82,10 @@ impl WildcardPorts {
 mod tests {
     use super::*;
 
-    const RANGE: PortRange = PortRange { low: 65_534, high: 65_535 };
+    const RANGE: PortRange = PortRange {
+        low: 65_534,
+        high: 65_535,
+    };
 
     #[test]
     fn ports_are_given_in_turn_until_none_is_free() {

@@ -252,7 +252,9 @@ impl IpcPublication {
     /// Where a new subscriber joins.
     pub(crate) fn join_position(&self) -> Position {
         let consumer = self.consumer_position;
-        self.subscribers.min().map_or(consumer, |min| min.min(consumer))
+        self.subscribers
+            .min()
+            .map_or(consumer, |min| min.min(consumer))
     }
 
     /// Its subscribers.
@@ -275,11 +277,16 @@ impl IpcPublication {
         self.publish_position(producer);
         self.track_consumers(producer);
         self.check_untethered(now, effects);
-        self.params.log.set_connected(self.subscribers.has_working());
+        self.params
+            .log
+            .set_connected(self.subscribers.has_working());
         if !self.params.is_exclusive {
             self.check_blocked(now, producer, effects);
         }
-        if self.cool_down_expiry.is_some_and(|expiry| now.is_at_or_after(expiry)) {
+        if self
+            .cool_down_expiry
+            .is_some_and(|expiry| now.is_at_or_after(expiry))
+        {
             self.cool_down_expiry = None;
             effects.push(IpcEffect::Relink);
         }
@@ -291,7 +298,8 @@ impl IpcPublication {
         let limit = consumer - window + window / 4;
         let join = |min: Option<Position>| min.map_or(consumer, |min| min.min(consumer));
         let mut events = Vec::new();
-        self.subscribers.check_untethered(now, limit, join, &mut events);
+        self.subscribers
+            .check_untethered(now, limit, join, &mut events);
         effects.extend(events.into_iter().map(IpcEffect::Untethered));
     }
 

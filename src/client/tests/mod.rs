@@ -1,0 +1,1 @@
+//! Tests of the client against a driver made of test code.
