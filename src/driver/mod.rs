@@ -22,6 +22,7 @@ pub(crate) mod congestion;
 pub(crate) mod counters;
 pub(crate) mod dispatcher;
 pub(crate) mod duty_cycle;
+pub(crate) mod epoch;
 pub(crate) mod errors;
 pub(crate) mod failure;
 pub(crate) mod flow_control;
@@ -37,3 +38,5 @@ pub(crate) mod retransmit;
 pub(crate) mod sender;
 pub(crate) mod session_ids;
 pub(crate) mod untethered;
+
+pub use flow_control::{FlowControlStrategy, ReceiverFeedback};

@@ -1,1 +1,461 @@
-//! (being built)
+//! The sender: the agent that sends.
+//!
+//! Each cycle it takes one command, lets every publication send one batch, and now and then receives
+//! what the receivers say (`driver.md` §1.4). It alone owns the send endpoints and the sending
+//! halves of publications; both come from the conductor and go back to it.
+//!
+//! A control frame is checked as far as it can be without its stream, put aside while its transport
+//! is polled, and then given to the publication of its stream and session on that endpoint. What is
+//! malformed is counted and dropped.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use crate::base::{Nanos, RegistrationId, SessionId, StreamId};
+use crate::cnc::{SystemCounter, SystemCounters};
+use crate::command::ErrorCode;
+use crate::concurrent::BoundedQueue;
+use crate::driver::config::DriverConfig;
+use crate::driver::duty_cycle::DutyCycleTracker;
+use crate::driver::epoch::EpochNanos;
+use crate::driver::errors::ErrorReporter;
+use crate::driver::media::control_inbox::ControlInbox;
+use crate::driver::media::send_endpoint::SendEndpoint;
+use crate::driver::messages::{ConductorMessage, EndpointId, Outbox, SenderMessage};
+use crate::driver::publication::network::{Cycle, SenderHalf};
+use crate::port::{Agent, Tick, Transport};
+use crate::protocol::{
+    ErrorFrame, Frame, NakFrame, ResponseSetupFrame, RttMeasurementFrame, SocketRole,
+    StatusMessageFrame,
+};
+
+/// How a stream's publication is found: by endpoint, stream and session.
+type StreamKey = (EndpointId, StreamId, SessionId);
+
+/// A publication, and the place of its endpoint in [`Sender::endpoints`].
+struct Entry {
+    half: Box<SenderHalf>,
+    endpoint: usize,
+}
+
+impl Entry {
+    fn key(&self) -> StreamKey {
+        (self.half.endpoint(), self.half.stream_id(), self.half.session_id())
+    }
+}
+
+/// When the control sockets are polled although there is data to send.
+#[derive(Clone, Copy, Debug)]
+struct PollSchedule {
+    /// Cycles with data between two polls.
+    ratio: u32,
+    /// Nanoseconds between two polls at most.
+    interval_ns: i64,
+    cycles: u32,
+    deadline: Nanos,
+}
+
+/// The agent. See the module's documentation.
+pub(crate) struct Sender<T> {
+    commands: BoundedQueue<SenderMessage<T>>,
+    conductor: Outbox<ConductorMessage<T>>,
+    system: SystemCounters,
+    errors: ErrorReporter,
+    tracker: DutyCycleTracker,
+    epoch: EpochNanos,
+    endpoints: Vec<Box<SendEndpoint<T>>>,
+    publications: Vec<Entry>,
+    /// Where in `publications` a stream is.
+    streams: BTreeMap<StreamKey, usize>,
+    round_robin: usize,
+    poll: PollSchedule,
+    inbox: ControlInbox,
+    re_resolution_interval_ns: i64,
+    re_resolution_deadline: Nanos,
+}
+
+impl<T: Transport> Sender<T> {
+    /// A sender without publications. It takes its commands from `commands` and answers through
+    /// `conductor`.
+    pub(crate) fn new(
+        config: &DriverConfig,
+        commands: BoundedQueue<SenderMessage<T>>,
+        conductor: Outbox<ConductorMessage<T>>,
+        system: SystemCounters,
+        errors: ErrorReporter,
+        tick: Tick,
+    ) -> Self {
+        let tracker = DutyCycleTracker::new(
+            config.sender_cycle_threshold_ns,
+            system.get(SystemCounter::SenderMaxCycleTime).clone(),
+            system.get(SystemCounter::SenderCycleTimeThresholdExceeded).clone(),
+            tick.now,
+        );
+        let interval_ns = config.reresolution_check_interval_ns;
+        Self {
+            commands,
+            conductor,
+            system,
+            errors,
+            tracker,
+            epoch: EpochNanos::new(tick),
+            endpoints: Vec::new(),
+            publications: Vec::new(),
+            streams: BTreeMap::new(),
+            round_robin: 0,
+            poll: PollSchedule {
+                ratio: config.send_to_status_poll_ratio,
+                interval_ns: config.status_message_timeout_ns / 2,
+                cycles: 0,
+                deadline: tick.now,
+            },
+            inbox: ControlInbox::new(),
+            re_resolution_interval_ns: interval_ns,
+            re_resolution_deadline: tick.now.plus_ns(interval_ns),
+        }
+    }
+
+    fn run_command(&mut self, command: SenderMessage<T>, now: Nanos) {
+        match command {
+            SenderMessage::AddEndpoint(endpoint) => self.endpoints.push(endpoint),
+            SenderMessage::RemoveEndpoint(id) => self.remove_endpoint(id),
+            SenderMessage::AddPublication(half) => self.add_publication(half),
+            SenderMessage::RemovePublication(id) => {
+                if let Some(index) = self.publication_index(id) {
+                    self.remove_publication(index);
+                }
+            }
+            SenderMessage::AddDestination { endpoint, destination } => {
+                if let Some(endpoint) = self.endpoint_mut(endpoint) {
+                    endpoint.add_destination(destination, now);
+                }
+            }
+            SenderMessage::RemoveDestination { endpoint, address } => {
+                if let Some(endpoint) = self.endpoint_mut(endpoint) {
+                    endpoint.remove_destination(address);
+                }
+            }
+            SenderMessage::RemoveDestinationById { endpoint, registration_id } => {
+                if let Some(endpoint) = self.endpoint_mut(endpoint) {
+                    endpoint.remove_destination_by_id(registration_id);
+                }
+            }
+            SenderMessage::ResolutionChange { endpoint, endpoint_text, address } => {
+                self.system.get(SystemCounter::ResolutionChanges).add(1);
+                if let Some(endpoint) = self.endpoint_mut(endpoint) {
+                    endpoint.on_resolution_change(&endpoint_text, address);
+                }
+            }
+        }
+    }
+
+    fn add_publication(&mut self, half: Box<SenderHalf>) {
+        let Some(endpoint) = self.endpoint_index(half.endpoint()) else {
+            debug_assert!(false, "a publication comes after its endpoint");
+            self.conductor.send(ConductorMessage::PublicationReleased(half));
+            return;
+        };
+        let entry = Entry { half, endpoint };
+        self.streams.insert(entry.key(), self.publications.len());
+        self.publications.push(entry);
+    }
+
+    /// Hands a publication back. The last one takes its place.
+    fn remove_publication(&mut self, index: usize) {
+        let removed = self.publications.swap_remove(index);
+        if self.streams.get(&removed.key()) == Some(&index) {
+            self.streams.remove(&removed.key());
+        }
+        if let Some(moved) = self.publications.get(index) {
+            self.streams.insert(moved.key(), index);
+        }
+        self.conductor.send(ConductorMessage::PublicationReleased(removed.half));
+    }
+
+    /// Hands an endpoint back, and before it whatever still sends through it. The last one takes
+    /// its place.
+    fn remove_endpoint(&mut self, id: EndpointId) {
+        while let Some(index) = self.publications.iter().position(|p| p.half.endpoint() == id) {
+            self.remove_publication(index);
+        }
+        let Some(index) = self.endpoint_index(id) else { return };
+        let endpoint = self.endpoints.swap_remove(index);
+        let moved_from = self.endpoints.len();
+        for publication in self.publications.iter_mut().filter(|p| p.endpoint == moved_from) {
+            publication.endpoint = index;
+        }
+        self.conductor.send(ConductorMessage::SendEndpointClosed(endpoint));
+    }
+
+    /// Lets every publication send, starting with another one each time. Returns the bytes sent.
+    fn send_all(&mut self, tick: Tick) -> usize {
+        let cycle =
+            Cycle { now: tick.now, epoch_ns: self.epoch.update(tick), system: &self.system };
+        let count = self.publications.len();
+        let mut start = self.round_robin;
+        self.round_robin += 1;
+        if start >= count {
+            start = 0;
+            self.round_robin = 1;
+        }
+        let mut bytes = 0;
+        for index in (start..count).chain(0..start) {
+            let Entry { half, endpoint } = &mut self.publications[index];
+            bytes += half.send(&mut self.endpoints[*endpoint], &cycle);
+        }
+        if bytes > 0 {
+            let sent = i64::try_from(bytes).unwrap_or(i64::MAX);
+            self.system.get(SystemCounter::BytesSent).add(sent);
+        }
+        bytes
+    }
+
+    /// Receives and acts upon what the receivers of all endpoints say. Returns the bytes received.
+    fn poll_control(&mut self, tick: Tick) -> usize {
+        let mut inbox = std::mem::take(&mut self.inbox);
+        let mut bytes = 0;
+        for index in 0..self.endpoints.len() {
+            inbox.clear();
+            bytes += self.endpoints[index].poll(&mut inbox, &self.system);
+            for (source, datagram) in inbox.datagrams() {
+                self.on_control_frame(index, source, datagram, tick);
+            }
+        }
+        self.inbox = inbox;
+        bytes
+    }
+
+    fn on_control_frame(
+        &mut self,
+        endpoint: usize,
+        source: SocketAddr,
+        datagram: &[u8],
+        tick: Tick,
+    ) {
+        match Frame::parse_for(SocketRole::Send, datagram) {
+            Ok(Some(Frame::StatusMessage(message))) => {
+                self.on_status_message(endpoint, source, &message, tick);
+            }
+            Ok(Some(Frame::Nak(nak))) => self.on_nak(endpoint, &nak, tick),
+            Ok(Some(Frame::RttMeasurement(request))) => {
+                self.on_rtt_measurement(endpoint, request, tick);
+            }
+            Ok(Some(Frame::Error(error))) => self.on_error(endpoint, source, &error, tick.now),
+            Ok(Some(Frame::ResponseSetup(setup))) => self.on_response_setup(endpoint, &setup),
+            Ok(Some(_) | None) => {}
+            // Only a frame that claims to be longer than any control frame gets here: it was cut.
+            Err(_) => {
+                self.system.get(SystemCounter::InvalidPackets).add(1);
+            }
+        }
+    }
+
+    fn on_status_message(
+        &mut self,
+        endpoint: usize,
+        source: SocketAddr,
+        message: &StatusMessageFrame<'_>,
+        tick: Tick,
+    ) {
+        let found = self.find(endpoint, message.stream_id(), message.session_id());
+        let publication = found.map(|index| &mut self.publications[index].half);
+        if publication.as_ref().is_some_and(|half| !half.is_possible(message)) {
+            self.system.get(SystemCounter::InvalidPackets).add(1);
+            return;
+        }
+        self.system.get(SystemCounter::StatusMessagesReceived).add(1);
+        if publication.as_ref().is_some_and(|half| !half.is_plausible(message)) {
+            self.system.get(SystemCounter::StatusMessagesRejected).add(1);
+            return;
+        }
+        self.endpoints[endpoint].on_status_message(message.receiver_id(), source, tick.now);
+        let Some(half) = publication else { return };
+        if message.is_group_tag_malformed() && half.uses_group_tag() {
+            self.errors.report(
+                tick.epoch,
+                ErrorCode::GenericError,
+                &format!("status message with a malformed group tag from {source}"),
+            );
+        }
+        let connected = half.on_status_message(message, source, tick.now);
+        if let Some(response_correlation_id) = connected {
+            self.tell(ConductorMessage::ResponseConnected { response_correlation_id });
+        }
+    }
+
+    fn on_nak(&mut self, endpoint: usize, nak: &NakFrame<'_>, tick: Tick) {
+        let Some(index) = self.find(endpoint, nak.stream_id(), nak.session_id()) else { return };
+        let cycle =
+            Cycle { now: tick.now, epoch_ns: self.epoch.update(tick), system: &self.system };
+        self.publications[index].half.on_nak(nak, &mut self.endpoints[endpoint], &cycle);
+    }
+
+    fn on_rtt_measurement(
+        &mut self,
+        endpoint: usize,
+        request: RttMeasurementFrame<'_>,
+        tick: Tick,
+    ) {
+        let found = self.find(endpoint, request.stream_id(), request.session_id());
+        let Some(index) = found else { return };
+        let cycle =
+            Cycle { now: tick.now, epoch_ns: self.epoch.update(tick), system: &self.system };
+        let half = &self.publications[index].half;
+        half.on_rtt_measurement(request, &mut self.endpoints[endpoint], &cycle);
+    }
+
+    fn on_error(
+        &mut self,
+        endpoint: usize,
+        source: SocketAddr,
+        error: &ErrorFrame<'_>,
+        now: Nanos,
+    ) {
+        self.system.get(SystemCounter::ErrorFramesReceived).add(1);
+        let found = self.find(endpoint, error.stream_id(), error.session_id());
+        let Some(index) = found else { return };
+        // The receiver repeats itself; the report must not be lost, so it is taken from a repeat.
+        if self.conductor.is_full() {
+            return;
+        }
+        let destination = self.endpoints[endpoint].destination_of(error.receiver_id(), source);
+        let half = &mut self.publications[index].half;
+        if let Some(report) = half.on_error(error, source, destination, now) {
+            self.tell(ConductorMessage::PublicationError(Box::new(report)));
+        }
+    }
+
+    fn on_response_setup(&mut self, endpoint: usize, setup: &ResponseSetupFrame<'_>) {
+        let found = self.find(endpoint, setup.stream_id(), setup.session_id());
+        let Some(index) = found else { return };
+        if let Some(response_correlation_id) = self.publications[index].half.awaits_response() {
+            self.tell(ConductorMessage::ResponseSetup {
+                response_correlation_id,
+                response_session_id: setup.response_session_id(),
+            });
+        }
+    }
+
+    /// Tells the conductor what a receiver said, unless it is behind: the network must not be able
+    /// to fill memory with messages.
+    fn tell(&mut self, message: ConductorMessage<T>) {
+        if self.conductor.is_full() {
+            self.system.get(SystemCounter::ConductorProxyFails).add(1);
+        } else {
+            self.conductor.send(message);
+        }
+    }
+
+    /// Asks for the names of endpoints whose receivers have fallen silent to be looked up again.
+    fn check_re_resolution(&mut self, now: Nanos) {
+        if self.re_resolution_interval_ns <= 0 || !now.is_at_or_after(self.re_resolution_deadline) {
+            return;
+        }
+        self.re_resolution_deadline = now.plus_ns(self.re_resolution_interval_ns);
+        let Self { endpoints, publications, conductor, .. } = self;
+        for (index, endpoint) in endpoints.iter_mut().enumerate() {
+            let last_heard = publications
+                .iter()
+                .filter(|publication| publication.endpoint == index)
+                .map(|publication| publication.half.time_of_last_status_message())
+                .max_by_key(|heard| heard.since(now));
+            let id = endpoint.id();
+            endpoint.check_resolution(last_heard, now, |endpoint_text, address| {
+                conductor.send(ConductorMessage::ReResolveEndpoint {
+                    endpoint: id,
+                    endpoint_text: endpoint_text.to_owned(),
+                    address,
+                });
+            });
+        }
+    }
+
+    /// Records what the operating system refused to do since the last call.
+    fn report_faults(&mut self, tick: Tick) {
+        for endpoint in &mut self.endpoints {
+            let Some(fault) = endpoint.take_fault() else { continue };
+            let operation = fault.operation;
+            let text = match fault.address {
+                Some(address) => format!("cannot {operation} to {address}: {}", fault.error),
+                None => format!("cannot {operation}: {}", fault.error),
+            };
+            self.errors.report(tick.epoch, ErrorCode::GenericError, &text);
+        }
+    }
+
+    fn short_sends(&self) -> i64 {
+        self.system.get(SystemCounter::ShortSends).get_relaxed()
+    }
+
+    fn find(&self, endpoint: usize, stream_id: StreamId, session_id: SessionId) -> Option<usize> {
+        let id = self.endpoints[endpoint].id();
+        self.streams.get(&(id, stream_id, session_id)).copied()
+    }
+
+    fn publication_index(&self, id: RegistrationId) -> Option<usize> {
+        self.publications.iter().position(|entry| entry.half.registration_id() == id)
+    }
+
+    fn endpoint_index(&self, id: EndpointId) -> Option<usize> {
+        self.endpoints.iter().position(|endpoint| endpoint.id() == id)
+    }
+
+    fn endpoint_mut(&mut self, id: EndpointId) -> Option<&mut Box<SendEndpoint<T>>> {
+        self.endpoints.iter_mut().find(|endpoint| endpoint.id() == id)
+    }
+}
+
+impl PollSchedule {
+    /// Whether to poll in a cycle that sent `bytes`, some of it not at the first try.
+    fn is_due(&mut self, bytes: usize, had_short_sends: bool, now: Nanos) -> bool {
+        self.cycles = self.cycles.saturating_add(1);
+        bytes == 0
+            || self.cycles >= self.ratio
+            || now.is_at_or_after(self.deadline)
+            || had_short_sends
+    }
+
+    const fn restart(&mut self, now: Nanos) {
+        self.cycles = 0;
+        self.deadline = now.plus_ns(self.interval_ns);
+    }
+}
+
+impl<T: Transport> Agent for Sender<T> {
+    fn name(&self) -> &'static str {
+        "sender"
+    }
+
+    fn on_start(&mut self, tick: Tick) {
+        self.tracker.start(tick.now);
+        self.re_resolution_deadline = tick.now.plus_ns(self.re_resolution_interval_ns);
+    }
+
+    fn do_work(&mut self, tick: Tick) -> usize {
+        self.tracker.measure(tick.now);
+        let mut work = self.conductor.flush();
+        if !self.conductor.is_full()
+            && let Some(command) = self.commands.pop()
+        {
+            self.run_command(command, tick.now);
+            work += 1;
+        }
+        let short_sends = self.short_sends();
+        let bytes_sent = self.send_all(tick);
+        work += bytes_sent;
+        let had_short_sends = self.short_sends() > short_sends;
+        if self.poll.is_due(bytes_sent, had_short_sends, tick.now) {
+            work += self.poll_control(tick);
+            self.poll.restart(tick.now);
+        }
+        self.check_re_resolution(tick.now);
+        self.report_faults(tick);
+        work
+    }
+
+    fn on_close(&mut self, _tick: Tick) {
+        self.streams.clear();
+        self.publications.clear();
+        self.endpoints.clear();
+    }
+}

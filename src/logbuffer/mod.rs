@@ -36,6 +36,7 @@ pub mod reader;
 mod rebuilder;
 mod scanner;
 mod spec;
+mod stamp;
 mod store;
 mod unblocker;
 

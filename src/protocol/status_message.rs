@@ -175,6 +175,13 @@ impl<'a> StatusMessageFrame<'a> {
         }
     }
 
+    /// Whether the frame has a tail that is not a group tag.
+    #[must_use]
+    #[inline]
+    pub const fn is_group_tag_malformed(&self) -> bool {
+        !matches!(self.feedback.len(), 0 | 8)
+    }
+
     /// Whether the frame ends in the mark of "preferred" receivers that came before group tags:
     /// a tail of at least four bytes, not eight, that begins with -1.
     #[must_use]

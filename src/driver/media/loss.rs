@@ -161,7 +161,7 @@ pub(crate) struct RandomLoss {
 
 impl RandomLoss {
     /// Loses a share of `rate` (0 to 1) of the frames whose type is in `frame_types`: bit n stands
-    /// for frame type n.
+    /// for frame type n, all bits for every type there is.
     pub(crate) const fn new(rate: f64, frame_types: u64, rng: Rng) -> Self {
         Self { rate, frame_types, rng }
     }
@@ -171,7 +171,10 @@ impl RandomLoss {
     }
 
     fn is_chosen_type(&self, datagram: &[u8]) -> bool {
-        let Some(bytes) = datagram.get(6..8) else { return self.frame_types == u64::MAX };
+        if self.frame_types == u64::MAX {
+            return true;
+        }
+        let Some(bytes) = datagram.get(6..8) else { return false };
         let frame_type = u16::from_le_bytes([bytes[0], bytes[1]]);
         self.frame_types.checked_shr(u32::from(frame_type)).unwrap_or(0) & 1 == 1
     }

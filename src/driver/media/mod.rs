@@ -1,6 +1,9 @@
 //! Channels and the endpoints that carry them.
 
+pub(crate) mod control_inbox;
 pub(crate) mod destinations;
+#[cfg(test)]
+pub(crate) mod fake_transport;
 pub(crate) mod host_port;
 pub(crate) mod interface;
 pub(crate) mod loss;
