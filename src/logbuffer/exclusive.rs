@@ -3,8 +3,7 @@
 use crate::base::{Position, TermId, TermOffset};
 
 use super::appender::{
-    AppendError, Parts, Payload, Reservation, ReservedValue, Supplied, Unreserved, Whole,
-    check_claim, check_message, pad_term, refusal, write_message,
+    AppendError, Reservation, check_claim, check_message, pad_term, refusal, write_message,
 };
 use super::claim::Claim;
 use super::frame::{
@@ -13,6 +12,7 @@ use super::frame::{
 use super::geometry::{PARTITION_COUNT, TermGeometry, framed_length};
 use super::log::LogBuffer;
 use super::metadata::Tail;
+use super::payload::{Parts, Payload, ReservedValue, Supplied, Unreserved, Whole};
 
 /// The one writer of an exclusive publication. Two of them on one log lose messages.
 ///

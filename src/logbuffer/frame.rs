@@ -6,39 +6,21 @@ use std::sync::atomic::{Ordering, fence};
 use crate::base::{Position, SessionId, StreamId, TermId, align};
 use crate::memory::AtomicBuffer;
 
-/// Frames start at multiples of this.
-pub(super) const FRAME_ALIGNMENT: i32 = 32;
+pub(super) use crate::protocol::data::flags::{
+    BEGIN as FLAG_BEGIN, END as FLAG_END, UNFRAGMENTED as FLAGS_UNFRAGMENTED,
+};
+pub(super) use crate::protocol::data::{
+    FRAME_ALIGNMENT, HEADER_LENGTH as HEADER_SIZE, TYPE_DATA, TYPE_PAD, offset as field,
+};
+
 /// Bytes of a frame before its payload.
 pub(super) const HEADER_LENGTH: i32 = 32;
-/// [`HEADER_LENGTH`] as a size.
-pub(super) const HEADER_SIZE: usize = 32;
 /// Bytes of the state word, `frame_length`.
 pub(super) const LENGTH_SIZE: usize = 4;
 
-/// Offsets of header fields from the start of a frame.
-pub(super) mod field {
-    pub(crate) const FLAGS: usize = 5;
-    pub(crate) const TYPE: usize = 6;
-    pub(crate) const TERM_OFFSET: usize = 8;
-    pub(crate) const SESSION_ID: usize = 12;
-    pub(crate) const STREAM_ID: usize = 16;
-    pub(crate) const TERM_ID: usize = 20;
-    pub(crate) const RESERVED_VALUE: usize = 24;
-}
-
-/// First fragment of a message.
-pub(super) const FLAG_BEGIN: u8 = 0x80;
-/// Last fragment of a message.
-pub(super) const FLAG_END: u8 = 0x40;
-/// A message in one frame.
-pub(super) const FLAGS_UNFRAGMENTED: u8 = FLAG_BEGIN | FLAG_END;
-/// Frame type of padding.
-pub(super) const TYPE_PAD: u16 = 0;
-/// Frame type of data.
-pub(super) const TYPE_DATA: u16 = 1;
-
 const _: () = assert!(field::RESERVED_VALUE + 8 == HEADER_SIZE);
-const _: () = assert!(HEADER_LENGTH == FRAME_ALIGNMENT);
+const _: () = assert!(HEADER_LENGTH == FRAME_ALIGNMENT && size(HEADER_LENGTH) == HEADER_SIZE);
+const _: () = assert!(field::FRAME_LENGTH == 0 && field::VERSION == LENGTH_SIZE);
 
 /// A frame in shared memory that cannot be: its length is below a header's, it reaches past the end
 /// of its term, or its position is not one where frames start. Some process misbehaves.
@@ -163,6 +145,10 @@ fn header_bytes(
 /// Marks a claimed range as being written, writes its header, and returns what follows the header.
 /// `frame_length` is at least 32 and the range lies within the term.
 #[inline]
+#[expect(
+    clippy::mut_from_ref,
+    reason = "the caller's reservation makes it exclusive (LOG-2)"
+)]
 pub(super) fn begin(
     term: &AtomicBuffer,
     offset: i32,

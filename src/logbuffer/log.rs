@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::base::{Position, SessionId, StreamId, TermId, TermOffset};
 use crate::memory::AtomicBuffer;
+use crate::protocol::data::MAX_DATAGRAM_LENGTH;
 
 use super::frame::{FRAME_ALIGNMENT, FrameIds, HEADER_LENGTH, size};
 use super::geometry::{
@@ -12,9 +13,6 @@ use super::geometry::{
 };
 use super::metadata::{METADATA_LENGTH, Metadata, Tail};
 use super::spec::{LogKind, LogSpec};
-
-/// Longest frame that fits a UDP datagram.
-const MTU_LENGTH_MAX: i32 = 65504;
 
 /// Bytes that are not a log.
 ///
@@ -334,10 +332,10 @@ fn check_lengths(term_length: i32, page_size: i32, mtu_length: i32) -> Result<()
     if check_page_size(page_size).is_err() {
         return Err(LogBufferError::PageSize(page_size));
     }
-    if mtu_length <= HEADER_LENGTH
-        || mtu_length > MTU_LENGTH_MAX
-        || mtu_length % FRAME_ALIGNMENT != 0
-    {
+    let is_legal = mtu_length > HEADER_LENGTH
+        && size(mtu_length) <= MAX_DATAGRAM_LENGTH
+        && mtu_length % FRAME_ALIGNMENT == 0;
+    if !is_legal {
         return Err(LogBufferError::MtuLength(mtu_length));
     }
     Ok(())

@@ -7,7 +7,7 @@
 use crate::base::{Position, SessionId, StreamId, TermId, TermOffset};
 use crate::memory::AtomicBuffer;
 
-use super::frame::{self, FLAGS_UNFRAGMENTED, HEADER_LENGTH, TYPE_DATA};
+use super::frame::{FLAGS_UNFRAGMENTED, HEADER_LENGTH, TYPE_DATA, field};
 use super::geometry::{PARTITION_COUNT, TermGeometry};
 use super::spec::{LogKind, LogSpec};
 
@@ -250,14 +250,14 @@ impl Metadata {
     /// Session in the template header.
     #[must_use]
     pub fn session_id(&self) -> SessionId {
-        let offset = at::DEFAULT_HEADER + frame::field::SESSION_ID;
+        let offset = at::DEFAULT_HEADER + field::SESSION_ID;
         SessionId(self.buffer.load_i32_relaxed(offset))
     }
 
     /// Stream in the template header.
     #[must_use]
     pub fn stream_id(&self) -> StreamId {
-        let offset = at::DEFAULT_HEADER + frame::field::STREAM_ID;
+        let offset = at::DEFAULT_HEADER + field::STREAM_ID;
         StreamId(self.buffer.load_i32_relaxed(offset))
     }
 
@@ -482,11 +482,11 @@ impl Metadata {
     fn write_default_header(&self, spec: &LogSpec) {
         let base = at::DEFAULT_HEADER;
         let b = &self.buffer;
-        b.store_u8_relaxed(base + frame::field::FLAGS, FLAGS_UNFRAGMENTED);
-        b.write_bytes(base + frame::field::TYPE, &TYPE_DATA.to_le_bytes());
-        b.store_i32_relaxed(base + frame::field::SESSION_ID, spec.session_id.0);
-        b.store_i32_relaxed(base + frame::field::STREAM_ID, spec.stream_id.0);
-        b.store_i32_relaxed(base + frame::field::TERM_ID, spec.initial_term_id.0);
+        b.store_u8_relaxed(base + field::FLAGS, FLAGS_UNFRAGMENTED);
+        b.write_bytes(base + field::TYPE, &TYPE_DATA.to_le_bytes());
+        b.store_i32_relaxed(base + field::SESSION_ID, spec.session_id.0);
+        b.store_i32_relaxed(base + field::STREAM_ID, spec.stream_id.0);
+        b.store_i32_relaxed(base + field::TERM_ID, spec.initial_term_id.0);
     }
 
     fn write_flags(&self, spec: &LogSpec) {

@@ -32,6 +32,7 @@ mod geometry;
 mod header;
 mod log;
 mod metadata;
+mod payload;
 pub mod reader;
 mod rebuilder;
 mod scanner;
@@ -39,6 +40,9 @@ mod spec;
 mod stamp;
 mod store;
 mod unblocker;
+
+#[cfg(test)]
+mod tests;
 
 pub use appender::AppendError;
 pub use claim::Claim;

@@ -13,7 +13,7 @@ use std::ops::ControlFlow;
 use crate::base::{Position, SessionId, TermId, TermOffset};
 use crate::memory::AtomicBuffer;
 
-use super::frame::{self, Corruption, HEADER_SIZE, Slot, TYPE_PAD, aligned, size};
+use super::frame::{self, Corruption, Slot, TYPE_PAD, aligned, size};
 use super::geometry::TermGeometry;
 use super::header::Header;
 use super::log::LogBuffer;
@@ -209,37 +209,30 @@ pub fn block_poll(
     handler: impl FnOnce(Block<'_>),
 ) -> Polled {
     let limit = position + i64::try_from(block_length_limit).unwrap_or(i64::MAX);
-    let mut end = position;
+    let mut length = 0;
     let mut polled = scan_frames(log, position, limit, |frame| {
-        let is_first = frame.end - position == i64::from(aligned(frame.length));
-        if frame::frame_type(frame.term, frame.offset) == TYPE_PAD {
-            if is_first {
-                end = frame.end;
-            }
+        let is_padding = frame::frame_type(frame.term, frame.offset) == TYPE_PAD;
+        if is_padding && length == 0 {
+            length = aligned(frame.length);
             return ControlFlow::Break(Stop::After);
         }
-        if frame.end > limit {
+        if is_padding || frame.end > limit {
             return ControlFlow::Break(Stop::Before);
         }
-        end = frame.end;
+        length += aligned(frame.length);
         ControlFlow::Continue(())
     });
-    (polled.position, polled.fragments) = (end, 0);
-    let geometry = log.geometry();
-    if end > position
-        && let Some((index, offset)) = geometry.locate(position)
-    {
-        let start = size(offset);
-        let length = usize::try_from(end - position).expect("a block lies within a term");
-        // SAFETY: LOG-3 (committed bytes are stable): `scan_frames` acquired each of these frames.
-        let bytes = unsafe { log.term(index).bytes(start..start + length) };
-        let first = bytes
-            .first_chunk()
-            .expect("a frame is at least a header long");
-        let header = Header::new(first, geometry);
+    let Some((index, offset)) = log.geometry().locate(position).filter(|_| length > 0) else {
+        return polled;
+    };
+    let start = size(offset);
+    // SAFETY: LOG-3 (committed bytes are stable): `scan_frames` acquired each of these frames.
+    let bytes = unsafe { log.term(index).bytes(start..start + size(length)) };
+    if let Some(first) = bytes.first_chunk() {
+        let header = Header::new(first, log.geometry());
         handler(Block {
             bytes,
-            file_offset: (index * size(geometry.term_length()) + start) as u64,
+            file_offset: (index * size(log.geometry().term_length()) + start) as u64,
             term_offset: TermOffset(offset),
             session_id: header.session_id(),
             term_id: header.term_id(),
@@ -265,14 +258,12 @@ impl<'a> Frame<'a> {
     #[inline]
     fn fragment(&self) -> Option<(&'a [u8], Header<'a>)> {
         let start = size(self.offset);
-        if frame::frame_type(self.term, self.offset) == TYPE_PAD {
-            return None;
-        }
         // SAFETY: LOG-3 (committed bytes are stable): `scan_frames` acquired the positive length,
         // and the range is not cleaned before the caller's position moves past it.
         let bytes = unsafe { self.term.bytes(start..start + size(self.length)) };
-        let (header, payload): (&[u8; HEADER_SIZE], _) = bytes.split_first_chunk()?;
-        Some((payload, Header::new(header, self.geometry)))
+        let (header, payload) = bytes.split_first_chunk()?;
+        let header = Header::new(header, self.geometry);
+        (header.frame_type() != TYPE_PAD).then_some((payload, header))
     }
 }
 

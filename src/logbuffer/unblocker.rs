@@ -51,6 +51,10 @@ impl LogBuffer {
         }
         let term_length = geometry.term_length();
         let tail = Tail::unpack(self.raw_tail(index));
+        // Departs from Aeron: a blocked position in no term of the log is not acted on.
+        if tail.term_id != geometry.term_id_at(blocked) {
+            return false;
+        }
         let ids = self.frame_ids(tail.term_id);
         let tail_offset = tail.offset(term_length);
         match unblock_term(self.term(index), term_length, offset, tail_offset, ids) {
