@@ -25,7 +25,7 @@ use super::frame::{self, FLAGS_UNFRAGMENTED, HEADER_SIZE, TYPE_DATA, TYPE_PAD, f
 ///     assert_eq!((payload, header.reserved_value()), (&b"hello"[..], 7));
 /// });
 /// assert_eq!((polled.fragments, polled.position), (1, Position(64 + 160)));
-/// # Ok::<(), aileron::logbuffer::AppendError>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Claim<'a> {
     term: &'a AtomicBuffer,

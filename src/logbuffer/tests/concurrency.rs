@@ -71,18 +71,24 @@ impl Checker {
     }
 
     fn on_fragment(&mut self, payload: &[u8], is_begin: bool, is_end: bool) {
-        assert_eq!(is_begin, self.partial.is_empty(), "fragments of a message are consecutive");
+        assert_eq!(
+            is_begin,
+            self.partial.is_empty(),
+            "fragments of a message are consecutive"
+        );
         self.partial.extend_from_slice(payload);
         if is_end {
             let bytes = std::mem::take(&mut self.partial);
-            let u64_at = |at: usize| {
-                u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
-            };
+            let u64_at =
+                |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
             let (publisher, number) = (u64_at(0), u64_at(8));
             let next = &mut self.next[usize::try_from(publisher).expect("small")];
             assert_eq!(number, *next, "in order, once each");
             *next += 1;
-            assert!(bytes == body(publisher, number, bytes.len() - 16), "unchanged");
+            assert!(
+                bytes == body(publisher, number, bytes.len() - 16),
+                "unchanged"
+            );
         }
     }
 }
@@ -168,7 +174,7 @@ fn exactly_one_of_those_that_trip_a_term_pads_it() {
             for publisher in 0..3 {
                 let (log, tripped) = (&log, &tripped);
                 scope.spawn(move || {
-                    let bytes = vec![2; 1300 + (publisher + round) % 5 * 32];
+                    let bytes = vec![2; 1300 + (publisher + round) % 3 * 32];
                     while let Err(error) = log.offer(Position(i64::MAX), &bytes) {
                         assert_eq!(error, AppendError::AdminAction);
                         tripped.fetch_add(1, Ordering::Relaxed);

@@ -118,11 +118,20 @@ fn every_metadata_field_reads_back() {
     assert_eq!(log.kind(), Some(LogKind::Image));
     assert_eq!(m.correlation_id(), spec.correlation_id);
     assert_eq!(m.initial_term_id(), spec.initial_term_id);
-    assert_eq!((m.session_id(), m.stream_id()), (log.session_id(), log.stream_id()));
-    assert_eq!((m.session_id(), m.stream_id()), (spec.session_id, spec.stream_id));
+    assert_eq!(
+        (m.session_id(), m.stream_id()),
+        (log.session_id(), log.stream_id())
+    );
+    assert_eq!(
+        (m.session_id(), m.stream_id()),
+        (spec.session_id, spec.stream_id)
+    );
     assert_eq!(log.mtu_length(), spec.mtu_length);
     assert_eq!(log.max_payload_length(), 1376);
-    assert_eq!(m.publication_window_length(), spec.publication_window_length);
+    assert_eq!(
+        m.publication_window_length(),
+        spec.publication_window_length
+    );
     assert_eq!(m.receiver_window_length(), 3);
     assert_eq!(m.socket_sndbuf_length(), 4);
     assert_eq!(m.os_default_socket_sndbuf_length(), 212_992);
@@ -138,7 +147,11 @@ fn every_metadata_field_reads_back() {
     assert_eq!(m.untethered_resting_timeout_ns(), 9);
     assert!(m.group() && m.is_response() && m.rejoin() && m.reliable() && m.tether());
     assert!(!m.sparse() && !m.signal_eos() && m.spies_simulate_connection());
-    assert_eq!([0, 1, 2].map(|index| log.raw_tail(index)), [0; 3], "unused by images");
+    assert_eq!(
+        [0, 1, 2].map(|index| log.raw_tail(index)),
+        [0; 3],
+        "unused by images"
+    );
 }
 
 #[test]
@@ -158,7 +171,10 @@ fn life_cycle_fields_are_shared_by_all_handles() {
 }
 
 fn tails(log: &LogBuffer) -> ([i64; 3], i32) {
-    ([0, 1, 2].map(|index| log.raw_tail(index)), log.active_term_count())
+    (
+        [0, 1, 2].map(|index| log.raw_tail(index)),
+        log.active_term_count(),
+    )
 }
 
 #[test]
@@ -186,10 +202,17 @@ fn tails_after_the_first_rotation() {
         start: Some((TermId(5), TermOffset(65_472))),
         ..spec()
     });
-    assert_eq!(log.offer(NO_LIMIT, &[1; 1376]), Err(AppendError::AdminAction));
+    assert_eq!(
+        log.offer(NO_LIMIT, &[1; 1376]),
+        Err(AppendError::AdminAction)
+    );
     assert_eq!(tails(&log), ([(5 << 32) | 0x10540, 6 << 32, 4 << 32], 1));
     let term = log.term(0);
-    assert_eq!(term.load_i32_relaxed(65_472), 64, "padding to the end of the term");
+    assert_eq!(
+        term.load_i32_relaxed(65_472),
+        64,
+        "padding to the end of the term"
+    );
     assert_eq!(term.load_u8_relaxed(65_472 + 6), 0);
     assert_eq!(log.producer_position(), Position(65_536));
 }
@@ -230,7 +253,10 @@ fn appends_reserve_and_fragment() {
     ];
     for (length, reserved, expected) in cases {
         let log = log(&spec());
-        assert_eq!(log.offer(NO_LIMIT, &message(length, 1)), Ok(Position(reserved)));
+        assert_eq!(
+            log.offer(NO_LIMIT, &message(length, 1)),
+            Ok(Position(reserved))
+        );
         assert_eq!(log.raw_tail(0) & 0xFFFF_FFFF, reserved);
         let found: Vec<_> = frames(&log, 0).iter().map(|f| (f.0, f.1, f.2)).collect();
         assert_eq!(found, expected);
@@ -267,9 +293,15 @@ fn scans() {
     log.offer(NO_LIMIT, b"hello").expect("room");
     log.offer(NO_LIMIT, &[1; 1376]).expect("room");
     let scan = log.scan(Position(4096), 1408);
-    assert_eq!((scan.available, scan.padding, scan.bytes.len()), (64, 0, 64));
+    assert_eq!(
+        (scan.available, scan.padding, scan.bytes.len()),
+        (64, 0, 64)
+    );
     let scan = log.scan(Position(4160), 1000);
-    assert_eq!((scan.available, scan.padding, scan.bytes.len()), (-1408, 0, 0));
+    assert_eq!(
+        (scan.available, scan.padding, scan.bytes.len()),
+        (-1408, 0, 0)
+    );
     let scan = log.scan(Position(4096), 1472);
     assert_eq!((scan.available, scan.padding), (1472, 0));
 
@@ -277,7 +309,13 @@ fn scans() {
         start: Some((TermId(5), TermOffset(65_344))),
         ..spec()
     });
-    assert_eq!(log.offer(NO_LIMIT, &[1; 200]), Err(AppendError::AdminAction));
+    assert_eq!(
+        log.offer(NO_LIMIT, &[1; 200]),
+        Err(AppendError::AdminAction)
+    );
     let scan = log.scan(Position(65_344), 1408);
-    assert_eq!((scan.available, scan.padding, scan.bytes.len()), (32, 160, 32));
+    assert_eq!(
+        (scan.available, scan.padding, scan.bytes.len()),
+        (32, 160, 32)
+    );
 }

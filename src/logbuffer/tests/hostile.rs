@@ -3,7 +3,8 @@
 use crate::base::{Position, Rng, TermId, TermOffset};
 use crate::logbuffer::reader::{self, Action};
 use crate::logbuffer::{
-    AppendError, ExclusiveAppender, Gap, LogBuffer, LogBufferError, LogSpec, METADATA_LENGTH,
+    AppendError, ExclusiveAppender, Gap, Header, LogBuffer, LogBufferError, LogSpec,
+    METADATA_LENGTH,
 };
 use crate::memory::AtomicBuffer;
 
@@ -56,7 +57,10 @@ fn specs_are_checked_before_anything_is_written() {
         let memory = memory(&wrong);
         let error = LogBuffer::initialise(memory.clone(), &wrong).expect_err("illegal");
         assert!(matches!(error, LogBufferError::Start(..)));
-        assert_eq!(memory.load_i32_relaxed(memory.len() - METADATA_LENGTH + 276), 0);
+        assert_eq!(
+            memory.load_i32_relaxed(memory.len() - METADATA_LENGTH + 276),
+            0
+        );
     }
     let wrong = LogSpec {
         mtu_length: 100,
@@ -102,26 +106,46 @@ fn exercise(log: &LogBuffer, rng: &mut Rng) {
     let other = position(rng);
     let limit = usize::try_from(rng.below(20)).expect("small");
     let mut sum = 0_u64;
-    let mut look = |payload: &[u8], header: &crate::logbuffer::Header<'_>| {
+    let mut look = |payload: &[u8], header: &Header<'_>| {
         sum = payload.iter().fold(sum, |sum, byte| sum + u64::from(*byte));
-        let _ = (header.position(), header.next_term_offset(), format!("{header:?}"));
-        crate::logbuffer::Header::assembled(header.as_bytes(), header.geometry(), 0).position();
+        let _ = (
+            header.position(),
+            header.next_term_offset(),
+            format!("{header:?}"),
+        );
+        let _ = Header::assembled(header.as_bytes(), header.geometry(), 0).position();
     };
-    let actions = [Action::Abort, Action::Break, Action::Commit, Action::Continue];
+    let actions = [
+        Action::Abort,
+        Action::Break,
+        Action::Commit,
+        Action::Continue,
+    ];
     let action = actions[usize::try_from(rng.below(4)).expect("small")];
     let _ = reader::poll(log, at, limit, &mut look);
     let _ = reader::bounded_poll(log, at, other, limit, &mut look);
-    let _ = reader::controlled_poll(log, at, limit, |_| {}, |payload, header| {
-        look(payload, header);
-        action
-    });
+    let _ = reader::controlled_poll(
+        log,
+        at,
+        limit,
+        |_| {},
+        |payload, header| {
+            look(payload, header);
+            action
+        },
+    );
     let _ = reader::peek(log, at, other, |payload, header| {
         look(payload, header);
         action
     });
-    let _ = reader::block_poll(log, at, limit * 100, |block| assert!(!block.bytes.is_empty()));
+    let _ = reader::block_poll(log, at, limit * 100, |block| {
+        assert!(!block.bytes.is_empty());
+    });
     let scan = log.scan(at, word(rng));
-    assert_eq!(scan.bytes.len(), usize::try_from(scan.available).unwrap_or(0));
+    assert_eq!(
+        scan.bytes.len(),
+        usize::try_from(scan.available).unwrap_or(0)
+    );
     let found = log.scan_gap(at, other);
     if let Some(gap) = found.gap
         && rng.chance(1, 2)
@@ -170,7 +194,11 @@ fn no_scribbling_makes_an_operation_panic() {
     let seeds = if cfg!(miri) { 1 } else { 60 };
     for seed in 0..seeds {
         let mut rng = Rng::new(seed);
-        let spec = if rng.chance(1, 2) { spec() } else { exclusive() };
+        let spec = if rng.chance(1, 2) {
+            spec()
+        } else {
+            exclusive()
+        };
         let memory = memory(&spec);
         let log = LogBuffer::initialise(memory.clone(), &spec).expect("legal");
         for _ in 0..100 {

@@ -2,7 +2,7 @@
 
 use crate::base::{Position, SessionId, StreamId, TermId, TermOffset};
 use crate::logbuffer::reader::{
-    self, Action, block_poll, bounded_controlled_poll, bounded_poll, controlled_poll, peek, poll,
+    Action, block_poll, bounded_controlled_poll, bounded_poll, controlled_poll, peek, poll,
 };
 use crate::logbuffer::{ExclusiveAppender, Header, LogBuffer, LogSpec};
 
@@ -24,9 +24,13 @@ fn a_poll_takes_up_to_its_limit_and_skips_padding() {
     let mut seen = Vec::new();
     let none = poll(&log, Position(0), 0, |_, _| panic!("limit is 0"));
     assert_eq!((none.position, none.fragments), (Position(0), 0));
-    let polled = poll(&log, Position(0), 2, |payload, _| seen.push(payload.to_vec()));
+    let polled = poll(&log, Position(0), 2, |payload, _| {
+        seen.push(payload.to_vec());
+    });
     assert_eq!((polled.position, polled.fragments), (Position(128), 2));
-    let polled = poll(&log, polled.position, 2, |payload, _| seen.push(payload.to_vec()));
+    let polled = poll(&log, polled.position, 2, |payload, _| {
+        seen.push(payload.to_vec());
+    });
     assert_eq!((polled.position, polled.fragments), (Position(320), 1));
     assert_eq!(seen, [&b"one"[..], b"two", b"three"]);
 }
@@ -46,7 +50,10 @@ fn a_poll_ends_with_the_term() {
         assert_eq!(header.position(), Position(2 * 65536));
         assert_eq!(header.next_term_offset(), TermOffset(65536));
     });
-    assert_eq!((polled.position, polled.fragments), (Position(2 * 65536), 1));
+    assert_eq!(
+        (polled.position, polled.fragments),
+        (Position(2 * 65536), 1)
+    );
     let polled = poll(&log, polled.position, 10, |payload, header| {
         assert_eq!((payload, header.term_id()), (&b"first"[..], TermId(7)));
     });
@@ -57,16 +64,32 @@ fn a_poll_ends_with_the_term() {
 fn header_fields_are_those_of_the_frame() {
     let log = log(&spec());
     log.offer(NO_LIMIT, b"before").expect("room");
-    log.offer_with_reserved_value(NO_LIMIT, b"this", |_| -7).expect("room");
+    log.offer_with_reserved_value(NO_LIMIT, b"this", |_| -7)
+        .expect("room");
     let polled = poll(&log, Position(64), 1, |_, header| {
-        assert_eq!((header.frame_length(), header.version(), header.flags()), (36, 0, 0xC0));
+        assert_eq!(
+            (header.frame_length(), header.version(), header.flags()),
+            (36, 0, 0xC0)
+        );
         assert_eq!((header.frame_type(), header.reserved_value()), (1, -7));
         assert_eq!(header.term_offset(), TermOffset(64));
         assert_eq!(header.session_id(), SessionId(0x1122_3344));
-        assert_eq!((header.stream_id(), header.term_id()), (StreamId(1001), TermId(5)));
+        assert_eq!(
+            (header.stream_id(), header.term_id()),
+            (StreamId(1001), TermId(5))
+        );
         assert_eq!(header.initial_term_id(), TermId(5));
-        assert_eq!((header.position(), header.next_term_offset()), (Position(128), TermOffset(128)));
-        assert_eq!((header.position_bits_to_shift(), header.fragmented_frame_length()), (16, None));
+        assert_eq!(
+            (header.position(), header.next_term_offset()),
+            (Position(128), TermOffset(128))
+        );
+        assert_eq!(
+            (
+                header.position_bits_to_shift(),
+                header.fragmented_frame_length()
+            ),
+            (16, None)
+        );
         assert!(header.is_unfragmented() && header.is_begin() && header.is_end());
     });
     assert_eq!(polled.fragments, 1);
@@ -88,19 +111,28 @@ fn an_assembled_header_stands_for_the_whole_message() {
     let header = Header::assembled(&kept, log.geometry(), first_length);
     assert_eq!((header.frame_length(), header.flags()), (3032, 0xC0));
     assert_eq!(header.fragmented_frame_length(), Some(3104));
-    assert_eq!((header.position(), header.next_term_offset()), (Position(3104), TermOffset(3104)));
+    assert_eq!(
+        (header.position(), header.next_term_offset()),
+        (Position(3104), TermOffset(3104))
+    );
     assert_eq!(header.term_offset(), TermOffset(0));
 }
 
 #[test]
 fn a_bounded_poll_delivers_what_starts_before_its_limit() {
     let log = three_messages();
-    let none = bounded_poll(&log, Position(64), Position(64), 10, |_, _| panic!("at the limit"));
+    let none = bounded_poll(&log, Position(64), Position(64), 10, |_, _| {
+        panic!("at the limit")
+    });
     assert_eq!(none.position, Position(64));
     let polled = bounded_poll(&log, Position(0), Position(65), 10, |_, _| {});
     assert_eq!((polled.position, polled.fragments), (Position(128), 2));
     let polled = bounded_poll(&log, Position(128), Position(256), 10, |_, _| {});
-    assert_eq!((polled.position, polled.fragments), (Position(256), 0), "padding only");
+    assert_eq!(
+        (polled.position, polled.fragments),
+        (Position(256), 0),
+        "padding only"
+    );
     let polled = bounded_poll(&log, Position(0), Position(1 << 40), 10, |_, _| {});
     assert_eq!((polled.position, polled.fragments), (Position(320), 3));
 }
@@ -132,11 +164,23 @@ fn a_controlled_poll_does_as_it_is_told() {
 #[test]
 fn a_bounded_controlled_poll_does_both() {
     let log = three_messages();
-    let polled =
-        bounded_controlled_poll(&log, Position(0), Position(64), 10, |_| {}, |_, _| Action::Commit);
+    let polled = bounded_controlled_poll(
+        &log,
+        Position(0),
+        Position(64),
+        10,
+        |_| {},
+        |_, _| Action::Commit,
+    );
     assert_eq!((polled.position, polled.fragments), (Position(64), 1));
-    let limited =
-        bounded_controlled_poll(&log, Position(0), NO_LIMIT, 1, |_| {}, |_, _| Action::Continue);
+    let limited = bounded_controlled_poll(
+        &log,
+        Position(0),
+        NO_LIMIT,
+        1,
+        |_| {},
+        |_, _| Action::Continue,
+    );
     assert_eq!((limited.position, limited.fragments), (Position(64), 1));
 }
 
@@ -155,9 +199,27 @@ fn a_peek_returns_to_the_last_whole_message() {
         (polled.position.0, seen)
     };
     assert_eq!(look(NO_LIMIT, |_| Action::Continue), (64 + 1408 + 672, 3));
-    assert_eq!(look(Position(65), |_| Action::Continue), (64, 2), "half of the second");
-    assert_eq!(look(NO_LIMIT, |n| if n == 3 { Action::Abort } else { Action::Commit }), (64, 3));
-    assert_eq!(look(NO_LIMIT, |n| if n == 1 { Action::Break } else { Action::Commit }), (64, 1));
+    assert_eq!(
+        look(Position(65), |_| Action::Continue),
+        (64, 2),
+        "half of the second"
+    );
+    assert_eq!(
+        look(NO_LIMIT, |n| if n == 3 {
+            Action::Abort
+        } else {
+            Action::Commit
+        }),
+        (64, 3)
+    );
+    assert_eq!(
+        look(NO_LIMIT, |n| if n == 1 {
+            Action::Break
+        } else {
+            Action::Commit
+        }),
+        (64, 1)
+    );
     assert_eq!(look(NO_LIMIT, |_| Action::Abort), (0, 1));
 }
 
@@ -170,7 +232,10 @@ fn blocks_keep_data_and_padding_apart() {
         let polled = block_poll(&log, position, 4096, |block| {
             seen.push((block.file_offset, block.bytes.len()));
             assert_eq!(i64::from(block.term_offset.0), position.0);
-            assert_eq!((block.session_id, block.term_id), (SessionId(0x1122_3344), TermId(5)));
+            assert_eq!(
+                (block.session_id, block.term_id),
+                (SessionId(0x1122_3344), TermId(5))
+            );
         });
         if polled.fragments == 0 {
             break;
@@ -186,8 +251,13 @@ fn a_block_holds_whole_frames_within_its_limit() {
     let log = three_messages();
     let length = |position, limit| {
         let mut length = 0;
-        let polled = block_poll(&log, Position(position), limit, |block| length = block.bytes.len());
-        assert_eq!(polled.position, Position(position) + i64::try_from(length).expect("small"));
+        let polled = block_poll(&log, Position(position), limit, |block| {
+            length = block.bytes.len();
+        });
+        assert_eq!(
+            polled.position,
+            Position(position) + i64::try_from(length).expect("small")
+        );
         assert_eq!(polled.fragments, usize::from(length > 0));
         length
     };
@@ -219,16 +289,24 @@ fn corruption_ends_a_poll_before_it() {
     for length in [1, 31, 65536, i32::MAX] {
         let log = three_messages();
         log.term(0).store_i32_release(64, length);
-        let polled = poll(&log, Position(0), 10, |payload, _| assert_eq!(payload, b"one"));
+        let polled = poll(&log, Position(0), 10, |payload, _| {
+            assert_eq!(payload, b"one");
+        });
         assert_eq!((polled.position, polled.fragments), (Position(64), 1));
         let corruption = polled.corruption.expect("reported");
-        assert_eq!((corruption.position, corruption.frame_length), (Position(64), length));
+        assert_eq!(
+            (corruption.position, corruption.frame_length),
+            (Position(64), length)
+        );
         assert!(log.scan(Position(64), 1408).is_corrupt);
         let scan = log.scan(Position(0), 1408);
         assert_eq!((scan.available, scan.is_corrupt), (64, true));
         let scan = log.scan_gap(Position(0), Position(320));
-        assert_eq!((scan.contiguous, scan.gap, scan.is_corrupt), (Position(64), None, true));
-        let polled = reader::block_poll(&log, Position(0), 4096, |block| {
+        assert_eq!(
+            (scan.contiguous, scan.gap, scan.is_corrupt),
+            (Position(64), None, true)
+        );
+        let polled = block_poll(&log, Position(0), 4096, |block| {
             assert_eq!(block.bytes.len(), 64);
         });
         assert_eq!(polled.corruption, Some(corruption));

@@ -110,15 +110,11 @@ fn frames_rebuild_the_stream_in_whatever_order_they_come() {
         let messages: Vec<_> = (0..count)
             .map(|n: u8| message(usize::from(n) * 300 % 1376, n))
             .collect();
-        let publish = |appender: &mut ExclusiveAppender| {
+        let sent = one_frame_each(|appender| {
             for message in &messages {
                 appender.offer(NO_LIMIT, message).expect("room");
             }
-        };
-        let sent = datagrams(publish, 32);
-        assert!(sent.is_empty() || count == 1 || sent.len() < usize::from(count));
-        // An MTU that admits one frame each.
-        let sent: Vec<_> = one_frame_each(publish);
+        });
         assert_eq!(sent.len(), usize::from(count));
         check_all_orders(&sent, &messages);
     }
@@ -134,7 +130,10 @@ fn one_frame_each(publish: impl FnOnce(&mut ExclusiveAppender)) -> Vec<Sent> {
     let mut at = 0;
     while at < whole.bytes.len() {
         let length = i32::from_le_bytes(whole.bytes[at..at + 4].try_into().expect("four bytes"));
-        let end = at + usize::try_from(length).expect("positive").next_multiple_of(32);
+        let end = at
+            + usize::try_from(length)
+                .expect("positive")
+                .next_multiple_of(32);
         sent.push(Sent {
             position: Position(i64::try_from(at).expect("small")),
             end: Position(i64::try_from(end).expect("small")),
@@ -147,20 +146,27 @@ fn one_frame_each(publish: impl FnOnce(&mut ExclusiveAppender)) -> Vec<Sent> {
 
 #[test]
 fn datagrams_of_several_frames_and_padding_rebuild_the_stream_too() {
-    let messages: Vec<_> = (0..9).map(|n| message(100 + usize::from(n) * 70, n)).collect();
+    let messages: Vec<_> = (0..9)
+        .map(|n| message(100 + usize::from(n) * 70, n))
+        .collect();
     let sent = datagrams(
         |appender| {
             for (n, message) in messages.iter().enumerate() {
                 appender.offer(NO_LIMIT, message).expect("room");
                 if n % 3 == 1 {
-                    appender.append_padding(NO_LIMIT, 500 * (n - 1)).expect("room");
+                    appender
+                        .append_padding(NO_LIMIT, 500 * (n - 1))
+                        .expect("room");
                 }
             }
         },
         1408,
     );
     assert_eq!(sent.len(), 5);
-    assert!(sent.iter().any(|s| s.end - s.position > i64::try_from(s.bytes.len()).expect("small")));
+    assert!(
+        sent.iter()
+            .any(|s| s.end - s.position > i64::try_from(s.bytes.len()).expect("small"))
+    );
     check_all_orders(&sent, &messages);
 }
 
@@ -173,7 +179,10 @@ fn heartbeats_and_misplaced_datagrams_are_not_inserted() {
     frame[0] = 64;
     assert!(!image.insert(Position(33), &frame));
     assert!(!image.insert(Position(-64), &frame));
-    assert!(!image.insert(Position(65536 - 32), &frame), "past the end of the term");
+    assert!(
+        !image.insert(Position(65536 - 32), &frame),
+        "past the end of the term"
+    );
     assert!(frames(&image, 0).is_empty());
 }
 
@@ -185,9 +194,15 @@ fn the_gap_scan_stops_at_the_term_end_and_at_the_mark() {
     assert_eq!(scan.gap.map(|gap| gap.length), Some(96));
     let scan = image.scan_gap(Position(65536), Position(65536 + 64));
     let gap = scan.gap.expect("a gap");
-    assert_eq!((gap.term_id, gap.term_offset, gap.length), (TermId(6), TermOffset(0), 64));
+    assert_eq!(
+        (gap.term_id, gap.term_offset, gap.length),
+        (TermId(6), TermOffset(0), 64)
+    );
     assert_eq!(image.scan_gap(Position(64), Position(64)).gap, None);
-    assert_eq!(image.scan_gap(Position(64), Position(32)).contiguous, Position(64));
+    assert_eq!(
+        image.scan_gap(Position(64), Position(32)).contiguous,
+        Position(64)
+    );
     assert!(image.scan_gap(Position(1), Position(64)).is_corrupt);
     assert!(image.scan_gap(Position(-32), Position(64)).is_corrupt);
 }
@@ -203,12 +218,18 @@ fn a_gap_is_filled_with_padding_unless_something_came() {
     assert!(image.insert(sent[0].position, &sent[0].bytes));
     assert!(image.insert(sent[3].position, &sent[3].bytes));
     let gap = image.scan_gap(Position(0), sent[3].end).gap.expect("a gap");
-    assert_eq!((gap.term_offset, gap.length, gap.end_offset().0), (TermOffset(160), 320, 480));
+    assert_eq!(
+        (gap.term_offset, gap.length, gap.end_offset().0),
+        (TermOffset(160), 320, 480)
+    );
     let too_long = Gap { length: 352, ..gap };
     assert!(!image.fill_gap(too_long), "reaches into what came");
     assert!(image.fill_gap(gap));
     assert!(!image.fill_gap(gap), "is filled");
-    assert!(!image.insert(sent[1].position, &sent[1].bytes), "comes too late");
+    assert!(
+        !image.insert(sent[1].position, &sent[1].bytes),
+        "comes too late"
+    );
     assert_eq!(frames(&image, 0)[1], (320, 0xC0, 0, 160));
     let (fragments, position) = read_all(&image, Position(0));
     assert_eq!(fragments, [message(100, 0), message(100, 3)]);
@@ -257,19 +278,45 @@ fn datagrams_are_valid_only_as_consecutive_whole_frames() {
     assert_eq!(check(64, &[beat]), Some(0));
     assert_eq!(check(64, &[frame(64, 1, 64), body]), Some(64));
     assert_eq!(check(64, &[frame(33, 1, 64), body]), Some(64));
-    assert_eq!(check(64, &[frame(32, 1, 64), frame(64, 1, 96), body]), Some(96));
-    assert_eq!(check(64, &[frame(32, 0, 64), frame(32, 1, 96)]), Some(64), "short padding");
-    assert_eq!(check(64, &[frame(32, 1, 64), frame(992, 0, 96)]), Some(1024), "long padding");
-    assert_eq!(check(64, &[frame(TERM_LENGTH - 64, 0, 64)]), Some(TERM_LENGTH - 64));
-    assert_eq!(check(64, &[frame(TERM_LENGTH - 32, 0, 64)]), None, "past the term");
+    assert_eq!(
+        check(64, &[frame(32, 1, 64), frame(64, 1, 96), body]),
+        Some(96)
+    );
+    assert_eq!(
+        check(64, &[frame(32, 0, 64), frame(32, 1, 96)]),
+        Some(64),
+        "short padding"
+    );
+    assert_eq!(
+        check(64, &[frame(32, 1, 64), frame(992, 0, 96)]),
+        Some(1024),
+        "long padding"
+    );
+    assert_eq!(
+        check(64, &[frame(TERM_LENGTH - 64, 0, 64)]),
+        Some(TERM_LENGTH - 64)
+    );
+    assert_eq!(
+        check(64, &[frame(TERM_LENGTH - 32, 0, 64)]),
+        None,
+        "past the term"
+    );
     assert_eq!(check(64, &[frame(i32::MAX, 0, 64)]), None);
     assert_eq!(check(64, &[frame(65, 1, 64), body]), None, "truncated data");
-    assert_eq!(check(64, &[frame(64, 1, 64), body, beat]), None, "heartbeat behind data");
+    assert_eq!(
+        check(64, &[frame(64, 1, 64), body, beat]),
+        None,
+        "heartbeat behind data"
+    );
     assert_eq!(check(64, &[beat, frame(32, 1, 96)]), None);
     assert_eq!(check(64, &[frame(-64, 1, 64), body]), None);
     assert_eq!(check(64, &[frame(64, 2, 64), body]), None, "another type");
     assert_eq!(check(64, &[frame(64, 1, 96), body]), None, "another offset");
-    assert_eq!(check(64, &[frame(32, 1, 64), frame(32, 1, 128)]), None, "not consecutive");
+    assert_eq!(
+        check(64, &[frame(32, 1, 64), frame(32, 1, 128)]),
+        None,
+        "not consecutive"
+    );
     assert_eq!(check(64, &[]), None);
     for offset in [-32, 33, TERM_LENGTH] {
         assert_eq!(check(offset, &[frame(32, 1, offset)]), None);
@@ -293,13 +340,30 @@ fn cleaning_stays_in_its_range_and_takes_a_term_at_a_time() {
     };
     assert_eq!(log.clean(Position(64), Position(64)), Position(64));
     assert_eq!(log.clean(Position(64), Position(0)), Position(64));
-    assert_eq!(log.clean(Position(33), Position(96)), Position(33), "no frame starts there");
-    assert_eq!(log.clean(Position(64), Position(127)), Position(96), "rounds down");
+    assert_eq!(
+        log.clean(Position(33), Position(96)),
+        Position(33),
+        "no frame starts there"
+    );
+    assert_eq!(
+        log.clean(Position(64), Position(127)),
+        Position(96),
+        "rounds down"
+    );
     assert_eq!(ones(0), 65536 - 32);
-    assert_eq!(log.clean(Position(96), Position(65536 + 64)), Position(65536));
+    assert_eq!(
+        log.clean(Position(96), Position(65536 + 64)),
+        Position(65536)
+    );
     assert_eq!((ones(0), ones(1)), (64, 65536));
-    assert_eq!(log.clean(Position(65536), Position(65536 + 64)), Position(65536 + 64));
+    assert_eq!(
+        log.clean(Position(65536), Position(65536 + 64)),
+        Position(65536 + 64)
+    );
     assert_eq!((ones(1), ones(2)), (65536 - 64, 65536));
-    assert_eq!(log.clean(Position(4 * 65536), NO_LIMIT), Position(5 * 65536));
+    assert_eq!(
+        log.clean(Position(4 * 65536), NO_LIMIT),
+        Position(5 * 65536)
+    );
     assert_eq!(ones(1), 0);
 }
