@@ -162,6 +162,9 @@ impl Cnc {
     }
 
     /// The allocator of the counters: for the driver, once.
+    ///
+    /// # Panics
+    /// Never: the layout was checked to have room for a counter.
     #[must_use]
     pub fn counters_manager(&self, reuse_timeout_ms: i64) -> CountersManager {
         let (metadata, values) = (

@@ -125,7 +125,7 @@ impl Layout {
             i32::try_from(length).map_err(|_| invalid(section, length as u64))
         };
         let values = wire(Section::CounterValues, lengths.counter_values)?;
-        if lengths.counter_values % COUNTER_VALUE_LENGTH != 0 {
+        if !lengths.counter_values.is_multiple_of(COUNTER_VALUE_LENGTH) {
             return Err(invalid(
                 Section::CounterValues,
                 lengths.counter_values as u64,
@@ -162,11 +162,12 @@ impl Layout {
         };
         layout.check_trailer(Section::ToDriver, RING_TRAILER_LENGTH)?;
         layout.check_trailer(Section::ToClients, BROADCAST_TRAILER_LENGTH)?;
-        if layout.counter_values < COUNTER_VALUE_LENGTH || layout.counter_values % 8 != 0 {
+        if layout.counter_values < COUNTER_VALUE_LENGTH || !layout.counter_values.is_multiple_of(8)
+        {
             return Err(layout.invalid(Section::CounterValues));
         }
         if layout.counter_metadata / METADATA_FACTOR != layout.counter_values
-            || layout.counter_metadata % METADATA_FACTOR != 0
+            || !layout.counter_metadata.is_multiple_of(METADATA_FACTOR)
         {
             return Err(layout.invalid(Section::CounterMetadata));
         }

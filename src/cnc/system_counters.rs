@@ -12,7 +12,7 @@ use crate::concurrent::{
 };
 
 macro_rules! system_counters {
-    ($($(#[$doc:meta])* $name:ident = $id:literal),+ $(,)?) => {
+    ($($(#[$doc:meta])* $name:ident = $id:literal, $label:literal;)+) => {
         /// A counter that every driver keeps, by its number.
         ///
         /// ```
@@ -30,103 +30,114 @@ macro_rules! system_counters {
         impl SystemCounter {
             /// All of them, in the order of their numbers.
             pub const ALL: [Self; [$($id),+].len()] = [$(Self::$name),+];
+
+            /// The label, with the names of what differs between drivers in braces.
+            const fn label_template(self) -> &'static str {
+                match self {
+                    $(Self::$name => $label),+
+                }
+            }
         }
     };
 }
 
 system_counters! {
     /// Bytes sent on the network.
-    BytesSent = 0,
+    BytesSent = 0, "Bytes sent";
     /// Bytes received from the network.
-    BytesReceived = 1,
+    BytesReceived = 1, "Bytes received";
     /// Messages to the receiver that found its queue full.
-    ReceiverProxyFails = 2,
+    ReceiverProxyFails = 2, "Failed offers to ReceiverProxy";
     /// Messages to the sender that found its queue full.
-    SenderProxyFails = 3,
+    SenderProxyFails = 3, "Failed offers to SenderProxy";
     /// Messages to the conductor that found its queue full.
-    ConductorProxyFails = 4,
+    ConductorProxyFails = 4, "Failed offers to DriverConductorProxy";
     /// NAKs sent.
-    NaksSent = 5,
+    NaksSent = 5, "NAKs sent";
     /// NAKs received.
-    NaksReceived = 6,
+    NaksReceived = 6, "NAKs received";
     /// Status messages sent.
-    StatusMessagesSent = 7,
+    StatusMessagesSent = 7, "Status Messages sent";
     /// Status messages received.
-    StatusMessagesReceived = 8,
+    StatusMessagesReceived = 8, "Status Messages received";
     /// Heartbeats sent.
-    HeartbeatsSent = 9,
+    HeartbeatsSent = 9, "Heartbeats sent";
     /// Heartbeats received.
-    HeartbeatsReceived = 10,
+    HeartbeatsReceived = 10, "Heartbeats received";
     /// Retransmissions sent.
-    RetransmitsSent = 11,
+    RetransmitsSent = 11, "Retransmits sent";
     /// Data received behind the window.
-    FlowControlUnderRuns = 12,
+    FlowControlUnderRuns = 12, "Flow control under runs";
     /// Data received beyond the window.
-    FlowControlOverRuns = 13,
+    FlowControlOverRuns = 13, "Flow control over runs";
     /// Datagrams dropped because they were malformed.
-    InvalidPackets = 14,
+    InvalidPackets = 14, "Invalid packets";
     /// Errors, each of which is in the error log.
-    Errors = 15,
+    Errors = 15, "Errors: version={version} commit={commit}";
     /// Sends that the kernel took only partly.
-    ShortSends = 16,
+    ShortSends = 16, "Short sends";
     /// Attempts to free a log buffer that have to be repeated.
-    FreeFails = 17,
+    FreeFails = 17, "Failed attempts to free log buffers";
     /// Times that a sender had data but no room in the flow-control window.
-    SenderFlowControlLimits = 18,
+    SenderFlowControlLimits = 18, "Sender flow control limits, i.e. back-pressure events";
     /// Publications whose log was unblocked after a publisher died.
-    UnblockedPublications = 19,
+    UnblockedPublications = 19, "Unblocked Publications";
     /// Commands that were skipped after a client died writing them.
-    UnblockedCommands = 20,
+    UnblockedCommands = 20, "Unblocked Control Commands";
     /// Images whose sender uses another TTL.
-    PossibleTtlAsymmetry = 21,
+    PossibleTtlAsymmetry = 21, "Possible TTL Asymmetry";
     /// Set by tools to control idle strategies.
-    ControllableIdleStrategy = 22,
+    ControllableIdleStrategy = 22, "ControllableIdleStrategy status";
     /// Gaps filled because the stream is not reliable.
-    LossGapFills = 23,
+    LossGapFills = 23, "Loss gap fills";
     /// Clients that timed out.
-    ClientTimeouts = 24,
+    ClientTimeouts = 24, "Client liveness timeouts";
     /// Names that resolved to another address than before.
-    ResolutionChanges = 25,
+    ResolutionChanges = 25, "Resolution changes: driverName={resolver}";
     /// Longest cycle of the conductor, nanoseconds.
-    ConductorMaxCycleTime = 26,
+    ConductorMaxCycleTime = 26, "Conductor max cycle time doing its work in ns: {mode}";
     /// Cycles of the conductor beyond the threshold.
     ConductorCycleTimeThresholdExceeded = 27,
+        "Conductor work cycle exceeded threshold count: threshold={conductor threshold} {mode}";
     /// Longest cycle of the sender, nanoseconds.
-    SenderMaxCycleTime = 28,
+    SenderMaxCycleTime = 28, "Sender max cycle time doing its work in ns: {mode}";
     /// Cycles of the sender beyond the threshold.
     SenderCycleTimeThresholdExceeded = 29,
+        "Sender work cycle exceeded threshold count: threshold={sender threshold} {mode}";
     /// Longest cycle of the receiver, nanoseconds.
-    ReceiverMaxCycleTime = 30,
+    ReceiverMaxCycleTime = 30, "Receiver max cycle time doing its work in ns: {mode}";
     /// Cycles of the receiver beyond the threshold.
     ReceiverCycleTimeThresholdExceeded = 31,
+        "Receiver work cycle exceeded threshold count: threshold={receiver threshold} {mode}";
     /// Longest name resolution, nanoseconds.
-    NameResolverMaxTime = 32,
+    NameResolverMaxTime = 32, "NameResolver max time in ns";
     /// Name resolutions beyond the threshold.
     NameResolverTimeThresholdExceeded = 33,
+        "NameResolver exceeded threshold count: threshold={resolver threshold}";
     /// The driver's [`SemanticVersion`].
-    AeronVersion = 34,
+    AeronVersion = 34, "Aeron software: version={version} commit={commit}";
     /// Bytes of files mapped now.
-    BytesCurrentlyMapped = 35,
+    BytesCurrentlyMapped = 35, "Bytes currently mapped";
     /// Bytes sent again.
-    RetransmittedBytes = 36,
+    RetransmittedBytes = 36, "Retransmitted bytes";
     /// Retransmissions refused because too many were under way.
-    RetransmitOverflow = 37,
+    RetransmitOverflow = 37, "Retransmit Pool Overflow count";
     /// Error frames received.
-    ErrorFramesReceived = 38,
+    ErrorFramesReceived = 38, "Error Frames received";
     /// Error frames sent.
-    ErrorFramesSent = 39,
+    ErrorFramesSent = 39, "Error Frames sent";
     /// Publications revoked.
-    PublicationsRevoked = 40,
+    PublicationsRevoked = 40, "Publications Revoked";
     /// Images of revoked publications.
-    PublicationImagesRevoked = 41,
+    PublicationImagesRevoked = 41, "Publication Images Revoked";
     /// Images rejected.
-    ImagesRejected = 42,
+    ImagesRejected = 42, "Images rejected";
     /// [`CONTROL_PROTOCOL_VERSION`].
-    ControlProtocolVersion = 43,
+    ControlProtocolVersion = 43, "Control protocol version";
     /// Status messages that did not suit their publication.
-    StatusMessagesRejected = 44,
+    StatusMessagesRejected = 44, "Status Messages rejected";
     /// Requests for slow work that found their queue full.
-    NativeResourceAgentProxyFails = 45,
+    NativeResourceAgentProxyFails = 45, "Failed offers to NativeResourceAgentProxy";
 }
 
 /// What the labels of some system counters tell about the driver. Thresholds are in nanoseconds.
@@ -207,98 +218,47 @@ impl SystemCounter {
     /// The counter's label.
     #[must_use]
     pub fn label(self, labels: &SystemCounterLabels<'_>) -> String {
-        let SystemCounterLabels {
-            version,
-            commit,
-            threading_mode: mode,
-            ..
-        } = *labels;
-        let cycle_time =
-            |agent: &str| format!("{agent} max cycle time doing its work in ns: {mode}");
-        let exceeded = |agent: &str, threshold_ns: i64| {
-            let threshold = threshold_text(threshold_ns);
-            format!("{agent} work cycle exceeded threshold count: threshold={threshold} {mode}")
-        };
-        match self {
-            Self::Errors => format!("Errors: version={version} commit={commit}"),
-            Self::AeronVersion => format!("Aeron software: version={version} commit={commit}"),
-            Self::ResolutionChanges => {
-                format!("Resolution changes: driverName={}", labels.resolver_name)
-            }
-            Self::ConductorMaxCycleTime => cycle_time("Conductor"),
-            Self::SenderMaxCycleTime => cycle_time("Sender"),
-            Self::ReceiverMaxCycleTime => cycle_time("Receiver"),
-            Self::ConductorCycleTimeThresholdExceeded => {
-                exceeded("Conductor", labels.conductor_threshold_ns)
-            }
-            Self::SenderCycleTimeThresholdExceeded => {
-                exceeded("Sender", labels.sender_threshold_ns)
-            }
-            Self::ReceiverCycleTimeThresholdExceeded => {
-                exceeded("Receiver", labels.receiver_threshold_ns)
-            }
-            Self::NameResolverTimeThresholdExceeded => format!(
-                "NameResolver exceeded threshold count: threshold={}",
-                threshold_text(labels.name_resolver_threshold_ns)
-            ),
-            _ => self.fixed_label().to_owned(),
+        let template = self.label_template();
+        if !template.contains('{') {
+            return template.to_owned();
         }
+        template
+            .replace("{version}", labels.version)
+            .replace("{commit}", labels.commit)
+            .replace("{mode}", labels.threading_mode)
+            .replace(
+                "{conductor threshold}",
+                &duration_text(labels.conductor_threshold_ns),
+            )
+            .replace(
+                "{sender threshold}",
+                &duration_text(labels.sender_threshold_ns),
+            )
+            .replace(
+                "{receiver threshold}",
+                &duration_text(labels.receiver_threshold_ns),
+            )
+            .replace(
+                "{resolver threshold}",
+                &duration_text(labels.name_resolver_threshold_ns),
+            )
+            .replace("{resolver}", labels.resolver_name)
     }
 
-    /// The label of those that say the same in every driver; the first part of the others'.
-    fn fixed_label(self) -> &'static str {
-        match self {
-            Self::BytesSent => "Bytes sent",
-            Self::BytesReceived => "Bytes received",
-            Self::ReceiverProxyFails => "Failed offers to ReceiverProxy",
-            Self::SenderProxyFails => "Failed offers to SenderProxy",
-            Self::ConductorProxyFails => "Failed offers to DriverConductorProxy",
-            Self::NaksSent => "NAKs sent",
-            Self::NaksReceived => "NAKs received",
-            Self::StatusMessagesSent => "Status Messages sent",
-            Self::StatusMessagesReceived => "Status Messages received",
-            Self::HeartbeatsSent => "Heartbeats sent",
-            Self::HeartbeatsReceived => "Heartbeats received",
-            Self::RetransmitsSent => "Retransmits sent",
-            Self::FlowControlUnderRuns => "Flow control under runs",
-            Self::FlowControlOverRuns => "Flow control over runs",
-            Self::InvalidPackets => "Invalid packets",
-            Self::Errors => "Errors",
-            Self::ShortSends => "Short sends",
-            Self::FreeFails => "Failed attempts to free log buffers",
-            Self::SenderFlowControlLimits => {
-                "Sender flow control limits, i.e. back-pressure events"
-            }
-            Self::UnblockedPublications => "Unblocked Publications",
-            Self::UnblockedCommands => "Unblocked Control Commands",
-            Self::PossibleTtlAsymmetry => "Possible TTL Asymmetry",
-            Self::ControllableIdleStrategy => "ControllableIdleStrategy status",
-            Self::LossGapFills => "Loss gap fills",
-            Self::ClientTimeouts => "Client liveness timeouts",
-            Self::ResolutionChanges => "Resolution changes",
-            Self::ConductorMaxCycleTime | Self::ConductorCycleTimeThresholdExceeded => "Conductor",
-            Self::SenderMaxCycleTime | Self::SenderCycleTimeThresholdExceeded => "Sender",
-            Self::ReceiverMaxCycleTime | Self::ReceiverCycleTimeThresholdExceeded => "Receiver",
-            Self::NameResolverMaxTime => "NameResolver max time in ns",
-            Self::NameResolverTimeThresholdExceeded => "NameResolver exceeded threshold count",
-            Self::AeronVersion => "Aeron software",
-            Self::BytesCurrentlyMapped => "Bytes currently mapped",
-            Self::RetransmittedBytes => "Retransmitted bytes",
-            Self::RetransmitOverflow => "Retransmit Pool Overflow count",
-            Self::ErrorFramesReceived => "Error Frames received",
-            Self::ErrorFramesSent => "Error Frames sent",
-            Self::PublicationsRevoked => "Publications Revoked",
-            Self::PublicationImagesRevoked => "Publication Images Revoked",
-            Self::ImagesRejected => "Images rejected",
-            Self::ControlProtocolVersion => "Control protocol version",
-            Self::StatusMessagesRejected => "Status Messages rejected",
-            Self::NativeResourceAgentProxyFails => "Failed offers to NativeResourceAgentProxy",
+    /// The counter's value before anybody sets it, in a driver of this version.
+    fn initial_value(self, version: SemanticVersion) -> i64 {
+        if self == Self::AeronVersion {
+            version.to_wire().into()
+        } else if self == Self::ControlProtocolVersion {
+            CONTROL_PROTOCOL_VERSION.to_wire().into()
+        } else {
+            0
         }
     }
 }
 
 /// A duration in the largest unit that expresses it exactly.
-fn threshold_text(ns: i64) -> String {
+fn duration_text(ns: i64) -> String {
     for (unit_ns, unit) in [(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us")] {
         if ns % unit_ns == 0 {
             return format!("{}{unit}", ns / unit_ns);
@@ -345,13 +305,7 @@ impl SystemCounters {
                     registration_id: RegistrationId(i64::from(system.id())),
                     owner_id: STATIC_OWNER_ID,
                     reference_id: 0,
-                    initial_value: match system {
-                        SystemCounter::AeronVersion => version.to_wire().into(),
-                        SystemCounter::ControlProtocolVersion => {
-                            CONTROL_PROTOCOL_VERSION.to_wire().into()
-                        }
-                        _ => 0,
-                    },
+                    initial_value: system.initial_value(version),
                 },
                 now,
             )?;

@@ -205,3 +205,155 @@ impl Iterator for Records<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+    use crate::base::Rng;
+
+    fn read(buffer: &AtomicBuffer, since: i64) -> Vec<ErrorObservation> {
+        let mut errors = Vec::new();
+        let count = read_error_log(buffer, EpochMillis(since), |error| errors.push(error));
+        assert_eq!(count, errors.len());
+        errors
+    }
+
+    #[test]
+    fn a_record_lies_where_peers_expect_it() {
+        let buffer = AtomicBuffer::heap(1024);
+        let log = DistinctErrorLog::new(buffer.clone());
+        assert!(log.record(EpochMillis(7), 1, "first"));
+        assert!(log.record(EpochMillis(8), 1, "second"));
+        assert!(log.record(EpochMillis(9), 1, "first"));
+        assert_eq!(buffer.load_i32_relaxed(0), 29, "length");
+        assert_eq!(buffer.load_i32_relaxed(4), 2, "count");
+        assert_eq!(buffer.load_i64_relaxed(8), 9, "last");
+        assert_eq!(buffer.load_i64_relaxed(16), 7, "first");
+        let mut text = [0; 5];
+        buffer.read_bytes(24, &mut text);
+        assert_eq!(&text, b"first");
+        assert_eq!(
+            buffer.load_i32_relaxed(32),
+            30,
+            "the next record is 8-aligned"
+        );
+    }
+
+    #[test]
+    fn errors_are_distinct_by_code_and_text() {
+        let buffer = AtomicBuffer::heap(1024);
+        let log = DistinctErrorLog::new(buffer.clone());
+        let other = log.clone();
+        for (handle, code, text) in [
+            (&log, 1, "a"),
+            (&other, 1, "a"),
+            (&log, 2, "a"),
+            (&log, 1, "b"),
+        ] {
+            assert!(handle.record(EpochMillis(5), code, text));
+        }
+        let counts: Vec<_> = read(&buffer, 0)
+            .into_iter()
+            .map(|e| (e.text, e.observation_count))
+            .collect();
+        assert_eq!(
+            counts,
+            [
+                ("a".to_owned(), 2),
+                ("a".to_owned(), 1),
+                ("b".to_owned(), 1)
+            ]
+        );
+    }
+
+    #[test]
+    fn only_errors_seen_lately_are_read() {
+        let buffer = AtomicBuffer::heap(1024);
+        let log = DistinctErrorLog::new(buffer.clone());
+        assert!(log.record(EpochMillis(5), 1, "old"));
+        assert!(log.record(EpochMillis(6), 1, "new"));
+        assert_eq!(read(&buffer, 5).len(), 2);
+        assert_eq!(read(&buffer, 6)[0].text, "new");
+        assert!(log.record(EpochMillis(9), 1, "old"));
+        let errors = read(&buffer, 7);
+        assert_eq!(errors.len(), 1);
+        assert_eq!(
+            (errors[0].first, errors[0].last),
+            (EpochMillis(5), EpochMillis(9))
+        );
+    }
+
+    #[test]
+    fn a_full_log_takes_only_what_it_knows() {
+        let buffer = AtomicBuffer::heap(64);
+        let log = DistinctErrorLog::new(buffer.clone());
+        assert!(log.record(EpochMillis(1), 1, "12345678"));
+        assert!(
+            !log.record(EpochMillis(1), 1, "123456789"),
+            "one byte too long"
+        );
+        assert!(
+            log.record(EpochMillis(1), 1, "abcdefgh"),
+            "to the last byte"
+        );
+        assert!(!log.record(EpochMillis(1), 1, ""));
+        assert!(log.record(EpochMillis(2), 1, "12345678"));
+        assert_eq!(read(&buffer, 0).len(), 2);
+        assert!(!DistinctErrorLog::new(AtomicBuffer::heap(16)).record(EpochMillis(1), 1, ""));
+    }
+
+    #[test]
+    fn a_log_goes_on_behind_what_is_there() {
+        let buffer = AtomicBuffer::heap(1024);
+        assert!(DistinctErrorLog::new(buffer.clone()).record(EpochMillis(1), 1, "before"));
+        assert!(DistinctErrorLog::new(buffer.clone()).record(EpochMillis(2), 1, "after"));
+        let texts: Vec<_> = read(&buffer, 0).into_iter().map(|e| e.text).collect();
+        assert_eq!(texts, ["before", "after"]);
+    }
+
+    #[test]
+    fn garbage_neither_panics_nor_loops() {
+        for seed in 0..2000 {
+            let mut rng = Rng::new(seed);
+            let words = 1 + rng.below(64);
+            let buffer = AtomicBuffer::heap(usize::try_from(words).expect("small") * 4);
+            for at in (0..buffer.len()).step_by(4) {
+                let word = if rng.chance(1, 3) {
+                    rng.next_i32()
+                } else {
+                    1 + (rng.next_i32() & 63)
+                };
+                buffer.store_i32_relaxed(at, word);
+            }
+            let mut bytes = 0;
+            read_error_log(&buffer, EpochMillis(i64::MIN), |error| {
+                bytes += error.text.chars().count();
+            });
+            assert!(bytes <= buffer.len());
+            let _ = DistinctErrorLog::new(buffer).record(EpochMillis(1), 1, "x");
+        }
+    }
+
+    #[test]
+    fn threads_count_every_observation() {
+        let buffer = AtomicBuffer::heap(4096);
+        let log = DistinctErrorLog::new(buffer.clone());
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for number in 0..1000 {
+                        assert!(log.record(EpochMillis(1), 1, &format!("error {}", number % 10)));
+                        read_error_log(&buffer, EpochMillis(0), |error| {
+                            assert!(error.text.starts_with("error "));
+                        });
+                    }
+                });
+            }
+        });
+        let errors = read(&buffer, 0);
+        assert_eq!(errors.len(), 10);
+        assert!(errors.iter().all(|error| error.observation_count == 400));
+    }
+}

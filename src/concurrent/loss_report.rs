@@ -250,3 +250,130 @@ fn text_of(buffer: &AtomicBuffer, range: &Range<usize>) -> String {
     buffer.read_bytes(range.start, &mut bytes);
     String::from_utf8_lossy(&bytes).into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Rng;
+
+    fn source<'a>(channel: &'a str, source_identity: &'a str) -> LossSource<'a> {
+        LossSource {
+            session_id: SessionId(5),
+            stream_id: StreamId(6),
+            channel,
+            source_identity,
+        }
+    }
+
+    fn read(buffer: &AtomicBuffer) -> Vec<LossObservation> {
+        let mut entries = Vec::new();
+        let count = read_loss_report(buffer, |entry| entries.push(entry));
+        assert_eq!(count, entries.len());
+        entries
+    }
+
+    #[test]
+    fn an_entry_lies_where_peers_expect_it() {
+        let buffer = AtomicBuffer::heap(1024);
+        let mut report = LossReport::new(buffer.clone());
+        let entry = report
+            .create_entry(&source("aeron", "h:1"), 100, EpochMillis(7))
+            .expect("room");
+        entry.record(20, EpochMillis(9));
+        assert_eq!(
+            [0, 8, 16, 24].map(|at| buffer.load_i64_relaxed(at)),
+            [2, 120, 7, 9]
+        );
+        assert_eq!(
+            [32, 36, 40].map(|at| buffer.load_i32_relaxed(at)),
+            [5, 6, 5]
+        );
+        let mut text = [0; 5];
+        buffer.read_bytes(44, &mut text);
+        assert_eq!(&text, b"aeron");
+        assert_eq!(
+            buffer.load_i32_relaxed(52),
+            3,
+            "the source follows 4-aligned"
+        );
+        buffer.read_bytes(56, &mut text[..3]);
+        assert_eq!(&text[..3], b"h:1");
+        let _second = report
+            .create_entry(&source("c", "s"), 1, EpochMillis(8))
+            .expect("room");
+        assert_eq!(
+            buffer.load_i64_relaxed(64),
+            1,
+            "the next entry is 64-aligned"
+        );
+    }
+
+    #[test]
+    fn entries_of_any_text_length_are_read_back() {
+        let buffer = AtomicBuffer::heap(64 * 1024);
+        let mut report = LossReport::new(buffer.clone());
+        let texts: Vec<_> = (0..100)
+            .map(|n| ("c".repeat(n % 70), "s".repeat(n % 33)))
+            .collect();
+        for (channel, identity) in &texts {
+            report
+                .create_entry(&source(channel, identity), 1, EpochMillis(1))
+                .expect("room");
+        }
+        let read: Vec<_> = read(&buffer)
+            .into_iter()
+            .map(|e| (e.channel, e.source_identity))
+            .collect();
+        assert_eq!(read, texts);
+    }
+
+    #[test]
+    fn a_full_report_takes_no_more() {
+        let buffer = AtomicBuffer::heap(128);
+        let mut report = LossReport::new(buffer.clone());
+        assert!(
+            report
+                .create_entry(&source(&"c".repeat(81), ""), 1, EpochMillis(1))
+                .is_none()
+        );
+        assert!(
+            report
+                .create_entry(&source(&"c".repeat(80), ""), 1, EpochMillis(1))
+                .is_some()
+        );
+        assert!(
+            report
+                .create_entry(&source("", ""), 1, EpochMillis(1))
+                .is_none()
+        );
+        assert_eq!(read(&buffer).len(), 1);
+        let mut next = LossReport::new(buffer);
+        assert!(
+            next.create_entry(&source("", ""), 1, EpochMillis(1))
+                .is_none(),
+            "still full"
+        );
+    }
+
+    #[test]
+    fn garbage_neither_panics_nor_loops() {
+        for seed in 0..2000 {
+            let mut rng = Rng::new(seed);
+            let words = 1 + rng.below(128);
+            let buffer = AtomicBuffer::heap(usize::try_from(words).expect("small") * 4);
+            for at in (0..buffer.len()).step_by(4) {
+                let word = if rng.chance(1, 4) {
+                    rng.next_i32()
+                } else {
+                    rng.next_i32() & 31
+                };
+                buffer.store_i32_relaxed(at, word);
+            }
+            let mut bytes = 0;
+            read_loss_report(&buffer, |e| bytes += e.channel.chars().count());
+            assert!(bytes <= buffer.len());
+            let mut report = LossReport::new(buffer);
+            let _ = report.create_entry(&source("c", "s"), 1, EpochMillis(1));
+        }
+    }
+}

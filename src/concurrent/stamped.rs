@@ -88,3 +88,65 @@ impl<const N: usize> fmt::Debug for StampedCell<N> {
         f.debug_tuple("StampedCell").field(&self.read()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn the_latest_publication_is_read() {
+        let cell = StampedCell::<3>::new();
+        assert_eq!(cell.read(), Some((0, [0; 3])));
+        for number in 1..=5 {
+            cell.publish(&[number, -number, 7]);
+            assert_eq!(cell.read(), Some((number, [number, -number, 7])));
+            assert_eq!(cell.sequence(), number);
+        }
+    }
+
+    #[test]
+    fn nothing_is_read_while_a_publication_is_under_way() {
+        let cell = StampedCell::<1>::new();
+        cell.publish(&[1]);
+        cell.inner.begin.store(2, Ordering::Relaxed);
+        assert_eq!(cell.read(), None);
+        cell.inner.end.store(2, Ordering::Relaxed);
+        assert!(cell.read().is_some());
+    }
+
+    #[test]
+    fn threads_never_see_a_mixture() {
+        const LAST: i64 = 200_000;
+        let cell = StampedCell::<3>::new();
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    let mut last = 0;
+                    while last < LAST {
+                        let Some((sequence, values)) = cell.read() else {
+                            continue;
+                        };
+                        assert!(sequence >= last);
+                        assert_eq!(
+                            values,
+                            [sequence, -sequence, sequence ^ 0x55].map(|value| if sequence == 0 {
+                                0
+                            } else {
+                                value
+                            })
+                        );
+                        if sequence == last {
+                            thread::yield_now();
+                        }
+                        last = sequence;
+                    }
+                });
+            }
+            for number in 1..=LAST {
+                cell.publish(&[number, -number, number ^ 0x55]);
+            }
+        });
+    }
+}
