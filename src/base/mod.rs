@@ -1,7 +1,10 @@
-//! Units and arithmetic that everything else speaks: time, positions, ids, alignment, seeded chance.
+//! Units and arithmetic that everything else speaks: time, positions, ids, alignment, seeded
+//! chance.
 //!
 //! Nothing here knows what a log buffer or a datagram is. Each newtype owns the arithmetic of its
 //! kind, wrap-around included, so that no caller compares a clock or a term id with a plain `<`.
+
+#![forbid(unsafe_code)]
 
 mod align;
 pub(crate) mod bytes;

@@ -255,8 +255,8 @@ impl AtomicBuffer {
         let length = self.check_range(&range);
         // SAFETY: MEM-4: in bounds, checked just above.
         let start = unsafe { self.start.add(range.start) };
-        // SAFETY: the caller vouches that nobody writes the range while the slice lives; it is
-        // initialised (regions start zeroed) and its region outlives `self`.
+        // SAFETY: MEM-2: the caller vouches that nobody writes the range while the slice lives; it
+        // is initialised (regions start zeroed) and its region outlives `self`.
         unsafe { std::slice::from_raw_parts(start.as_ptr(), length) }
     }
 
@@ -279,7 +279,7 @@ impl AtomicBuffer {
         let length = self.check_range(&range);
         // SAFETY: MEM-4: in bounds, checked just above.
         let start = unsafe { self.start.add(range.start) };
-        // SAFETY: the caller vouches that the range is its own while the slice lives; it is
+        // SAFETY: MEM-2: the caller vouches that the range is its own while the slice lives; it is
         // initialised (regions start zeroed) and its region outlives `self`.
         unsafe { std::slice::from_raw_parts_mut(start.as_ptr(), length) }
     }

@@ -4,6 +4,8 @@
 //! a virtual clock and a faulty in-memory network (`sim`). The core is generic over them and so
 //! cannot observe the machine it runs on.
 
+#![forbid(unsafe_code)]
+
 mod agent;
 mod datagram;
 mod interface;

@@ -27,7 +27,9 @@ impl SystemClock {
     /// Monotonic readings count from now.
     #[must_use]
     pub fn new() -> Self {
-        Self { origin: Instant::now() }
+        Self {
+            origin: Instant::now(),
+        }
     }
 
     /// Monotonic nanoseconds since this clock was made.
@@ -39,7 +41,9 @@ impl SystemClock {
     /// Wall-clock milliseconds since the Unix epoch; 0 before it.
     #[must_use]
     pub fn epoch() -> EpochMillis {
-        let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let elapsed = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         EpochMillis(i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX))
     }
 }
@@ -52,7 +56,10 @@ impl Default for SystemClock {
 
 impl Clock for SystemClock {
     fn tick(&self) -> Tick {
-        Tick { now: self.now(), epoch: Self::epoch() }
+        Tick {
+            now: self.now(),
+            epoch: Self::epoch(),
+        }
     }
 }
 
@@ -66,15 +73,24 @@ pub(super) struct CycleClock {
 
 impl CycleClock {
     pub(super) fn new(clock: SystemClock) -> Self {
-        Self { clock, last: clock.tick() }
+        Self {
+            clock,
+            last: clock.tick(),
+        }
     }
 
     /// The time at the top of a duty cycle.
     pub(super) fn next(&mut self) -> Tick {
         let now = self.clock.now();
         if now.since(self.last.now) >= EPOCH_REFRESH_NS {
-            self.last = Tick { now, epoch: SystemClock::epoch() };
+            self.last = Tick {
+                now,
+                epoch: SystemClock::epoch(),
+            };
         }
-        Tick { now, epoch: self.last.epoch }
+        Tick {
+            now,
+            epoch: self.last.epoch,
+        }
     }
 }

@@ -4,17 +4,18 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::concurrent::AtomicCounter;
+use crate::driver::config::IdleStrategy;
 
 /// A strategy for idle duty cycles; trades latency against processor time and power.
 ///
 /// ```
-/// use aileron::runtime::IdleStrategy;
-/// let mut idle = IdleStrategy::backoff();
+/// use aileron::runtime::Idler;
+/// let mut idle = Idler::backoff();
 /// idle.idle(1); // work was done: returns at once and starts over
 /// idle.idle(0); // spins first, yields later, parks at last
 /// ```
 #[non_exhaustive]
-pub enum IdleStrategy {
+pub enum Idler {
     /// Spins, then yields, then parks for doubling periods.
     Backoff(Backoff),
     /// Spins with a processor hint.
@@ -32,11 +33,39 @@ pub enum IdleStrategy {
     Custom(Box<dyn FnMut(usize) + Send>),
 }
 
-impl IdleStrategy {
+impl Idler {
     /// Backoff with the driver's default limits: 10 spins, 20 yields, 1 µs to 1 ms.
     #[must_use]
     pub fn backoff() -> Self {
-        Self::Backoff(Backoff::new(10, 20, Duration::from_micros(1), Duration::from_millis(1)))
+        Self::Backoff(Backoff::new(
+            10,
+            20,
+            Duration::from_micros(1),
+            Duration::from_millis(1),
+        ))
+    }
+
+    /// Runs a configured strategy; `status` is the counter that the controllable one obeys.
+    #[must_use]
+    pub fn new(strategy: IdleStrategy, status: &AtomicCounter) -> Self {
+        let nanos = |ns: i64| Duration::from_nanos(u64::try_from(ns).unwrap_or(0));
+        match strategy {
+            IdleStrategy::Backoff {
+                max_spins,
+                max_yields,
+                min_park_ns,
+                max_park_ns,
+            } => {
+                let (min, max) = (nanos(min_park_ns), nanos(max_park_ns));
+                Self::Backoff(Backoff::new(max_spins, max_yields, min, max))
+            }
+            IdleStrategy::Spin => Self::BusySpin,
+            IdleStrategy::Yield => Self::Yield,
+            IdleStrategy::Noop => Self::NoOp,
+            IdleStrategy::SleepNs(ns) => Self::Sleep(nanos(ns)),
+            IdleStrategy::SleepMs(ms) => Self::Sleep(nanos(ms.saturating_mul(1_000_000))),
+            IdleStrategy::Controllable => Self::Controllable(status.clone()),
+        }
     }
 
     /// Called after each duty cycle with the work it did.
@@ -68,7 +97,7 @@ impl IdleStrategy {
     }
 }
 
-impl fmt::Debug for IdleStrategy {
+impl fmt::Debug for Idler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Backoff(backoff) => backoff.fmt(f),
@@ -85,10 +114,10 @@ impl fmt::Debug for IdleStrategy {
 /// State and limits of the backoff strategy.
 ///
 /// ```
-/// use aileron::runtime::{Backoff, IdleStrategy};
+/// use aileron::runtime::{Backoff, Idler};
 /// use std::time::Duration;
 /// let quick = Backoff::new(100, 100, Duration::from_micros(1), Duration::from_micros(50));
-/// IdleStrategy::Backoff(quick).idle(0);
+/// Idler::Backoff(quick).idle(0);
 /// ```
 #[derive(Clone, Debug)]
 pub struct Backoff {
@@ -111,7 +140,15 @@ impl Backoff {
         park_min: Duration,
         park_max: Duration,
     ) -> Self {
-        Self { spins_max, yields_max, park_min, park_max, spins: 0, yields: 0, park: park_min }
+        Self {
+            spins_max,
+            yields_max,
+            park_min,
+            park_max,
+            spins: 0,
+            yields: 0,
+            park: park_min,
+        }
     }
 
     #[inline]
@@ -142,21 +179,25 @@ mod tests {
     #[test]
     fn backoff_parks_longer_each_time_until_work_comes() {
         let micros = Duration::from_micros;
-        let mut idle = IdleStrategy::Backoff(Backoff::new(0, 0, micros(1), micros(4)));
+        let mut idle = Idler::Backoff(Backoff::new(0, 0, micros(1), micros(4)));
         for _ in 0..6 {
             idle.idle(0);
         }
-        let IdleStrategy::Backoff(state) = &idle else { panic!("still backoff") };
+        let Idler::Backoff(state) = &idle else {
+            panic!("still backoff")
+        };
         assert_eq!(state.park, micros(4));
         idle.idle(1);
-        let IdleStrategy::Backoff(state) = &idle else { panic!("still backoff") };
+        let Idler::Backoff(state) = &idle else {
+            panic!("still backoff")
+        };
         assert_eq!((state.spins, state.yields, state.park), (0, 0, micros(1)));
     }
 
     #[test]
     fn custom_strategies_see_the_work_count() {
         let (tx, rx) = std::sync::mpsc::channel();
-        let mut idle = IdleStrategy::Custom(Box::new(move |work| {
+        let mut idle = Idler::Custom(Box::new(move |work| {
             tx.send(work).expect("the test listens");
         }));
         idle.idle(3);

@@ -1,1 +1,17 @@
-//! (being built)
+//! The rim: real clocks, threads, files and the operating system's resolver around the core.
+//!
+//! [`MediaDriver`] launches a driver on an aeron directory, embedded or standalone; [`Context`]
+//! connects a client to one. Everything they run is the sans-IO core of `driver` and `client`.
+#![forbid(unsafe_code)]
+
+mod clock;
+mod directory;
+mod idle;
+mod log_store;
+mod resolver;
+mod runner;
+
+pub use clock::SystemClock;
+pub use directory::{DirectoryError, MapCncError, default_directory, is_driver_active, map_cnc};
+pub use idle::{Backoff, Idler};
+pub use resolver::SystemResolver;

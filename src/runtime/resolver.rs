@@ -17,8 +17,13 @@ pub struct SystemResolver;
 
 impl NameResolver for SystemResolver {
     fn resolve(&mut self, host: &str, _is_re_resolution: bool) -> Result<IpAddr, ResolveError> {
-        let failed = |reason: String| ResolveError { name: host.to_owned(), reason };
-        let addresses = (host, 0).to_socket_addrs().map_err(|error| failed(error.to_string()))?;
+        let failed = |reason: String| ResolveError {
+            name: host.to_owned(),
+            reason,
+        };
+        let addresses = (host, 0)
+            .to_socket_addrs()
+            .map_err(|error| failed(error.to_string()))?;
         addresses
             .map(|address| address.ip())
             .min_by_key(IpAddr::is_ipv6)
@@ -34,7 +39,9 @@ mod tests {
     fn localhost_is_ipv4_and_an_unknown_name_is_an_error_that_names_it() {
         let address = SystemResolver.resolve("localhost", false).expect("known");
         assert_eq!(address, IpAddr::from([127, 0, 0, 1]));
-        let error = SystemResolver.resolve("no-such-host.invalid", false).expect_err("unknown");
+        let error = SystemResolver
+            .resolve("no-such-host.invalid", false)
+            .expect_err("unknown");
         assert_eq!(error.name, "no-such-host.invalid");
     }
 }

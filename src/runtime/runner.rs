@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use super::clock::{CycleClock, SystemClock};
-use super::idle::IdleStrategy;
+use super::idle::Idler;
 use crate::port::Agent;
 use crate::sys;
 
 /// How a thread is called, where it runs and how it idles.
 pub(super) struct ThreadSpec {
     pub(super) name: String,
-    pub(super) idle: IdleStrategy,
+    pub(super) idle: Idler,
     /// CPU to run on; `None` leaves it to the operating system.
     pub(super) cpu: Option<usize>,
     /// Told about a CPU that could not be had.
@@ -41,14 +41,20 @@ impl AgentThread {
         let stop = Arc::new(AtomicBool::new(false));
         let has_failed = Arc::new(AtomicBool::new(false));
         let (stopped, failed) = (Arc::clone(&stop), Arc::clone(&has_failed));
-        let thread = std::thread::Builder::new().name(spec.name.clone()).spawn(move || {
-            let guard = FailureFlag(failed);
-            prepare_thread(&spec);
-            run(&mut *agent, spec.idle, clock, &stopped);
-            std::mem::drop(guard);
-            agent
-        })?;
-        Ok(Self { stop, has_failed, thread: Some(thread) })
+        let thread = std::thread::Builder::new()
+            .name(spec.name.clone())
+            .spawn(move || {
+                let guard = FailureFlag(failed);
+                prepare_thread(&spec);
+                run(&mut *agent, spec.idle, clock, &stopped);
+                std::mem::drop(guard);
+                agent
+            })?;
+        Ok(Self {
+            stop,
+            has_failed,
+            thread: Some(thread),
+        })
     }
 
     /// Whether the agent panicked, which ends its thread.
@@ -85,11 +91,14 @@ fn prepare_thread(spec: &ThreadSpec) {
     if let Some(cpu) = spec.cpu
         && let Err(error) = sys::pin_current_thread(cpu)
     {
-        (spec.on_warning)(&format!("cannot pin thread '{}' to CPU {cpu}: {error}", spec.name));
+        (spec.on_warning)(&format!(
+            "cannot pin thread '{}' to CPU {cpu}: {error}",
+            spec.name
+        ));
     }
 }
 
-fn run(agent: &mut dyn Agent, mut idle: IdleStrategy, clock: SystemClock, stop: &AtomicBool) {
+fn run(agent: &mut dyn Agent, mut idle: Idler, clock: SystemClock, stop: &AtomicBool) {
     let mut clock = CycleClock::new(clock);
     agent.on_start(clock.next());
     while !stop.load(Ordering::Relaxed) {
@@ -122,10 +131,13 @@ mod tests {
     }
 
     fn start(cycles: &Arc<AtomicUsize>, panic_at: usize) -> AgentThread {
-        let agent = Box::new(Counting { cycles: Arc::clone(cycles), panic_at });
+        let agent = Box::new(Counting {
+            cycles: Arc::clone(cycles),
+            panic_at,
+        });
         let spec = ThreadSpec {
             name: "counting".to_owned(),
-            idle: IdleStrategy::Yield,
+            idle: Idler::Yield,
             cpu: None,
             on_warning: Arc::new(|_| {}),
         };

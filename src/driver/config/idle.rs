@@ -1,6 +1,10 @@
 //! Idle strategies as values: a name and its arguments. Running them is the runtime's.
 
+use super::DriverConfig;
+use super::error::ConfigError;
 use super::kind::{format_duration, parse_duration};
+use super::schema::OptionRow;
+use super::sources::Source;
 
 /// What an agent's thread does after a cycle without work (`driver.md` §3.1).
 ///
@@ -147,4 +151,150 @@ fn parse_backoff(args: &str) -> Option<IdleStrategy> {
         min_park_ns,
         max_park_ns,
     })
+}
+
+/// An idle strategy option and the option of its arguments.
+type Pair = (
+    &'static str,
+    fn(&mut DriverConfig) -> (&mut IdleStrategy, &mut String),
+);
+
+const PAIRS: [Pair; 6] = [
+    ("conductor_idle_strategy", |config| {
+        (
+            &mut config.conductor_idle_strategy,
+            &mut config.conductor_idle_strategy_init_args,
+        )
+    }),
+    ("sender_idle_strategy", |config| {
+        (
+            &mut config.sender_idle_strategy,
+            &mut config.sender_idle_strategy_init_args,
+        )
+    }),
+    ("receiver_idle_strategy", |config| {
+        (
+            &mut config.receiver_idle_strategy,
+            &mut config.receiver_idle_strategy_init_args,
+        )
+    }),
+    ("sharednetwork_idle_strategy", |config| {
+        (
+            &mut config.sharednetwork_idle_strategy,
+            &mut config.sharednetwork_idle_strategy_init_args,
+        )
+    }),
+    ("shared_idle_strategy", |config| {
+        (
+            &mut config.shared_idle_strategy,
+            &mut config.shared_idle_strategy_init_args,
+        )
+    }),
+    ("resource_agent_idle_strategy", |config| {
+        (
+            &mut config.resource_agent_idle_strategy,
+            &mut config.resource_agent_idle_strategy_init_args,
+        )
+    }),
+];
+
+/// Gives every idle strategy the arguments that its other option holds, once both were read. A
+/// strategy that a setter set brings its own; one that takes none leaves them with a warning.
+pub(super) fn combine_arguments(config: &mut DriverConfig, errors: &mut Vec<ConfigError>) {
+    for (field, access) in PAIRS {
+        let Some((index, _)) = OptionRow::of(field) else {
+            continue;
+        };
+        let Some((args_index, info)) = OptionRow::of(&format!("{field}_init_args")) else {
+            continue;
+        };
+        let source_of = |index: usize| config.sources.get(index).cloned().unwrap_or_default();
+        let (strategy_source, args_source) = (source_of(index), source_of(args_index));
+        let brings_its_own = strategy_source == Source::Setter && args_source != Source::Setter;
+        let (strategy, args) = access(config);
+        let text = args.clone();
+        if args_source != Source::Default && !brings_its_own && !text.is_empty() {
+            match strategy.with_args(&text) {
+                Ok(combined) => *strategy = combined,
+                Err(reason) if strategy.args().is_empty() => {
+                    let warning = format!("{}={text} ({args_source}): {reason}", info.property);
+                    config.warnings.push(warning);
+                }
+                Err(reason) => {
+                    errors.push(ConfigError::new(info.property, text, args_source, reason));
+                }
+            }
+        }
+        let (strategy, args) = access(config);
+        *args = strategy.args();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_all_three_drivers_are_understood() {
+        for (name, strategy) in [
+            ("backoff", IdleStrategy::BACKOFF),
+            ("aeron_idle_strategy_backoff", IdleStrategy::BACKOFF),
+            (
+                "org.agrona.concurrent.BackoffIdleStrategy",
+                IdleStrategy::BACKOFF,
+            ),
+            ("spin", IdleStrategy::Spin),
+            (
+                "org.agrona.concurrent.BusySpinIdleStrategy",
+                IdleStrategy::Spin,
+            ),
+            ("yield", IdleStrategy::Yield),
+            ("noop", IdleStrategy::Noop),
+            ("sleep-ns", IdleStrategy::SleepNs(1)),
+            ("sleeping", IdleStrategy::SleepNs(1)),
+            (
+                "org.agrona.concurrent.SleepingIdleStrategy",
+                IdleStrategy::SleepNs(1000),
+            ),
+            ("sleep-ms", IdleStrategy::SleepMs(1)),
+            ("controllable", IdleStrategy::Controllable),
+        ] {
+            assert_eq!(IdleStrategy::parse(name), Some(strategy), "{name}");
+            assert!(IdleStrategy::parse(strategy.name()).is_some());
+        }
+        for name in ["", "Backoff", "sleep", "spin "] {
+            assert_eq!(IdleStrategy::parse(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn arguments_print_as_they_are_read() {
+        for strategy in [
+            IdleStrategy::BACKOFF,
+            IdleStrategy::SleepNs(0),
+            IdleStrategy::SleepNs(1_500),
+            IdleStrategy::SleepMs(7),
+        ] {
+            assert_eq!(strategy.with_args(&strategy.args()), Ok(strategy));
+        }
+    }
+
+    #[test]
+    fn arguments_that_do_not_fit_are_refused() {
+        for args in [
+            "",
+            "1",
+            "1-2-3",
+            "1-2-3-4-5",
+            "-1-2-3-4",
+            "1-2-5us-1us",
+            "a-2-3-4",
+            "1-2-3m-4",
+        ] {
+            assert!(IdleStrategy::BACKOFF.with_args(args).is_err(), "{args}");
+        }
+        assert!(IdleStrategy::SleepNs(1).with_args("1m").is_err());
+        assert!(IdleStrategy::SleepMs(1).with_args("1us").is_err());
+        assert!(IdleStrategy::Spin.with_args("1").is_err());
+    }
 }

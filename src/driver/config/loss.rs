@@ -1,5 +1,6 @@
 //! Loss on purpose, as values (`driver.md` §18). The generators themselves live in the driver.
 
+use super::DriverConfig;
 use super::kind::Kind;
 
 /// Drops datagrams at random.
@@ -55,6 +56,93 @@ pub enum LossSpec {
     Fixed(FixedLoss),
     /// Many ranges of a term.
     MultiGap(MultiGapLoss),
+}
+
+impl LossSpec {
+    /// The option that holds the arguments of a generator; `None` if there is no such generator.
+    pub(super) fn argument_option(name: &str) -> Option<&'static str> {
+        Some(match name {
+            "loss" => "aeron.udp.channel.transport.bindings.loss.args",
+            "fixed-loss" => "aeron.udp.channel.transport.bindings.fixed.loss.args",
+            "multi-gap-loss" => "aeron.udp.channel.transport.bindings.multi.gap.loss.args",
+            _ => return None,
+        })
+    }
+}
+
+impl DriverConfig {
+    /// Loss generators on what arrives, the outermost last.
+    #[must_use]
+    pub fn incoming_loss(&self) -> Vec<LossSpec> {
+        self.incoming_interceptors
+            .iter()
+            .filter_map(|name| self.loss_spec(name))
+            .collect()
+    }
+
+    /// Loss generators on what is sent, the outermost last.
+    #[must_use]
+    pub fn outgoing_loss(&self) -> Vec<LossSpec> {
+        self.outgoing_interceptors
+            .iter()
+            .filter_map(|name| self.loss_spec(name))
+            .collect()
+    }
+
+    /// The generator of a name with its arguments; `None` if either is missing.
+    pub(super) fn loss_spec(&self, name: &str) -> Option<LossSpec> {
+        match name {
+            "loss" => self.loss_args.map(LossSpec::Random),
+            "fixed-loss" => self.fixed_loss_args.map(LossSpec::Fixed),
+            "multi-gap-loss" => self.multi_gap_loss_args.map(LossSpec::MultiGap),
+            _ => None,
+        }
+    }
+
+    /// Loss of outgoing data datagrams, if any.
+    #[must_use]
+    pub fn debug_send_data_loss(&self) -> Option<RandomLoss> {
+        random(
+            self.debug_send_data_loss_rate,
+            self.debug_send_data_loss_seed,
+        )
+    }
+
+    /// Loss of incoming control frames of publications, if any.
+    #[must_use]
+    pub fn debug_send_control_loss(&self) -> Option<RandomLoss> {
+        random(
+            self.debug_send_control_loss_rate,
+            self.debug_send_control_loss_seed,
+        )
+    }
+
+    /// Loss of incoming data frames, if any.
+    #[must_use]
+    pub fn debug_receive_data_loss(&self) -> Option<RandomLoss> {
+        random(
+            self.debug_receive_data_loss_rate,
+            self.debug_receive_data_loss_seed,
+        )
+    }
+
+    /// Loss of outgoing control frames of subscriptions, if any.
+    #[must_use]
+    pub fn debug_receive_control_loss(&self) -> Option<RandomLoss> {
+        random(
+            self.debug_receive_control_loss_rate,
+            self.debug_receive_control_loss_seed,
+        )
+    }
+}
+
+/// Loss of every frame type at `rate`; none at 0.
+fn random(rate: f64, seed: Option<i64>) -> Option<RandomLoss> {
+    (rate > 0.0).then_some(RandomLoss {
+        rate,
+        seed,
+        frame_type_mask: u64::MAX,
+    })
 }
 
 /// Splits `key=value|key=value`; every key must be in `keys`.
@@ -182,9 +270,8 @@ impl Kind<Option<MultiGapLoss>> for MultiGapLossKind {
         let keys = ["term-id", "gap-radix", "gap-length", "total-gaps"];
         let [term_id, gap_radix, gap_length, total_gaps] = fields(text, keys)?;
         let gap_radix: i32 = number("gap-radix", gap_radix)?;
-        let rounded = u32::try_from(gap_radix)
-            .ok()
-            .and_then(u32::checked_next_power_of_two);
+        let radix = u32::try_from(gap_radix).ok().filter(|radix| *radix > 0);
+        let rounded = radix.and_then(u32::checked_next_power_of_two);
         Ok(Some(MultiGapLoss {
             term_id: number("term-id", term_id)?,
             gap_radix: rounded

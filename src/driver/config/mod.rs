@@ -10,18 +10,24 @@
 #![forbid(unsafe_code)]
 
 mod builder;
+mod error;
 mod idle;
 mod kind;
+mod listing;
 mod loss;
+mod refused;
 mod schema;
 mod sources;
 mod table;
+mod validate;
 mod values;
 
 pub use builder::DriverConfigBuilder;
+pub use error::{ConfigError, ConfigErrors};
 pub use idle::IdleStrategy;
+pub use listing::{OptionDoc, Setting};
 pub use loss::{FixedLoss, LossSpec, MultiGapLoss, RandomLoss};
-pub use sources::Source;
+pub use sources::{Preset, Source, default_directory};
 pub use table::DriverConfig;
 pub use values::{
     CongestionSupplier, GroupConsideration, MulticastFlowControlSupplier, NameResolverSupplier,
@@ -34,26 +40,7 @@ impl DriverConfig {
     pub fn builder() -> DriverConfigBuilder {
         DriverConfigBuilder::default()
     }
-
-    /// Loss generators on what arrives, outermost last.
-    #[must_use]
-    pub fn incoming_loss(&self) -> Vec<LossSpec> {
-        self.loss_specs(&self.incoming_interceptors)
-    }
-
-    /// Loss generators on what is sent, outermost last.
-    #[must_use]
-    pub fn outgoing_loss(&self) -> Vec<LossSpec> {
-        self.loss_specs(&self.outgoing_interceptors)
-    }
-
-    fn loss_specs(&self, names: &[String]) -> Vec<LossSpec> {
-        let spec = |name: &String| match name.as_str() {
-            "loss" => self.loss_args.map(LossSpec::Random),
-            "fixed-loss" => self.fixed_loss_args.map(LossSpec::Fixed),
-            "multi-gap-loss" => self.multi_gap_loss_args.map(LossSpec::MultiGap),
-            _ => None,
-        };
-        names.iter().filter_map(spec).collect()
-    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,207 @@
+//! Options of Aeron that this driver does not have. Naming one is an error unless the value is the
+//! default, so that nothing is ignored in silence.
+
+/// An option that only its default value is accepted of.
+pub(super) struct Refused {
+    /// Property name.
+    pub(super) property: &'static str,
+    /// Environment variable; empty if there is none.
+    pub(super) env: &'static str,
+    /// Spellings of the default; an unset option has none.
+    pub(super) defaults: &'static [&'static str],
+    /// Why other values are refused.
+    pub(super) reason: &'static str,
+}
+
+const CLASS: &str = "class names of the Java driver cannot be loaded";
+const SYMBOL: &str = "functions of the C driver cannot be loaded";
+const JAVA: &str = "this is an option of the Java driver only";
+const EVENTS: &str = "event logging is not implemented";
+const MEDIA: &str = "there is one implementation of media";
+
+const fn refused(
+    property: &'static str,
+    env: &'static str,
+    defaults: &'static [&'static str],
+    reason: &'static str,
+) -> Refused {
+    Refused {
+        property,
+        env,
+        defaults,
+        reason,
+    }
+}
+
+/// Options without a field.
+pub(super) static REFUSED: &[Refused] = &[
+    refused("aeron.use.windows.high.res.timer", "", &["false"], JAVA),
+    refused("org.agrona.transport.iteration.threshold", "", &["5"], JAVA),
+    refused(
+        "aeron.unicast.flow.control.strategy",
+        "",
+        &["io.aeron.driver.UnicastFlowControl"],
+        CLASS,
+    ),
+    refused(
+        "aeron.multicast.flow.control.strategy",
+        "",
+        &["io.aeron.driver.MaxMulticastFlowControl"],
+        "class names of the Java driver cannot be loaded; use aeron.multicast.FlowControl.supplier",
+    ),
+    refused(
+        "aeron.unicast.FlowControl.supplier",
+        "AERON_UNICAST_FLOWCONTROL_SUPPLIER",
+        &[
+            "default",
+            "unicast_max",
+            "io.aeron.driver.DefaultUnicastFlowControlSupplier",
+        ],
+        "unicast publications have one flow control strategy",
+    ),
+    refused(
+        "aeron.flow.control.sm.applicationSpecificFeedback",
+        "",
+        &[],
+        "deprecated by Aeron; use aeron.receiver.group.tag",
+    ),
+    refused(
+        "aeron.PreferredMulticastFlowControl.asf",
+        "",
+        &["FFFFFFFFFFFFFFFF"],
+        "deprecated by Aeron; use aeron.flow.control.group.tag",
+    ),
+    refused(
+        "aeron.SendChannelEndpoint.supplier",
+        "",
+        &["io.aeron.driver.DefaultSendChannelEndpointSupplier"],
+        CLASS,
+    ),
+    refused(
+        "aeron.ReceiveChannelEndpoint.supplier",
+        "",
+        &["io.aeron.driver.DefaultReceiveChannelEndpointSupplier"],
+        CLASS,
+    ),
+    refused(
+        "aeron.udp.channel.transport.bindings.media",
+        "AERON_UDP_CHANNEL_TRANSPORT_BINDINGS_MEDIA",
+        &["default"],
+        MEDIA,
+    ),
+    refused(
+        "aeron.conductor.udp.channel.transport.bindings.media",
+        "AERON_CONDUCTOR_UDP_CHANNEL_TRANSPORT_BINDINGS_MEDIA",
+        &["default"],
+        MEDIA,
+    ),
+    refused(
+        "aeron.agent.on.start.function",
+        "AERON_AGENT_ON_START_FUNCTION",
+        &[],
+        SYMBOL,
+    ),
+    refused(
+        "aeron.driver.dynamic.libraries",
+        "AERON_DRIVER_DYNAMIC_LIBRARIES",
+        &[],
+        SYMBOL,
+    ),
+    refused(
+        "aeron.name.resolver.csv.lookup.table.args",
+        "AERON_NAME_RESOLVER_CSV_LOOKUP_TABLE_ARGS",
+        &[],
+        "no driver reads it; use aeron.name.resolver.init.args",
+    ),
+    refused("aeron.event.log", "AERON_EVENT_LOG", &[], EVENTS),
+    refused(
+        "aeron.event.log.disable",
+        "AERON_EVENT_LOG_DISABLE",
+        &[],
+        EVENTS,
+    ),
+    refused(
+        "aeron.event.log.filename",
+        "AERON_EVENT_LOG_FILENAME",
+        &[],
+        EVENTS,
+    ),
+    refused(
+        "aeron.event.log.file.max.length",
+        "AERON_EVENT_LOG_FILE_MAX_LENGTH",
+        &[],
+        EVENTS,
+    ),
+    refused("aeron.event.log.reader.classname", "", &[], CLASS),
+    refused("aeron.event.log.render.data", "", &["false"], EVENTS),
+    refused("aeron.event.buffer.length", "", &["8m", "8388608"], EVENTS),
+    refused("aeron.fallback.logger", "", &["stderr"], JAVA),
+    refused("aeron.debug.timeout", "", &[], JAVA),
+    refused("aeron.secure.random.algorithm", "", &[], JAVA),
+];
+
+/// Fields whose rows are read but that nothing acts on yet: only the default is accepted.
+pub(super) static NOT_YET: &[(&str, &str)] = &[
+    (
+        "cpuset_affinity",
+        "CPU numbers are always those of the machine",
+    ),
+    (
+        "cpuset_warnings_as_errors",
+        "CPU numbers are always those of the machine",
+    ),
+    (
+        "resolver_name",
+        "names are not exchanged between drivers yet",
+    ),
+    (
+        "resolver_interface",
+        "names are not exchanged between drivers yet",
+    ),
+    (
+        "resolver_bootstrap_neighbors",
+        "names are not exchanged between drivers yet",
+    ),
+    (
+        "resolver_neighbor_timeout_ns",
+        "names are not exchanged between drivers yet",
+    ),
+    (
+        "resolver_self_resolution_interval_ns",
+        "names are not exchanged between drivers yet",
+    ),
+    (
+        "resolver_neighbor_resolution_interval_ns",
+        "names are not exchanged between drivers yet",
+    ),
+    (
+        "resolver_bootstrap_neighbor_resolution_interval_ns",
+        "names are not exchanged between drivers yet",
+    ),
+    (
+        "name_resolver",
+        "only the operating system resolves names yet",
+    ),
+    (
+        "name_resolver_init_args",
+        "only the operating system resolves names yet",
+    ),
+];
+
+/// Options of clients. They may stand beside the driver's and mean nothing to it.
+pub(super) static OF_CLIENTS: &[(&str, &str)] = &[
+    ("aeron.client.name", "AERON_CLIENT_NAME"),
+    (
+        "aeron.client.idle.sleep.duration",
+        "AERON_CLIENT_IDLE_SLEEP_DURATION",
+    ),
+    (
+        "aeron.client.resource.linger.duration",
+        "AERON_CLIENT_RESOURCE_LINGER_DURATION",
+    ),
+    ("aeron.client.close.linger.duration", ""),
+    (
+        "aeron.pre.touch.mapped.memory",
+        "AERON_CLIENT_PRE_TOUCH_MAPPED_MEMORY",
+    ),
+];

@@ -1,0 +1,383 @@
+//! The aeron directory: where it is, whether a driver lives in it, and its renewal at start
+//! (`cnc.md` §1).
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::clock::SystemClock;
+use crate::base::EpochMillis;
+use crate::cnc::{Cnc, CncError};
+use crate::concurrent::read_error_log;
+use crate::memory::{map_file, map_file_read_only};
+use crate::sys;
+
+/// Name of the command-and-control file in the directory.
+pub(super) const CNC_FILE_NAME: &str = "cnc.dat";
+/// Name of the loss report in the directory.
+pub(super) const LOSS_REPORT_FILE_NAME: &str = "loss-report.dat";
+/// Folders of the log buffers.
+pub(super) const LOG_FOLDERS: [&str; 2] = ["publications", "images"];
+
+/// How long to wait between looks at a file that another process is still writing.
+const POLL_PERIOD: Duration = Duration::from_millis(1);
+
+/// The directory that drivers and clients use unless told otherwise: `AERON_DIR` if set, else
+/// `/dev/shm/aeron-<user>` where that file system exists, else `<tmp>/aeron-<user>`.
+///
+/// ```
+/// println!("{}", aileron::runtime::default_directory().display());
+/// ```
+#[must_use]
+pub fn default_directory() -> PathBuf {
+    if let Some(directory) = std::env::var_os("AERON_DIR").filter(|d| !d.is_empty()) {
+        return directory.into();
+    }
+    let user = std::env::var("USER")
+        .ok()
+        .filter(|user| !user.is_empty())
+        .or_else(sys::user_name)
+        .unwrap_or_else(|| "default".to_owned());
+    let shared_memory = Path::new("/dev/shm");
+    let parent = if shared_memory.is_dir() {
+        shared_memory.into()
+    } else {
+        std::env::temp_dir()
+    };
+    parent.join(format!("aeron-{user}"))
+}
+
+/// Maps the CnC file of a directory. With `is_read_only` nothing can be written through it.
+///
+/// # Errors
+/// The file is missing or cannot be mapped; or it is not (yet) that of a driver.
+pub fn map_cnc(directory: &Path, is_read_only: bool) -> Result<Cnc, MapCncError> {
+    let path = directory.join(CNC_FILE_NAME);
+    let failed = |source| MapCncError::Io {
+        path: path.clone(),
+        source,
+    };
+    let file = OpenOptions::new()
+        .read(true)
+        .write(!is_read_only)
+        .open(&path)
+        .map_err(failed)?;
+    let length = usize::try_from(file.metadata().map_err(failed)?.len()).unwrap_or(usize::MAX);
+    let map = if is_read_only {
+        map_file_read_only
+    } else {
+        map_file
+    };
+    let buffer = map(&file, length).map_err(failed)?;
+    Cnc::attach(buffer).map_err(|source| MapCncError::Content {
+        path: path.clone(),
+        source,
+    })
+}
+
+/// Why a CnC file could not be used.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum MapCncError {
+    /// Opening or mapping failed.
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The bytes are not those of a driver that is ready.
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with them.
+        source: CncError,
+    },
+}
+
+impl fmt::Display for MapCncError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io { path, source } => write!(f, "cannot map {}: {source}", path.display()),
+            Self::Content { path, source } => write!(f, "{}: {source}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for MapCncError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io { source, .. } => Some(source),
+            Self::Content { source, .. } => Some(source),
+        }
+    }
+}
+
+/// Whether a driver keeps its heartbeat fresh in `directory`: not older than `timeout`.
+///
+/// ```
+/// let nowhere = std::path::Path::new("/nowhere");
+/// assert!(!aileron::runtime::is_driver_active(nowhere, std::time::Duration::from_secs(10)));
+/// ```
+#[must_use]
+pub fn is_driver_active(directory: &Path, timeout: Duration) -> bool {
+    map_cnc(directory, true)
+        .is_ok_and(|cnc| is_fresh(cnc.to_driver().consumer_heartbeat(), timeout))
+}
+
+fn is_fresh(heartbeat: EpochMillis, timeout: Duration) -> bool {
+    let timeout_ms = i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX);
+    SystemClock::epoch().since(heartbeat) <= timeout_ms
+}
+
+/// What is to happen with a directory that is there already.
+#[derive(Clone, Debug)]
+pub(super) struct DirectoryPolicy {
+    pub(super) delete_on_start: bool,
+    pub(super) warn_if_exists: bool,
+    /// Age of a heartbeat at which its driver counts as dead.
+    pub(super) driver_timeout: Duration,
+}
+
+/// Why a driver cannot have its directory.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum DirectoryError {
+    /// Another driver lives there.
+    ActiveDriver {
+        /// Its CnC file.
+        cnc_file: PathBuf,
+    },
+    /// The CnC file is of another major version, so its driver cannot be told dead.
+    Incompatible {
+        /// The file.
+        cnc_file: PathBuf,
+        /// What differs.
+        source: CncError,
+    },
+    /// An operation on the file system failed.
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+}
+
+impl fmt::Display for DirectoryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ActiveDriver { cnc_file } => {
+                write!(f, "Active media driver detected: {}", cnc_file.display())
+            }
+            Self::Incompatible { cnc_file, source } => write!(
+                f,
+                "{}: {source}; set aeron.dir.delete.on.start=true to replace the directory",
+                cnc_file.display()
+            ),
+            Self::Io {
+                action,
+                path,
+                source,
+            } => {
+                write!(f, "cannot {action} {}: {source}", path.display())
+            }
+        }
+    }
+}
+
+impl std::error::Error for DirectoryError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::ActiveDriver { .. } => None,
+            Self::Incompatible { source, .. } => Some(source),
+            Self::Io { source, .. } => Some(source),
+        }
+    }
+}
+
+/// Makes `directory` a fresh aeron directory for a driver, unless another driver is alive in it.
+/// Warnings are for a person and go to `warn`.
+pub(super) fn prepare(
+    directory: &Path,
+    policy: &DirectoryPolicy,
+    warn: &dyn Fn(&str),
+) -> Result<(), DirectoryError> {
+    if directory.is_dir() {
+        if policy.warn_if_exists {
+            warn(&format!("{} exists", directory.display()));
+        }
+        if !policy.delete_on_start {
+            check_abandoned(directory, policy, warn)?;
+            save_error_log(directory, warn);
+        }
+        remove(directory)?;
+    }
+    for folder in LOG_FOLDERS {
+        let path = directory.join(folder);
+        fs::create_dir_all(&path).map_err(io_error("create", &path))?;
+    }
+    Ok(())
+}
+
+/// Deletes a directory and all in it.
+pub(super) fn remove(directory: &Path) -> Result<(), DirectoryError> {
+    match fs::remove_dir_all(directory) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(io_error("delete", directory)(source))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Succeeds when no driver is alive in `directory`.
+fn check_abandoned(
+    directory: &Path,
+    policy: &DirectoryPolicy,
+    warn: &dyn Fn(&str),
+) -> Result<(), DirectoryError> {
+    let cnc_file = directory.join(CNC_FILE_NAME);
+    loop {
+        match map_cnc(directory, true) {
+            Ok(cnc) if is_fresh(cnc.to_driver().consumer_heartbeat(), policy.driver_timeout) => {
+                return Err(DirectoryError::ActiveDriver { cnc_file });
+            }
+            Ok(_) => return Ok(()),
+            Err(MapCncError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                return Ok(());
+            }
+            Err(MapCncError::Content { source, .. })
+                if matches!(source, CncError::VersionMismatch { .. }) =>
+            {
+                return Err(DirectoryError::Incompatible { cnc_file, source });
+            }
+            Err(error) => {
+                // A driver may be writing the file right now; one that died meanwhile never ends.
+                if age_of(&cnc_file) > policy.driver_timeout {
+                    warn(&format!(
+                        "{error}; its driver died while starting: replacing it"
+                    ));
+                    return Ok(());
+                }
+                std::thread::sleep(POLL_PERIOD);
+            }
+        }
+    }
+}
+
+fn age_of(path: &Path) -> Duration {
+    let modified = fs::metadata(path).and_then(|m| m.modified());
+    modified
+        .ok()
+        .and_then(|m| m.elapsed().ok())
+        .unwrap_or_default()
+}
+
+/// Keeps the errors that a dead driver left behind, next to its directory.
+fn save_error_log(directory: &Path, warn: &dyn Fn(&str)) {
+    let Ok(cnc) = map_cnc(directory, true) else {
+        return;
+    };
+    let mut text = String::new();
+    read_error_log(&cnc.error_log_buffer(), EpochMillis(0), |e| {
+        text.push_str(&format!(
+            "\n{} observations from {} to {} for:\n {}\n",
+            e.observation_count,
+            format_utc(e.first),
+            format_utc(e.last),
+            e.text
+        ));
+    });
+    if text.is_empty() {
+        return;
+    }
+    let stamp = format_utc(SystemClock::epoch()).replace([' ', ':', '.'], "-");
+    let mut name = directory.as_os_str().to_owned();
+    name.push(format!("-{stamp}-error.log"));
+    let path = PathBuf::from(name);
+    match fs::write(&path, text) {
+        Ok(()) => warn(&format!("Existing errors saved to: {}", path.display())),
+        Err(error) => warn(&format!(
+            "cannot save errors to {}: {error}",
+            path.display()
+        )),
+    }
+}
+
+/// `2025-01-31 14:02:07.015+0000`.
+pub(super) fn format_utc(time: EpochMillis) -> String {
+    let (days, ms) = (
+        time.get().div_euclid(86_400_000),
+        time.get().rem_euclid(86_400_000),
+    );
+    let (year, month, day) = civil_from_days(days);
+    let (hour, minute) = (ms / 3_600_000, ms / 60_000 % 60);
+    let (second, milli) = (ms / 1000 % 60, ms % 1000);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{milli:03}+0000")
+}
+
+/// Year, month and day of a day counted from 1970-01-01, in the proleptic Gregorian calendar.
+const fn civil_from_days(days: i64) -> (i64, i64, i64) {
+    // Years run from March, so that the leap day is the last of its year; eras have 400 years.
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let leaps = day_of_era / 1_460 - day_of_era / 36_524 + day_of_era / 146_096;
+    let year_of_era = (day_of_era - leaps) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 {
+        month_from_march + 3
+    } else {
+        month_from_march - 9
+    };
+    let year = year_of_era + era * 400;
+    (if month <= 2 { year + 1 } else { year }, month, day)
+}
+
+/// Creates a file that must not exist, with all of `length` bytes taken.
+pub(super) fn create_file(path: &Path, length: u64) -> Result<File, DirectoryError> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .map_err(io_error("create", path))?;
+    if let Err(error) = sys::allocate_file(&file, length) {
+        let _ = fs::remove_file(path);
+        return Err(io_error("allocate", path)(error));
+    }
+    Ok(file)
+}
+
+pub(super) fn io_error(
+    action: &'static str,
+    path: &Path,
+) -> impl FnOnce(io::Error) -> DirectoryError {
+    let path = path.to_owned();
+    move |source| DirectoryError::Io {
+        action,
+        path,
+        source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_as_the_tools_write_them() {
+        assert_eq!(format_utc(EpochMillis(0)), "1970-01-01 00:00:00.000+0000");
+        assert_eq!(
+            format_utc(EpochMillis(1_709_210_096_789)),
+            "2024-02-29 12:34:56.789+0000"
+        );
+        assert_eq!(format_utc(EpochMillis(-1)), "1969-12-31 23:59:59.999+0000");
+    }
+}

@@ -1,0 +1,213 @@
+//! Log buffers as mapped files: the driver creates and deletes them, clients open them.
+
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::logbuffer::{
+    LogBuffer, LogName, LogOpener, LogSpec, LogStore, OpenError, StoreError, log_length,
+};
+use crate::memory::{AtomicBuffer, map_file};
+use crate::sys;
+
+/// Creates log files below an aeron directory (`logbuffer.md` §2, `driver.md` §16).
+#[derive(Clone, Debug)]
+pub(super) struct MappedLogStore {
+    directory: PathBuf,
+    performs_storage_checks: bool,
+}
+
+impl MappedLogStore {
+    pub(super) fn new(directory: &Path, performs_storage_checks: bool) -> Self {
+        Self {
+            directory: directory.to_owned(),
+            performs_storage_checks,
+        }
+    }
+
+    fn check_space(&self, needed: u64) -> Result<(), StoreError> {
+        if !self.performs_storage_checks {
+            return Ok(());
+        }
+        let available = self.usable_space()?;
+        if available < needed {
+            return Err(StoreError::NoSpace { needed, available });
+        }
+        Ok(())
+    }
+}
+
+impl LogStore for MappedLogStore {
+    fn create(
+        &mut self,
+        name: &LogName,
+        spec: &LogSpec,
+    ) -> Result<(LogBuffer, String), StoreError> {
+        let path = self.directory.join(name.to_string());
+        let length = log_length(spec.term_length, spec.page_size);
+        self.check_space(length)?;
+        let log = create_log(&path, length, spec).inspect_err(|error| {
+            if !matches!(error, StoreError::Exists(_)) {
+                let _ = fs::remove_file(&path);
+            }
+        })?;
+        Ok((log, path.to_string_lossy().into_owned()))
+    }
+
+    fn delete(&mut self, path: &str) -> Result<(), StoreError> {
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(path)(error)),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    fn usable_space(&self) -> Result<u64, StoreError> {
+        sys::usable_space(&self.directory).map_err(failed(&self.directory.to_string_lossy()))
+    }
+}
+
+fn failed(path: &str) -> impl FnOnce(io::Error) -> StoreError {
+    move |source| StoreError::Io {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+fn create_log(path: &Path, length: u64, spec: &LogSpec) -> Result<LogBuffer, StoreError> {
+    let name = path.to_string_lossy();
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => StoreError::Exists(name.clone().into_owned()),
+            _ => failed(&name)(error),
+        })?;
+    if spec.sparse {
+        file.set_len(length).map_err(failed(&name))?;
+    } else {
+        sys::allocate_file(&file, length).map_err(|error| match error.kind() {
+            io::ErrorKind::StorageFull => {
+                let available = sys::usable_space(path).unwrap_or(0);
+                StoreError::NoSpace {
+                    needed: length,
+                    available,
+                }
+            }
+            _ => failed(&name)(error),
+        })?;
+    }
+    let mapped = usize::try_from(length)
+        .map_err(io::Error::other)
+        .map_err(failed(&name))?;
+    let buffer = map_file(&file, mapped).map_err(failed(&name))?;
+    if !spec.sparse {
+        pre_touch(&buffer, spec.page_size);
+    }
+    Ok(LogBuffer::initialise(buffer, spec)?)
+}
+
+/// Opens log files that a driver announced.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct MappedLogOpener {
+    /// Whether to touch each page at once, so that no first touch comes on the data path.
+    pub(super) pre_touches: bool,
+}
+
+impl LogOpener for MappedLogOpener {
+    fn open(&self, path: &str) -> Result<LogBuffer, OpenError> {
+        let failed = |source: io::Error| match source.kind() {
+            io::ErrorKind::NotFound => OpenError::NotFound(path.to_owned()),
+            _ => OpenError::Io {
+                path: path.to_owned(),
+                source,
+            },
+        };
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(path)
+            .map_err(failed)?;
+        let length = file.metadata().map_err(failed)?.len();
+        let length = usize::try_from(length)
+            .map_err(io::Error::other)
+            .map_err(failed)?;
+        let buffer = map_file(&file, length).map_err(failed)?;
+        let log = LogBuffer::attach(buffer.clone()).map_err(|source| OpenError::Invalid {
+            path: path.to_owned(),
+            source,
+        })?;
+        if self.pre_touches {
+            pre_touch(&buffer, log.metadata().page_size());
+        }
+        Ok(log)
+    }
+}
+
+/// Makes the kernel back every page now. Exchanging 0 for 0 leaves live data as it is.
+fn pre_touch(buffer: &AtomicBuffer, page_size: i32) {
+    let stride = usize::try_from(page_size).unwrap_or(4096).max(4096);
+    for offset in (0..buffer.len()).step_by(stride) {
+        let _ = buffer.compare_exchange_i32_seq_cst(offset, 0, 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::logbuffer::LogFileKind;
+
+    fn store() -> (tempfile::TempDir, MappedLogStore) {
+        let directory = tempfile::tempdir().expect("a directory");
+        for folder in super::super::directory::LOG_FOLDERS {
+            fs::create_dir(directory.path().join(folder)).expect("a folder");
+        }
+        let store = MappedLogStore::new(directory.path(), true);
+        (directory, store)
+    }
+
+    fn small(sparse: bool) -> LogSpec {
+        LogSpec {
+            term_length: 64 * 1024,
+            sparse,
+            ..LogSpec::default()
+        }
+    }
+
+    #[test]
+    fn a_log_is_created_once_opened_by_its_path_and_deleted() {
+        for sparse in [true, false] {
+            let (_directory, mut store) = store();
+            let name = LogName {
+                kind: LogFileKind::Publication,
+                id: 7,
+            };
+            let (log, path) = store.create(&name, &small(sparse)).expect("created");
+            assert!(path.ends_with("publications/7.logbuffer"), "{path}");
+            let again = store.create(&name, &small(sparse)).expect_err("taken");
+            assert!(matches!(again, StoreError::Exists(_)), "{again}");
+            let opened = MappedLogOpener { pre_touches: true }
+                .open(&path)
+                .expect("opened");
+            log.set_connected(true);
+            assert!(opened.is_connected());
+            store.delete(&path).expect("deleted");
+            let gone = MappedLogOpener { pre_touches: false }
+                .open(&path)
+                .expect_err("gone");
+            assert!(matches!(gone, OpenError::NotFound(_)), "{gone}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_no_log_is_refused() {
+        let (directory, _) = store();
+        let path = directory.path().join("publications/1.logbuffer");
+        for length in [0, 100, 4096, 200_704] {
+            fs::write(&path, vec![0xA5; length]).expect("written");
+            let opened = MappedLogOpener { pre_touches: false }.open(&path.to_string_lossy());
+            assert!(opened.is_err(), "{length} bytes of garbage");
+        }
+    }
+}

@@ -1,0 +1,455 @@
+//! Launching a media driver: its directory, its files, its threads.
+
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::clock::{CycleClock, SystemClock};
+use super::directory::{self, CNC_FILE_NAME, DirectoryError, DirectoryPolicy, LOSS_REPORT_FILE_NAME};
+use super::idle::Idler;
+use super::log_store::MappedLogStore;
+use super::resolver::SystemResolver;
+use super::runner::{AgentThread, ThreadSpec};
+use crate::base::{EpochMillis, Rng, align_usize};
+use crate::cnc::{Cnc, CncError, CncLengths, CncMetadata, SystemCounter};
+use crate::concurrent::{AtomicCounter, DistinctErrorLog};
+use crate::driver::config::{ConfigErrors, DriverConfig, IdleStrategy, ThreadNaming, ThreadingMode};
+use crate::driver::{DriverCore, DriverEnvironment, TerminationFlag};
+use crate::memory::{AtomicBuffer, map_file};
+use crate::net::{SystemInterfaces, UdpNetwork};
+use crate::port::{Agent, Clock, Network};
+
+/// A running media driver. Closing or dropping it stops its threads, deletes its log files and
+/// tells clients at once.
+///
+/// ```
+/// use aileron::{DriverConfig, MediaDriver};
+/// let driver = MediaDriver::launch_embedded(DriverConfig::default())?;
+/// assert!(driver.directory().join("cnc.dat").exists());
+/// driver.close();
+/// # Ok::<(), aileron::runtime::LaunchError>(())
+/// ```
+#[derive(Debug)]
+pub struct MediaDriver {
+    home: Home,
+    threads: Vec<AgentThread>,
+}
+
+impl MediaDriver {
+    /// Launches a driver on the directory of `config`, with the threads of its threading mode. In
+    /// mode `INVOKER` one thread drives everything, as in `SHARED`; see [`Self::invoker`] for a
+    /// driver without threads.
+    ///
+    /// # Errors
+    /// The configuration does not fit this machine, another driver is alive in the directory, or
+    /// the operating system refuses a file or a thread.
+    pub fn launch(config: DriverConfig) -> Result<Self, LaunchError> {
+        let (home, core, config) = open(config)?;
+        let mut driver = Self { home, threads: Vec::new() };
+        for (agent, spec) in assign(core, &config, &driver.home) {
+            let thread = AgentThread::start(agent, spec, driver.home.clock)
+                .map_err(|source| LaunchError::Thread { source })?;
+            driver.threads.push(thread);
+        }
+        Ok(driver)
+    }
+
+    /// Launches a driver for this process: on a directory of its own that goes away with it.
+    ///
+    /// # Errors
+    /// As [`Self::launch`].
+    pub fn launch_embedded(config: DriverConfig) -> Result<Self, LaunchError> {
+        Self::launch(embedded(config))
+    }
+
+    /// A driver without threads, for a caller who gives it time: on the directory of `config`.
+    ///
+    /// # Errors
+    /// As [`Self::launch`].
+    pub fn invoker(config: DriverConfig) -> Result<DriverInvoker, LaunchError> {
+        let (home, core, _) = open(config)?;
+        let mut clock = CycleClock::new(home.clock);
+        let mut agents = core.into_composite();
+        agents.on_start(clock.next());
+        Ok(DriverInvoker { home, agents: Box::new(agents), clock, is_closed: false })
+    }
+
+    /// The aeron directory: what clients connect to.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.home.directory
+    }
+
+    /// Whether a client asked the driver to terminate and was allowed to.
+    #[must_use]
+    pub fn is_termination_requested(&self) -> bool {
+        self.home.termination.is_set()
+    }
+
+    /// Whether an agent has panicked, which ends the driver's service.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.threads.iter().any(AgentThread::has_failed)
+    }
+
+    /// The driver's CnC file, for whoever wants to read its counters in this process.
+    #[must_use]
+    pub fn cnc(&self) -> &Cnc {
+        &self.home.cnc
+    }
+
+    /// Stops the threads and closes everything in order; dropping does the same.
+    pub fn close(self) {
+        drop(self);
+    }
+}
+
+impl Drop for MediaDriver {
+    fn drop(&mut self) {
+        // Every thread stops before any agent closes, so that no message crosses a closed agent;
+        // the conductor comes last.
+        let mut agents: Vec<_> = self.threads.iter_mut().rev().filter_map(AgentThread::stop).collect();
+        let tick = self.home.clock.tick();
+        for agent in &mut agents {
+            agent.on_close(tick);
+        }
+        self.home.leave();
+    }
+}
+
+/// A driver that works only when it is called: for applications that own every thread, and for
+/// tests.
+///
+/// ```
+/// use aileron::{DriverConfig, DriverInvoker, MediaDriver};
+/// let mut driver = MediaDriver::invoker(aileron::runtime::embedded(DriverConfig::default()))?;
+/// driver.do_work();
+/// # Ok::<(), aileron::runtime::LaunchError>(())
+/// ```
+#[derive(Debug)]
+pub struct DriverInvoker {
+    home: Home,
+    agents: Box<dyn Agent>,
+    clock: CycleClock,
+    is_closed: bool,
+}
+
+impl DriverInvoker {
+    /// One duty cycle of sender, receiver, resources and conductor. Returns how much was done.
+    pub fn do_work(&mut self) -> usize {
+        self.agents.do_work(self.clock.next())
+    }
+
+    /// The aeron directory: what clients connect to.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.home.directory
+    }
+
+    /// Whether a client asked the driver to terminate and was allowed to.
+    #[must_use]
+    pub fn is_termination_requested(&self) -> bool {
+        self.home.termination.is_set()
+    }
+
+    /// Closes everything in order; dropping does the same.
+    pub fn close(self) {
+        drop(self);
+    }
+}
+
+impl Drop for DriverInvoker {
+    fn drop(&mut self) {
+        if !self.is_closed {
+            self.is_closed = true;
+            self.agents.on_close(self.clock.next());
+            self.home.leave();
+        }
+    }
+}
+
+/// Makes `config` that of an embedded driver: a directory of its own beside the default one, which
+/// is deleted when the driver closes.
+#[must_use]
+pub fn embedded(mut config: DriverConfig) -> DriverConfig {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let mut name = directory::default_directory().into_os_string();
+    name.push(format!("-{}-{count}-{:08x}", std::process::id(), random_seed() >> 32));
+    config.dir = name.into();
+    config.dir_delete_on_start = true;
+    config.dir_delete_on_shutdown = true;
+    config
+}
+
+/// What a driver needs besides its agents.
+#[derive(Debug)]
+struct Home {
+    directory: PathBuf,
+    deletes_on_shutdown: bool,
+    cnc: Cnc,
+    clock: SystemClock,
+    termination: TerminationFlag,
+}
+
+impl Home {
+    fn leave(&self) {
+        if self.deletes_on_shutdown {
+            // Nobody is left to be told of a failure; the directory then stays, as after a crash.
+            let _ = directory::remove(&self.directory);
+        }
+    }
+}
+
+type Core = DriverCore<UdpNetwork>;
+
+/// Prepares the directory, creates its files and builds the agents; nothing runs yet.
+fn open(mut config: DriverConfig) -> Result<(Home, Core, DriverConfig), LaunchError> {
+    if config.dir.as_os_str().is_empty() {
+        config.dir = directory::default_directory();
+    }
+    let network = UdpNetwork::new();
+    let limits = network.buffer_limits();
+    config.check_socket_buffers(&limits)?;
+    let policy = DirectoryPolicy {
+        delete_on_start: config.dir_delete_on_start,
+        warn_if_exists: config.dir_warn_if_exists,
+        driver_timeout: Duration::from_millis(u64::try_from(config.driver_timeout_ms).unwrap_or(0)),
+    };
+    directory::prepare(&config.dir, &policy, &warn)?;
+    let clock = SystemClock::new();
+    let tick = clock.tick();
+    let cnc = create_cnc(&config, tick.epoch)?;
+    let loss_report = create_mapped(
+        &config.dir.join(LOSS_REPORT_FILE_NAME),
+        align_usize(config.loss_report_buffer_length, config.file_page_size),
+    )?;
+    let store = MappedLogStore::new(&config.dir, config.perform_storage_checks);
+    let environment = DriverEnvironment {
+        cnc: cnc.clone(),
+        loss_report,
+        network,
+        log_store: Box::new(store),
+        resolver: Box::new(SystemResolver),
+        interfaces: Box::new(SystemInterfaces),
+        rng: Rng::new(random_seed()),
+    };
+    let core = DriverCore::new(config.clone(), environment, tick)?;
+    cnc.to_driver().next_correlation_id();
+    cnc.to_driver().set_consumer_heartbeat(clock.tick().epoch);
+    cnc.signal_ready();
+    let home = Home {
+        directory: config.dir.clone(),
+        deletes_on_shutdown: config.dir_delete_on_shutdown,
+        cnc,
+        clock,
+        termination: core.termination(),
+    };
+    Ok((home, core, config))
+}
+
+fn create_cnc(config: &DriverConfig, epoch: EpochMillis) -> Result<Cnc, LaunchError> {
+    let lengths = CncLengths {
+        to_driver: config.conductor_buffer_length,
+        to_clients: config.clients_buffer_length,
+        counter_values: config.counters_buffer_length,
+        error_log: config.error_buffer_length,
+        page_size: config.file_page_size,
+    };
+    let metadata = CncMetadata {
+        client_liveness_timeout_ns: config.client_liveness_timeout_ns,
+        start_timestamp: epoch,
+        pid: i64::from(std::process::id()),
+    };
+    let length = lengths.total_length()?;
+    let buffer = create_mapped(&config.dir.join(CNC_FILE_NAME), length)?;
+    Ok(Cnc::create(buffer, &lengths, &metadata)?)
+}
+
+fn create_mapped(path: &Path, length: usize) -> Result<AtomicBuffer, DirectoryError> {
+    let file = directory::create_file(path, length as u64)?;
+    map_file(&file, length).map_err(directory::io_error("map", path))
+}
+
+/// A seed that nobody can foresee, from the operating system by way of the standard hasher's keys.
+fn random_seed() -> u64 {
+    RandomState::new().hash_one(std::process::id())
+}
+
+#[expect(clippy::print_stderr, reason = "start-up warnings are for the person at the console")]
+fn warn(text: &str) {
+    eprintln!("WARNING: {text}");
+}
+
+/// Which agent runs on which thread. The conductor comes first: it is stopped and closed last.
+fn assign(core: Core, config: &DriverConfig, home: &Home) -> Vec<(Box<dyn Agent>, ThreadSpec)> {
+    let names = ThreadNames::new(config.thread_naming);
+    let controllable = idle_status(&home.cnc);
+    let error_log = DistinctErrorLog::new(home.cnc.error_log_buffer());
+    let clock = home.clock;
+    let on_warning: Arc<dyn Fn(&str) + Send + Sync> = Arc::new(move |text| {
+        error_log.record(clock.tick().epoch, 0, text);
+    });
+    let spec = |name: &str, idle: IdleStrategy, cpu: i32| ThreadSpec {
+        name: name.to_owned(),
+        idle: Idler::new(idle, &controllable),
+        cpu: usize::try_from(cpu).ok(),
+        on_warning: Arc::clone(&on_warning),
+    };
+    let conductor_cpu = config.conductor_cpu_affinity;
+    let sender_cpu = config.sender_cpu_affinity;
+    if matches!(config.threading_mode, ThreadingMode::Shared | ThreadingMode::Invoker) {
+        let agent: Box<dyn Agent> = Box::new(core.into_composite());
+        return vec![(agent, spec(names.shared, config.shared_idle_strategy, conductor_cpu))];
+    }
+    let conductor = spec(names.conductor, config.conductor_idle_strategy, conductor_cpu);
+    let resources = spec(
+        names.resources,
+        config.native_resource_agent_idle_strategy,
+        config.native_resource_agent_cpu_affinity,
+    );
+    let agents = core.into_agents();
+    let mut assigned: Vec<(Box<dyn Agent>, ThreadSpec)> =
+        vec![(Box::new(agents.conductor), conductor), (Box::new(agents.resources), resources)];
+    if config.threading_mode == ThreadingMode::SharedNetwork {
+        let both = Both { first: agents.sender, second: agents.receiver };
+        let idle = config.shared_network_idle_strategy;
+        assigned.push((Box::new(both), spec(names.shared_network, idle, sender_cpu)));
+    } else {
+        let receiver_cpu = config.receiver_cpu_affinity;
+        let receiver = spec(names.receiver, config.receiver_idle_strategy, receiver_cpu);
+        let sender = spec(names.sender, config.sender_idle_strategy, sender_cpu);
+        assigned.push((Box::new(agents.receiver), receiver));
+        assigned.push((Box::new(agents.sender), sender));
+    }
+    assigned
+}
+
+fn idle_status(cnc: &Cnc) -> AtomicCounter {
+    crate::cnc::SystemCounters::attach(&cnc.counters())
+        .get(SystemCounter::ControllableIdleStrategy)
+        .clone()
+}
+
+/// Two agents on one thread.
+struct Both<A, B> {
+    first: A,
+    second: B,
+}
+
+impl<A: Agent, B: Agent> Agent for Both<A, B> {
+    fn name(&self) -> &'static str {
+        "[sender, receiver]"
+    }
+
+    fn on_start(&mut self, tick: crate::port::Tick) {
+        self.first.on_start(tick);
+        self.second.on_start(tick);
+    }
+
+    fn do_work(&mut self, tick: crate::port::Tick) -> usize {
+        self.first.do_work(tick) + self.second.do_work(tick)
+    }
+
+    fn on_close(&mut self, tick: crate::port::Tick) {
+        self.first.on_close(tick);
+        self.second.on_close(tick);
+    }
+}
+
+/// Names of the threads (`driver.md` §1.2).
+struct ThreadNames {
+    conductor: &'static str,
+    sender: &'static str,
+    receiver: &'static str,
+    shared_network: &'static str,
+    shared: &'static str,
+    resources: &'static str,
+}
+
+impl ThreadNames {
+    const fn new(naming: ThreadNaming) -> Self {
+        match naming {
+            ThreadNaming::Classic => Self {
+                conductor: "conductor",
+                sender: "sender",
+                receiver: "receiver",
+                shared_network: "[sender, receiver]",
+                shared: "[conductor, sender, receiver]",
+                resources: "aeron-md-nra",
+            },
+            ThreadNaming::New => Self {
+                conductor: "aeron-md-cnd",
+                sender: "aeron-md-snd",
+                receiver: "aeron-md-rcv",
+                shared_network: "aeron-md-net",
+                shared: "aeron-md-shd",
+                resources: "aeron-md-nra",
+            },
+        }
+    }
+}
+
+/// Why a driver could not be launched.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum LaunchError {
+    /// Settings that do not fit this machine.
+    Config(ConfigErrors),
+    /// The aeron directory cannot be had.
+    Directory(DirectoryError),
+    /// The lengths of the CnC file do not fit together.
+    Cnc(CncError),
+    /// The agents cannot be built.
+    Core(String),
+    /// The operating system gives no thread.
+    Thread {
+        /// What it answered.
+        source: io::Error,
+    },
+}
+
+impl fmt::Display for LaunchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(errors) => errors.fmt(f),
+            Self::Directory(error) => error.fmt(f),
+            Self::Cnc(error) => error.fmt(f),
+            Self::Core(reason) => f.write_str(reason),
+            Self::Thread { source } => write!(f, "cannot start a thread: {source}"),
+        }
+    }
+}
+
+impl std::error::Error for LaunchError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Config(_) | Self::Core(_) => None,
+            Self::Directory(error) => Some(error),
+            Self::Cnc(error) => Some(error),
+            Self::Thread { source } => Some(source),
+        }
+    }
+}
+
+impl From<DirectoryError> for LaunchError {
+    fn from(error: DirectoryError) -> Self {
+        Self::Directory(error)
+    }
+}
+
+impl From<CncError> for LaunchError {
+    fn from(error: CncError) -> Self {
+        Self::Cnc(error)
+    }
+}
+
+impl From<ConfigErrors> for LaunchError {
+    fn from(errors: ConfigErrors) -> Self {
+        Self::Config(errors)
+    }
+}
