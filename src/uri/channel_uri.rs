@@ -434,3 +434,6 @@ impl std::str::FromStr for ChannelUri {
         Self::parse(text)
     }
 }
+
+#[cfg(test)]
+mod tests;

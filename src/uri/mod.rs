@@ -6,16 +6,23 @@
 
 #![forbid(unsafe_code)]
 
+mod builder;
 mod channel_uri;
 mod error;
 mod flow_control;
+mod helpers;
 pub mod params;
 mod units;
 
+pub use builder::ChannelUriBuilder;
 pub use channel_uri::{
     ChannelUri, ControlMode, MAX_CHANNEL_LENGTH, Media, PROTOTYPE_CORRELATION_ID,
     RESERVED_VALUE_OFFSET, SessionRef, Tags,
 };
 pub use error::UriError;
 pub use flow_control::{FlowControlParam, FlowControlStrategy};
+pub use helpers::{
+    add_alias_if_absent, add_session_id, create_destination_uri, replace_port_with_wildcard,
+    transform_alias,
+};
 pub use units::{format_duration, format_size, parse_duration, parse_size};
