@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::ptr::NonNull;
 
-use memmap2::{MmapOptions, MmapRaw};
+use memmap2::MmapOptions;
 
 use super::AtomicBuffer;
 use super::region::Region;
@@ -16,7 +16,7 @@ use super::region::Region;
 /// `length`: touching a page past its end would kill the process.
 pub fn map_file(file: &File, length: usize) -> io::Result<AtomicBuffer> {
     check_length(file, length)?;
-    let map = MmapRaw::from(MmapOptions::new().len(length).map_raw(file)?);
+    let map = MmapOptions::new().len(length).map_raw(file)?;
     let start = NonNull::new(map.as_mut_ptr()).ok_or_else(null_mapping)?;
     Ok(AtomicBuffer::from_region(
         start,

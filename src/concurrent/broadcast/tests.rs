@@ -51,6 +51,40 @@ fn a_record_looks_as_the_specification_shows() {
 }
 
 #[test]
+fn an_image_event_lies_in_the_buffer_as_the_specification_shows() {
+    let (buffer, mut transmitter, _) = broadcast_of(CAPACITY);
+    let mut payload = Vec::new();
+    payload.extend_from_slice(&2i64.to_le_bytes());
+    payload.extend_from_slice(&0x1234i32.to_le_bytes());
+    payload.extend_from_slice(&1001i32.to_le_bytes());
+    payload.extend_from_slice(&4i64.to_le_bytes());
+    payload.extend_from_slice(&49i32.to_le_bytes());
+    payload.extend_from_slice(&41i32.to_le_bytes());
+    payload.extend_from_slice(b"/dev/shm/aeron-u/publications/2.logbuffer\0\0\0");
+    payload.extend_from_slice(&9i32.to_le_bytes());
+    payload.extend_from_slice(b"aeron:ipc");
+    transmitter
+        .transmit(0x0F02, &payload)
+        .expect("not too long");
+    #[rustfmt::skip]
+    let begin = [
+        0x61, 0, 0, 0, 0x02, 0x0f, 0, 0, 0x02, 0, 0, 0, 0, 0, 0, 0,
+        0x34, 0x12, 0, 0, 0xe9, 0x03, 0, 0, 0x04, 0, 0, 0, 0, 0, 0, 0,
+        0x31, 0, 0, 0, 0x29, 0, 0, 0, 0x2f, 0x64, 0x65, 0x76, 0x2f, 0x73, 0x68, 0x6d,
+    ];
+    #[rustfmt::skip]
+    let end = [
+        0x72, 0, 0, 0, 0x09, 0, 0, 0, 0x61, 0x65, 0x72, 0x6f, 0x6e, 0x3a, 0x69, 0x70,
+        0x63, 0, 0, 0, 0, 0, 0, 0,
+    ];
+    let mut bytes = [0; 0x68];
+    buffer.read_bytes(0, &mut bytes);
+    assert_eq!(bytes[..0x30], begin);
+    assert_eq!(bytes[0x50..], end);
+    assert_eq!(buffer.load_i64_relaxed(CAPACITY + 8), 0x68, "tail");
+}
+
+#[test]
 fn buffers_of_other_lengths_are_refused() {
     for length in [0, 128, 128 + 32, 1024, 128 + 1000] {
         assert!(

@@ -1,7 +1,7 @@
 //! Tests of the counters: single behaviours, a model, garbage, and threads.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::thread;
 
 use super::*;
@@ -488,6 +488,41 @@ fn readers_see_whole_counters_while_others_come_and_go() {
             }
         }
         is_done.store(true, Ordering::Release);
+    });
+}
+
+#[test]
+fn a_record_that_says_allocated_still_had_its_key() {
+    const MANY: usize = 4096;
+    const LAST: i32 = 4095;
+    let mut manager = manager(MANY);
+    let reader = manager.reader();
+    let newest = AtomicI32::new(0);
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                loop {
+                    let id = newest.load(Ordering::Relaxed);
+                    if let Some(record) = reader.record(CounterId(id))
+                        && record.state == CounterState::Allocated
+                    {
+                        assert_eq!(record.key, [7; 112], "counter {id}");
+                    }
+                    if id == LAST {
+                        break;
+                    }
+                }
+            });
+        }
+        for id in 0..=LAST {
+            newest.store(id, Ordering::Relaxed);
+            let spec = CounterSpec {
+                key: &[7; 112],
+                ..spec("short-lived")
+            };
+            let counter = manager.allocate(&spec, EpochMillis(0)).expect("room");
+            assert!(manager.free(counter.id(), EpochMillis(0)));
+        }
     });
 }
 

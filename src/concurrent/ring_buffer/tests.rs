@@ -83,6 +83,30 @@ fn a_record_looks_as_the_specification_shows() {
 }
 
 #[test]
+fn a_counter_command_lies_in_the_ring_as_the_specification_shows() {
+    let (buffer, ring, _) = ring();
+    let mut payload = Vec::new();
+    payload.extend_from_slice(&1i64.to_le_bytes());
+    payload.extend_from_slice(&12i64.to_le_bytes());
+    payload.extend_from_slice(&7777i32.to_le_bytes());
+    payload.extend_from_slice(&5i32.to_le_bytes());
+    payload.extend_from_slice(b"abcde\0\0\0");
+    payload.extend_from_slice(&8i32.to_le_bytes());
+    payload.extend_from_slice(b"my label");
+    ring.write(9, &payload).expect("room");
+    #[rustfmt::skip]
+    let expected = [
+        0x34, 0, 0, 0, 0x09, 0, 0, 0, 0x01, 0, 0, 0, 0, 0, 0, 0,
+        0x0c, 0, 0, 0, 0, 0, 0, 0, 0x61, 0x1e, 0, 0, 0x05, 0, 0, 0,
+        0x61, 0x62, 0x63, 0x64, 0x65, 0, 0, 0, 0x08, 0, 0, 0, 0x6d, 0x79, 0x20, 0x6c,
+        0x61, 0x62, 0x65, 0x6c, 0, 0, 0, 0,
+    ];
+    let mut bytes = [0; 0x38];
+    buffer.read_bytes(0, &mut bytes);
+    assert_eq!(bytes, expected);
+}
+
+#[test]
 fn the_trailer_has_its_fields_where_peers_expect_them() {
     let (buffer, ring, mut consumer) = ring();
     assert_eq!(ring.next_correlation_id(), CorrelationId(0));
