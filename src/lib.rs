@@ -48,3 +48,11 @@ pub mod uri;
 
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
+
+pub use base::{Position, SessionId, StreamId};
+pub use client::{
+    AddError, BufferClaim, Client, ClientError, ConnectError, ExclusivePublication,
+    FragmentAssembler, Header, Image, OfferError, Publication, Subscription,
+};
+pub use driver::config::DriverConfig;
+pub use runtime::Context;

@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::clock::{CycleClock, SystemClock};
-use super::directory::{self, CNC_FILE_NAME, DirectoryError, DirectoryPolicy, LOSS_REPORT_FILE_NAME};
+use super::directory::{
+    self, CNC_FILE_NAME, DirectoryError, DirectoryPolicy, LOSS_REPORT_FILE_NAME,
+};
 use super::idle::Idler;
 use super::log_store::MappedLogStore;
 use super::resolver::SystemResolver;
@@ -17,7 +19,9 @@ use super::runner::{AgentThread, ThreadSpec};
 use crate::base::{EpochMillis, Rng, align_usize};
 use crate::cnc::{Cnc, CncError, CncLengths, CncMetadata, SystemCounter};
 use crate::concurrent::{AtomicCounter, DistinctErrorLog};
-use crate::driver::config::{ConfigErrors, DriverConfig, IdleStrategy, ThreadNaming, ThreadingMode};
+use crate::driver::config::{
+    ConfigErrors, DriverConfig, IdleStrategy, ThreadNaming, ThreadingMode,
+};
 use crate::driver::{DriverCore, DriverEnvironment, TerminationFlag};
 use crate::memory::{AtomicBuffer, map_file};
 use crate::net::{SystemInterfaces, UdpNetwork};
@@ -49,7 +53,10 @@ impl MediaDriver {
     /// the operating system refuses a file or a thread.
     pub fn launch(config: DriverConfig) -> Result<Self, LaunchError> {
         let (home, core, config) = open(config)?;
-        let mut driver = Self { home, threads: Vec::new() };
+        let mut driver = Self {
+            home,
+            threads: Vec::new(),
+        };
         for (agent, spec) in assign(core, &config, &driver.home) {
             let thread = AgentThread::start(agent, spec, driver.home.clock)
                 .map_err(|source| LaunchError::Thread { source })?;
@@ -75,7 +82,12 @@ impl MediaDriver {
         let mut clock = CycleClock::new(home.clock);
         let mut agents = core.into_composite();
         agents.on_start(clock.next());
-        Ok(DriverInvoker { home, agents: Box::new(agents), clock, is_closed: false })
+        Ok(DriverInvoker {
+            home,
+            agents: Box::new(agents),
+            clock,
+            is_closed: false,
+        })
     }
 
     /// The aeron directory: what clients connect to.
@@ -112,7 +124,12 @@ impl Drop for MediaDriver {
     fn drop(&mut self) {
         // Every thread stops before any agent closes, so that no message crosses a closed agent;
         // the conductor comes last.
-        let mut agents: Vec<_> = self.threads.iter_mut().rev().filter_map(AgentThread::stop).collect();
+        let mut agents: Vec<_> = self
+            .threads
+            .iter_mut()
+            .rev()
+            .filter_map(AgentThread::stop)
+            .collect();
         let tick = self.home.clock.tick();
         for agent in &mut agents {
             agent.on_close(tick);
@@ -179,7 +196,11 @@ pub fn embedded(mut config: DriverConfig) -> DriverConfig {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let mut name = directory::default_directory().into_os_string();
-    name.push(format!("-{}-{count}-{:08x}", std::process::id(), random_seed() >> 32));
+    name.push(format!(
+        "-{}-{count}-{:08x}",
+        std::process::id(),
+        random_seed() >> 32
+    ));
     config.dir = name.into();
     config.dir_delete_on_start = true;
     config.dir_delete_on_shutdown = true;
@@ -280,7 +301,10 @@ fn random_seed() -> u64 {
     RandomState::new().hash_one(std::process::id())
 }
 
-#[expect(clippy::print_stderr, reason = "start-up warnings are for the person at the console")]
+#[expect(
+    clippy::print_stderr,
+    reason = "start-up warnings are for the person at the console"
+)]
 fn warn(text: &str) {
     eprintln!("WARNING: {text}");
 }
@@ -302,21 +326,36 @@ fn assign(core: Core, config: &DriverConfig, home: &Home) -> Vec<(Box<dyn Agent>
     };
     let conductor_cpu = config.conductor_cpu_affinity;
     let sender_cpu = config.sender_cpu_affinity;
-    if matches!(config.threading_mode, ThreadingMode::Shared | ThreadingMode::Invoker) {
+    if matches!(
+        config.threading_mode,
+        ThreadingMode::Shared | ThreadingMode::Invoker
+    ) {
         let agent: Box<dyn Agent> = Box::new(core.into_composite());
-        return vec![(agent, spec(names.shared, config.shared_idle_strategy, conductor_cpu))];
+        return vec![(
+            agent,
+            spec(names.shared, config.shared_idle_strategy, conductor_cpu),
+        )];
     }
-    let conductor = spec(names.conductor, config.conductor_idle_strategy, conductor_cpu);
+    let conductor = spec(
+        names.conductor,
+        config.conductor_idle_strategy,
+        conductor_cpu,
+    );
     let resources = spec(
         names.resources,
         config.native_resource_agent_idle_strategy,
         config.native_resource_agent_cpu_affinity,
     );
     let agents = core.into_agents();
-    let mut assigned: Vec<(Box<dyn Agent>, ThreadSpec)> =
-        vec![(Box::new(agents.conductor), conductor), (Box::new(agents.resources), resources)];
+    let mut assigned: Vec<(Box<dyn Agent>, ThreadSpec)> = vec![
+        (Box::new(agents.conductor), conductor),
+        (Box::new(agents.resources), resources),
+    ];
     if config.threading_mode == ThreadingMode::SharedNetwork {
-        let both = Both { first: agents.sender, second: agents.receiver };
+        let both = Both {
+            first: agents.sender,
+            second: agents.receiver,
+        };
         let idle = config.shared_network_idle_strategy;
         assigned.push((Box::new(both), spec(names.shared_network, idle, sender_cpu)));
     } else {

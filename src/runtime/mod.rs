@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod clock;
+mod context;
 mod directory;
 mod idle;
 mod log_store;
@@ -12,6 +13,7 @@ mod resolver;
 mod runner;
 
 pub use clock::SystemClock;
+pub use context::Context;
 pub use directory::{DirectoryError, MapCncError, default_directory, is_driver_active, map_cnc};
 pub use idle::{Backoff, Idler};
 pub use resolver::SystemResolver;
