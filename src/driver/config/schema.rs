@@ -50,8 +50,9 @@ macro_rules! options {
         pub struct DriverConfig {
             $($($(#[doc = $doc])+ pub(crate) $field: $type,)+)+
             /// Where each value came from, in the order of the table; empty if all are defaults.
-            pub(super) sources: Vec<Source>,
-            pub(super) warnings: Vec<String>,
+            pub(crate) sources: Vec<Source>,
+            /// What is odd without being wrong.
+            pub(crate) warnings: Vec<String>,
         }
 
         impl Default for DriverConfig {
