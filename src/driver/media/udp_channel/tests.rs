@@ -455,6 +455,9 @@ fn tags_are_compared_with_present_addresses() {
 #[test]
 fn random_channels_never_panic() {
     const PIECES: &[&str] = &[
+        "endpoint=localhost:4000",
+        "|endpoint=[::1]:0|",
+        "|control=md-1:1|",
         "endpoint=",
         "control=",
         "interface=",
@@ -478,9 +481,9 @@ fn random_channels_never_panic() {
         "|",
         "|",
         "|",
-        "5,6",
-        "ttl=3",
-        "rcv-wnd=64k",
+        "|tags=5,6|",
+        "|ttl=3",
+        "|rcv-wnd=64k|alias=",
     ];
     let mut accepted = 0;
     for seed in 0..20_000 {
