@@ -232,7 +232,7 @@ impl ExclusiveAppender {
         is_next.then_some(length)
     }
 
-    #[inline]
+    #[inline(always)]
     fn append(
         &mut self,
         limit: Position,
@@ -253,7 +253,7 @@ impl ExclusiveAppender {
     }
 
     /// Moves the tail over `required` bytes, a multiple of 32.
-    #[inline]
+    #[inline(always)]
     fn reserve(
         &mut self,
         limit: Position,

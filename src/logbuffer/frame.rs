@@ -86,7 +86,7 @@ pub(super) enum Slot {
 }
 
 /// Reads the state word at `offset`, which is a multiple of 32 below the term's length.
-#[inline]
+#[inline(always)]
 pub(super) fn slot(term: &AtomicBuffer, offset: i32, term_length: i32) -> Slot {
     // PUBLISH(frame-length): pairs with `commit` and the other release stores of the state word.
     let length = term.load_i32_acquire(size(offset));
@@ -117,34 +117,33 @@ pub(super) struct FrameIds {
     pub(super) term_id: TermId,
 }
 
-/// Bytes of a header that are written: all but the length before them and the reserved value after.
-const WRITTEN_HEADER: std::ops::Range<usize> = LENGTH_SIZE..field::RESERVED_VALUE;
+/// A header without its length, from `version` to the reserved value.
+type HeaderRest = [u8; HEADER_SIZE - LENGTH_SIZE];
 
-/// The header of a frame at `offset`, from `version` to `term_id`.
-#[inline]
-fn header_bytes(
-    ids: FrameIds,
-    offset: i32,
-    flags: u8,
-    frame_type: u16,
-) -> [u8; WRITTEN_HEADER.end - WRITTEN_HEADER.start] {
-    const BASE: usize = WRITTEN_HEADER.start;
-    let mut bytes = [0; WRITTEN_HEADER.end - WRITTEN_HEADER.start];
-    let mut put = |at: usize, field: &[u8]| {
-        bytes[at - BASE..at - BASE + field.len()].copy_from_slice(field);
-    };
-    put(field::FLAGS, &[flags]);
-    put(field::TYPE, &frame_type.to_le_bytes());
-    put(field::TERM_OFFSET, &offset.to_le_bytes());
-    put(field::SESSION_ID, &ids.session_id.0.to_le_bytes());
-    put(field::STREAM_ID, &ids.stream_id.0.to_le_bytes());
-    put(field::TERM_ID, &ids.term_id.0.to_le_bytes());
-    bytes
+/// Writes the header of a frame at `offset`, except for its length and reserved value.
+#[inline(always)]
+fn write_header(header: &mut HeaderRest, ids: FrameIds, offset: i32, flags: u8, frame_type: u16) {
+    let [low, high] = frame_type.to_le_bytes();
+    let fields = [
+        [0, flags, low, high],
+        offset.to_le_bytes(),
+        ids.session_id.0.to_le_bytes(),
+        ids.stream_id.0.to_le_bytes(),
+        ids.term_id.0.to_le_bytes(),
+    ];
+    // Word by word: a header put together elsewhere and copied would stall on its own bytes.
+    let (words, _) = header.as_chunks_mut();
+    for (word, field) in words.iter_mut().zip(fields) {
+        *word = field;
+    }
 }
+
+const _: () = assert!(field::FLAGS == 5 && field::TYPE == 6 && field::TERM_OFFSET == 8);
+const _: () = assert!(field::SESSION_ID == 12 && field::STREAM_ID == 16 && field::TERM_ID == 20);
 
 /// Marks a claimed range as being written, writes its header, and returns what follows the header.
 /// `frame_length` is at least 32 and the range lies within the term.
-#[inline]
+#[inline(always)]
 #[expect(
     clippy::mut_from_ref,
     reason = "the caller's reservation makes it exclusive (LOG-2)"
@@ -165,9 +164,10 @@ pub(super) fn begin(
     // SAFETY: LOG-2 (a claimed range has one writer until its length turns positive): the caller
     // reserved this range and has not committed it.
     let rest = unsafe { term.bytes_mut(start + LENGTH_SIZE..start + size(frame_length)) };
-    let (header, payload) = rest.split_at_mut(HEADER_SIZE - LENGTH_SIZE);
-    header[..WRITTEN_HEADER.end - WRITTEN_HEADER.start]
-        .copy_from_slice(&header_bytes(ids, offset, flags, frame_type));
+    let (header, payload) = rest
+        .split_first_chunk_mut()
+        .expect("a frame has at least a header");
+    write_header(header, ids, offset, flags, frame_type);
     payload
 }
 
@@ -181,7 +181,7 @@ pub(super) fn set_reserved_value(term: &AtomicBuffer, offset: i32, value: i64) {
 }
 
 /// Makes a frame visible to readers.
-#[inline]
+#[inline(always)]
 pub(super) fn commit(term: &AtomicBuffer, offset: i32, frame_length: i32) {
     // PUBLISH(frame-length): pairs with the acquire in `slot`. Header and body come first.
     term.store_i32_release(size(offset), frame_length);
@@ -200,8 +200,8 @@ pub(super) fn overwrite_with_padding(term: &AtomicBuffer, offset: i32, length: i
     // SAFETY: LOG-4 or LOG-6 (a hole of an image is the receiver's; a blocked range has lost its
     // writer): the caller is that one party, and saw no committed frame here.
     let header = unsafe { term.bytes_mut(start + LENGTH_SIZE..start + HEADER_SIZE) };
-    let (written, reserved) = header.split_at_mut(WRITTEN_HEADER.end - WRITTEN_HEADER.start);
-    written.copy_from_slice(&header_bytes(ids, offset, FLAGS_UNFRAGMENTED, TYPE_PAD));
-    reserved.fill(0);
+    let header: &mut HeaderRest = header.try_into().expect("the range of a header");
+    write_header(header, ids, offset, FLAGS_UNFRAGMENTED, TYPE_PAD);
+    header[field::RESERVED_VALUE - LENGTH_SIZE..].fill(0);
     commit(term, offset, length);
 }

@@ -94,12 +94,9 @@ impl LogBuffer {
         }
         // Bytes that make no whole slot lie in the padded region of a last frame: nobody reads them.
         let (slots, _) = rest.as_chunks::<HEADER_SIZE>();
-        for (number, slot) in slots.iter().enumerate() {
-            let at = start + (number + 1) * HEADER_SIZE;
-            // The gap scan looks at the first word of any slot, so that one is never plain memory.
-            term.store_i32_relaxed(at, i32_at(slot, 0));
-            put_rest_of_slot(term, at, slot);
-        }
+        // SAFETY: LOG-4 (a hole of an image is the receiver's until its first length turns
+        // positive): that length is still zero, and the gap scan looks at first words only.
+        unsafe { term.copy_slots_relaxed(start + HEADER_SIZE, slots) };
         put_rest_of_slot(term, start, first);
         // PUBLISH(frame-length): the frames behind the first can only be reached through it.
         commit(term, offset, length);

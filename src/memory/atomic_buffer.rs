@@ -284,6 +284,39 @@ impl AtomicBuffer {
         unsafe { std::slice::from_raw_parts_mut(start.as_ptr(), length) }
     }
 
+    /// Copies whole 32-byte slots into a range that this thread has **claimed**, except that others
+    /// may look at the first word of each slot meanwhile: that word is stored atomically, 32 bits
+    /// wide and without ordering.
+    ///
+    /// # Safety
+    /// No other thread or process writes the range during the call, nor reads more of it than with
+    /// atomic 32-bit loads of the slots' first words. No slice of it is alive.
+    ///
+    /// # Panics
+    /// When the range does not lie within the window, or does not begin at a multiple of 4.
+    #[inline]
+    pub unsafe fn copy_slots_relaxed(&self, offset: usize, slots: &[[u8; 32]]) {
+        if slots.is_empty() {
+            return;
+        }
+        self.check_range(&(offset..offset.saturating_add(size_of_val(slots))));
+        let mut at = self.check::<4>(offset);
+        for slot in slots {
+            let [a, b, c, d, rest @ ..] = slot;
+            // SAFETY: MEM-4: in bounds and aligned, as checked above for the first slot and the
+            // whole range; only ever accessed atomically while others look.
+            let word = unsafe { AtomicI32::from_ptr(at.as_ptr().cast()) };
+            word.store(i32::from_ne_bytes([*a, *b, *c, *d]), Ordering::Relaxed);
+            // SAFETY: MEM-4: still within the slot.
+            let target = unsafe { at.add(4) };
+            // SAFETY: the caller vouches that nobody else touches these bytes, and a borrowed slot
+            // lies outside of memory that nobody borrows.
+            unsafe { target.copy_from_nonoverlapping(NonNull::from(rest).cast(), rest.len()) };
+            // SAFETY: MEM-4: at most one past the range that was checked.
+            at = unsafe { at.add(slot.len()) };
+        }
+    }
+
     #[inline]
     fn check_range(&self, range: &Range<usize>) -> usize {
         assert!(
@@ -373,6 +406,28 @@ mod tests {
         buffer.zero(3..8);
         buffer.read_bytes(3, &mut out);
         assert_eq!(out, [0; 5]);
+    }
+
+    #[test]
+    fn slots_are_copied_whole_and_nowhere_else() {
+        let buffer = AtomicBuffer::heap(128);
+        let slots: [[u8; 32]; 2] = [std::array::from_fn(|n| u8::try_from(n).expect("small")); 2];
+        // SAFETY: nobody else has the buffer.
+        unsafe { buffer.copy_slots_relaxed(32, &slots) };
+        // SAFETY: as above; an empty copy touches nothing, even at the end.
+        unsafe { buffer.copy_slots_relaxed(128, &[]) };
+        let mut bytes = [0; 128];
+        buffer.read_bytes(0, &mut bytes);
+        assert_eq!(bytes[..32], [0; 32]);
+        assert_eq!(bytes[32..96], *slots.as_flattened());
+        assert_eq!(bytes[96..], [0; 32]);
+    }
+
+    #[test]
+    #[should_panic(expected = "lies outside")]
+    fn slots_past_the_end_panic() {
+        // SAFETY: nobody else has the buffer.
+        unsafe { AtomicBuffer::heap(64).copy_slots_relaxed(32, &[[0; 32]; 2]) };
     }
 
     #[test]
