@@ -56,6 +56,11 @@ pub(crate) enum StreamCounter {
 }
 
 impl StreamCounter {
+    /// `pub-pos` of a publication.
+    pub(crate) const fn publisher_position(is_exclusive: bool) -> Self {
+        if is_exclusive { Self::PublisherPositionExclusive } else { Self::PublisherPositionConcurrent }
+    }
+
     const fn type_and_name(self) -> (i32, &'static str) {
         match self {
             Self::PublisherPositionConcurrent => (

@@ -4,6 +4,8 @@ use std::fmt;
 
 use crate::command::ErrorCode;
 use crate::concurrent::CountersFull;
+use crate::driver::media::udp_channel::ChannelError;
+use crate::uri::UriError;
 
 /// Why a client's command was rejected, or an internal one failed: what `ON_ERROR` tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,5 +45,17 @@ impl fmt::Display for CommandFailure {
 impl From<CountersFull> for CommandFailure {
     fn from(full: CountersFull) -> Self {
         Self::generic(full.to_string())
+    }
+}
+
+impl From<ChannelError> for CommandFailure {
+    fn from(error: ChannelError) -> Self {
+        Self::new(error.code, error.text)
+    }
+}
+
+impl From<UriError> for CommandFailure {
+    fn from(error: UriError) -> Self {
+        Self::invalid_channel(error.to_string())
     }
 }

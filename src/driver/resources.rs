@@ -1,1 +1,341 @@
-//! (being built)
+//! The resource agent: slow work off the conductor (`driver.md` §16).
+//!
+//! Parsing channels (which resolves names and looks up interfaces), resolving addresses again, and
+//! creating and deleting log files all may block. The conductor sends a [`ResourceRequest`] and goes
+//! on; the answer comes back under the request's id. Requests are served in order, one per duty
+//! cycle. A log whose file could not be deleted is kept and tried again in later cycles.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::cnc::{SystemCounter, SystemCounters};
+use crate::command::ErrorCode;
+use crate::concurrent::BoundedQueue;
+use crate::driver::config::DriverConfig;
+use crate::driver::errors::ErrorReporter;
+use crate::driver::failure::CommandFailure;
+use crate::driver::media::host_port::resolve_host_port;
+use crate::driver::media::udp_channel::UdpChannel;
+use crate::driver::messages::Outbox;
+use crate::driver::params::check_send_destination;
+use crate::logbuffer::{
+    LogBuffer, LogName, LogSpec, LogStore, StoreError, log_length,
+};
+use crate::port::{Agent, Interfaces, NameResolver, Tick};
+use crate::uri::{ChannelUri, params};
+
+/// Ties an answer to its request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct RequestId(pub(crate) u64);
+
+/// Something slow to do.
+#[derive(Debug)]
+pub(crate) struct ResourceRequest {
+    /// The answer carries it back.
+    pub(crate) id: RequestId,
+    /// What to do.
+    pub(crate) task: ResourceTask,
+}
+
+/// What the resource agent does.
+#[derive(Debug)]
+pub(crate) enum ResourceTask {
+    /// Parse a channel and resolve its addresses.
+    ParseChannel {
+        /// The channel as the client wrote it.
+        text: String,
+        /// Whether it is a destination, which gets no suffix that makes it unique.
+        is_destination: bool,
+    },
+    /// Resolve `host:port`.
+    Resolve {
+        /// The text.
+        endpoint_text: String,
+        /// Whether it was resolved before.
+        is_re_resolution: bool,
+    },
+    /// Check the channel of a send destination and resolve where it is.
+    ResolveDestination {
+        /// The channel as the client wrote it.
+        text: String,
+    },
+    /// Create a log and initialise its metadata.
+    CreateLog {
+        /// Whose log it is.
+        name: LogName,
+        /// Its metadata.
+        spec: Box<LogSpec>,
+    },
+    /// Unmap and delete a log. Not answered.
+    FreeLog(CreatedLog),
+}
+
+/// A log and where it is.
+#[derive(Clone, Debug)]
+pub(crate) struct CreatedLog {
+    /// The log.
+    pub(crate) log: LogBuffer,
+    /// Its path as announced to clients.
+    pub(crate) path: String,
+}
+
+/// A send destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ResolvedDestination {
+    /// Its `endpoint`.
+    pub(crate) endpoint_text: String,
+    /// Where that is, unless the name does not resolve.
+    pub(crate) address: Option<SocketAddr>,
+}
+
+/// The answer to a [`ResourceRequest`].
+#[derive(Debug)]
+pub(crate) struct ResourceReply {
+    /// Id of the request.
+    pub(crate) id: RequestId,
+    /// What came of it.
+    pub(crate) outcome: ResourceOutcome,
+}
+
+/// What came of a [`ResourceTask`].
+#[derive(Debug)]
+pub(crate) enum ResourceOutcome {
+    /// Of [`ResourceTask::ParseChannel`].
+    Channel(Result<Box<UdpChannel>, CommandFailure>),
+    /// Of [`ResourceTask::Resolve`].
+    Address(Result<SocketAddr, CommandFailure>),
+    /// Of [`ResourceTask::ResolveDestination`].
+    Destination(Result<ResolvedDestination, CommandFailure>),
+    /// Of [`ResourceTask::CreateLog`].
+    Log(Result<CreatedLog, CommandFailure>),
+}
+
+/// What the resource agent works with.
+pub(crate) struct ResourcePorts {
+    /// Where logs are created.
+    pub(crate) store: Box<dyn LogStore>,
+    /// Turns names into addresses.
+    pub(crate) resolver: Box<dyn NameResolver>,
+    /// The machine's network interfaces.
+    pub(crate) interfaces: Box<dyn Interfaces>,
+}
+
+/// The agent. See the module's documentation.
+pub(crate) struct Resources {
+    config: Arc<DriverConfig>,
+    ports: ResourcePorts,
+    requests: BoundedQueue<ResourceRequest>,
+    replies: Outbox<ResourceReply>,
+    system: SystemCounters,
+    errors: ErrorReporter,
+    /// Source of the suffixes that make wildcard channels distinct.
+    unique: u64,
+    /// Paths of log files that could not be deleted yet.
+    undeleted: VecDeque<String>,
+}
+
+impl Resources {
+    /// An agent that serves `requests` and answers through `replies`.
+    pub(crate) const fn new(
+        config: Arc<DriverConfig>,
+        ports: ResourcePorts,
+        requests: BoundedQueue<ResourceRequest>,
+        replies: Outbox<ResourceReply>,
+        system: SystemCounters,
+        errors: ErrorReporter,
+    ) -> Self {
+        let undeleted = VecDeque::new();
+        Self { config, ports, requests, replies, system, errors, unique: 0, undeleted }
+    }
+
+    fn serve(&mut self, request: ResourceRequest, tick: Tick) {
+        let ResourceRequest { id, task } = request;
+        let outcome = match task {
+            ResourceTask::ParseChannel { text, is_destination } => {
+                ResourceOutcome::Channel(self.parse_channel(&text, is_destination))
+            }
+            ResourceTask::Resolve { endpoint_text, is_re_resolution } => {
+                ResourceOutcome::Address(self.resolve(&endpoint_text, is_re_resolution))
+            }
+            ResourceTask::ResolveDestination { text } => {
+                ResourceOutcome::Destination(self.resolve_destination(&text))
+            }
+            ResourceTask::CreateLog { name, spec } => {
+                ResourceOutcome::Log(self.create_log(&name, &spec, tick))
+            }
+            ResourceTask::FreeLog(log) => {
+                self.free_log(log);
+                return;
+            }
+        };
+        self.replies.send(ResourceReply { id, outcome });
+    }
+
+    fn parse_channel(
+        &mut self,
+        text: &str,
+        is_destination: bool,
+    ) -> Result<Box<UdpChannel>, CommandFailure> {
+        let ResourcePorts { resolver, interfaces, .. } = &mut self.ports;
+        let channel = UdpChannel::parse(
+            text,
+            resolver.as_mut(),
+            interfaces.as_ref(),
+            is_destination,
+            &mut self.unique,
+            &self.config,
+        )?;
+        Ok(Box::new(channel))
+    }
+
+    fn resolve(
+        &mut self,
+        endpoint_text: &str,
+        is_re_resolution: bool,
+    ) -> Result<SocketAddr, CommandFailure> {
+        let resolver = self.ports.resolver.as_mut();
+        let name = params::ENDPOINT;
+        Ok(resolve_host_port(endpoint_text, name, resolver, is_re_resolution)?)
+    }
+
+    /// A host that does not resolve is no error here: the destination waits for its address.
+    fn resolve_destination(&mut self, text: &str) -> Result<ResolvedDestination, CommandFailure> {
+        let uri = ChannelUri::parse(text)?;
+        let endpoint_text = check_send_destination(&uri)?.to_owned();
+        let address = match self.resolve(&endpoint_text, false) {
+            Ok(address) => Some(address),
+            Err(failure) if failure.code == ErrorCode::UnknownHost => None,
+            Err(failure) => return Err(failure),
+        };
+        Ok(ResolvedDestination { endpoint_text, address })
+    }
+
+    fn create_log(
+        &mut self,
+        name: &LogName,
+        spec: &LogSpec,
+        tick: Tick,
+    ) -> Result<CreatedLog, CommandFailure> {
+        let length = log_length(spec.term_length, spec.page_size);
+        if self.config.perform_storage_checks {
+            self.check_storage(name, length, tick)?;
+        }
+        let (log, path) = self.ports.store.create(name, spec)?;
+        self.count_mapped(length);
+        Ok(CreatedLog { log, path })
+    }
+
+    /// Storage that is short is an error; storage that is low is only worth a warning.
+    fn check_storage(
+        &self,
+        name: &LogName,
+        needed: u64,
+        tick: Tick,
+    ) -> Result<(), CommandFailure> {
+        let available = self.ports.store.usable_space()?;
+        if available < needed {
+            return Err(StoreError::NoSpace { needed, available }.into());
+        }
+        let threshold = self.config.low_file_store_warning_threshold;
+        if available <= threshold {
+            let text = format!(
+                "space is running low: {available} bytes are usable, at most {threshold}, while \
+                 creating {name}"
+            );
+            self.errors.report(tick.epoch, ErrorCode::GenericError, &text);
+        }
+        Ok(())
+    }
+
+    fn free_log(&mut self, log: CreatedLog) {
+        let CreatedLog { log, path } = log;
+        self.count_unmapped(log.length());
+        drop(log);
+        self.delete(path);
+    }
+
+    fn delete(&mut self, path: String) {
+        match self.ports.store.delete(&path) {
+            Ok(()) | Err(StoreError::NotFound(_)) => {}
+            Err(_) => {
+                self.system.get(SystemCounter::FreeFails).add(1);
+                self.undeleted.push_back(path);
+            }
+        }
+    }
+
+    fn retry_deletes(&mut self) -> usize {
+        let limit = usize::try_from(self.config.resource_free_limit).unwrap_or(usize::MAX);
+        let count = self.undeleted.len().min(limit);
+        for _ in 0..count {
+            if let Some(path) = self.undeleted.pop_front() {
+                self.delete(path);
+            }
+        }
+        count
+    }
+
+    fn count_mapped(&self, length: u64) {
+        let length = i64::try_from(length).unwrap_or(i64::MAX);
+        self.system.get(SystemCounter::BytesCurrentlyMapped).add(length);
+    }
+
+    fn count_unmapped(&self, length: usize) {
+        let length = i64::try_from(length).unwrap_or(i64::MAX);
+        self.system.get(SystemCounter::BytesCurrentlyMapped).add(-length);
+    }
+}
+
+impl Agent for Resources {
+    fn name(&self) -> &'static str {
+        "resources"
+    }
+
+    fn do_work(&mut self, tick: Tick) -> usize {
+        let mut work = self.replies.flush();
+        work += self.ports.resolver.do_work(tick);
+        if let Some(request) = self.requests.pop() {
+            self.serve(request, tick);
+            work += 1;
+        }
+        // Repeated failures to delete are not work: they must not keep the agent from idling.
+        self.retry_deletes();
+        work
+    }
+
+    /// Serves what the conductor asked for last: logs to be deleted.
+    fn on_close(&mut self, tick: Tick) {
+        while let Some(request) = self.requests.pop() {
+            if let ResourceTask::FreeLog(log) = request.task {
+                self.free_log(log);
+            } else {
+                let _ = tick;
+            }
+        }
+        for path in std::mem::take(&mut self.undeleted) {
+            self.delete(path);
+        }
+    }
+}
+
+impl fmt::Debug for Resources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resources").field("undeleted", &self.undeleted).finish_non_exhaustive()
+    }
+}
+
+impl From<StoreError> for CommandFailure {
+    fn from(error: StoreError) -> Self {
+        let text = match std::error::Error::source(&error) {
+            Some(source) => format!("{error}: {source}"),
+            None => error.to_string(),
+        };
+        let code = match error {
+            StoreError::NoSpace { .. } => ErrorCode::StorageSpace,
+            _ => ErrorCode::GenericError,
+        };
+        Self::new(code, text)
+    }
+}

@@ -1,1 +1,283 @@
-//! (being built)
+//! The conductor: what the driver decides, and the only agent that speaks with clients.
+//!
+//! ```text
+//!   clients ──ring──▶ commands ─┬─▶ publications, subscriptions, destinations, counters, clients
+//!   clients ◀─events─ events ◀──┘            │ requests            ▲ replies
+//!                                            ▼                     │
+//!                                       resource agent ────────────┘
+//!   sender, receiver ──inbox──▶ images, endpoints ──outboxes──▶ sender, receiver
+//! ```
+//!
+//! Each duty cycle (`driver.md` §1.3) runs the timer if it is due, at most one client command, at
+//! most one message from the other agents, and then moves the limits of all publications and the
+//! rebuild positions of all images. A command or message that needs the resource agent waits for
+//! its answer, and no other of its kind is taken up meanwhile; so commands are answered in order.
+//!
+//! | Part | What it does |
+//! |---|---|
+//! | `commands` | reads, dispatches, resumes, answers errors |
+//! | `publications`, `network_publications`, `ipc_publications` | adding and removing publications |
+//! | `subscriptions` | adding and removing subscriptions |
+//! | `destinations`, `receive_destinations` | of publications, of subscriptions |
+//! | `counters`, `clients` | what clients count, and whether they live |
+//! | `send_endpoints`, `receive_endpoints` | opening, sharing and closing channels |
+//! | `images` | from SETUP to the end |
+//! | `linking` | which subscription reads which stream |
+//! | `inbox` | messages from the sender and the receiver |
+//! | `liveness` | the timer |
+//! | `events` | what clients are told |
+//!
+//! Invariants: every list is ordered, so that a run can be repeated; a counter or log is freed by
+//! whoever removes its resource from its list, and nobody else.
+
+mod clients;
+mod commands;
+mod context;
+mod counters;
+mod destinations;
+mod events;
+mod images;
+mod inbox;
+mod ipc_publications;
+mod linking;
+mod links;
+mod liveness;
+mod network_publications;
+mod publications;
+mod receive_destinations;
+mod receive_endpoints;
+mod send_endpoints;
+mod subscriptions;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::base::{CorrelationId, EpochMillis, NULL_VALUE, Nanos, RegistrationId, Rng};
+use crate::cnc::{SystemCounter, SystemCounters};
+use crate::concurrent::{BoundedQueue, LossReport, RingConsumer, Transmitter};
+use crate::driver::config::DriverConfig;
+use crate::driver::counters::DriverCounters;
+use crate::driver::duty_cycle::DutyCycleTracker;
+use crate::driver::errors::ErrorReporter;
+use crate::driver::media::wildcard_ports::WildcardPorts;
+use crate::driver::messages::{ConductorMessage, EndpointId, Outbox, ReceiverMessage, SenderMessage};
+use crate::driver::publication::ipc::IpcPublication;
+use crate::driver::resources::{ResourceReply, ResourceRequest};
+use crate::driver::session_ids::SessionIds;
+use crate::driver::termination::TerminationFlag;
+use crate::port::{Agent, Network, Tick};
+
+use clients::Clients;
+use commands::Pending;
+use context::Context;
+use events::Events;
+use images::{Image, PendingDriverCommand};
+use ipc_publications::IpcRecord;
+use links::{CounterLink, PublicationLink, SubscriptionLink};
+use liveness::BlockedRing;
+use network_publications::NetworkPublication;
+use receive_endpoints::ReceiveEndpointRecord;
+use send_endpoints::SendEndpointRecord;
+
+/// What a conductor is made of.
+pub(crate) struct ConductorParts<N: Network> {
+    pub(crate) config: Arc<DriverConfig>,
+    pub(crate) tick: Tick,
+    pub(crate) network: N,
+    pub(crate) commands: RingConsumer,
+    pub(crate) events: Transmitter,
+    pub(crate) counters: DriverCounters,
+    pub(crate) system: SystemCounters,
+    pub(crate) errors: ErrorReporter,
+    pub(crate) loss_report: LossReport,
+    pub(crate) sender: Outbox<SenderMessage<N::Transport>>,
+    pub(crate) receiver: Outbox<ReceiverMessage<N::Transport>>,
+    pub(crate) resources: Outbox<ResourceRequest>,
+    pub(crate) inbox: BoundedQueue<ConductorMessage<N::Transport>>,
+    pub(crate) replies: BoundedQueue<ResourceReply>,
+    pub(crate) termination: TerminationFlag,
+    pub(crate) rng: Rng,
+}
+
+/// The agent. See the module's documentation.
+pub(crate) struct Conductor<N: Network> {
+    ctx: Context<N::Transport>,
+    network: N,
+    rng: Rng,
+    tracker: DutyCycleTracker,
+    timer_deadline: Nanos,
+    commands: RingConsumer,
+    /// The command being handled, copied from the ring.
+    command: Vec<u8>,
+    blocked_ring: BlockedRing,
+    inbox: BoundedQueue<ConductorMessage<N::Transport>>,
+    replies: BoundedQueue<ResourceReply>,
+    termination: TerminationFlag,
+    /// The client command that waits for the resource agent.
+    pending: Option<Pending>,
+    /// The message of another agent that waits for the resource agent.
+    pending_driver: Option<PendingDriverCommand>,
+    session_ids: SessionIds,
+    clients: Clients,
+    publication_links: BTreeMap<RegistrationId, PublicationLink>,
+    subscription_links: Vec<SubscriptionLink>,
+    counter_links: Vec<CounterLink>,
+    ipc_publications: BTreeMap<RegistrationId, IpcRecord>,
+    network_publications: BTreeMap<RegistrationId, NetworkPublication>,
+    images: BTreeMap<CorrelationId, Image>,
+    loss_report: LossReport,
+    send_endpoints: BTreeMap<EndpointId, SendEndpointRecord>,
+    receive_endpoints: BTreeMap<EndpointId, ReceiveEndpointRecord>,
+    sender_ports: WildcardPorts,
+    receiver_ports: WildcardPorts,
+    next_receiver_id: i64,
+}
+
+impl<N: Network> Conductor<N> {
+    /// A conductor without clients.
+    pub(crate) fn new(parts: ConductorParts<N>) -> Self {
+        let mut rng = parts.rng;
+        let config = parts.config;
+        let tracker = DutyCycleTracker::new(
+            config.conductor_cycle_threshold_ns,
+            parts.system.get(SystemCounter::ConductorMaxCycleTime).clone(),
+            parts.system.get(SystemCounter::ConductorCycleTimeThresholdExceeded).clone(),
+            parts.tick.now,
+        );
+        let session_ids = SessionIds::new(
+            rng.next_i32(),
+            config.reserved_session_id_low,
+            config.reserved_session_id_high,
+        );
+        let ring = parts.commands.ring().clone();
+        Self {
+            network: parts.network,
+            tracker,
+            timer_deadline: parts.tick.now,
+            blocked_ring: BlockedRing::new(&ring, parts.tick.now),
+            commands: parts.commands,
+            command: Vec::new(),
+            inbox: parts.inbox,
+            replies: parts.replies,
+            termination: parts.termination,
+            pending: None,
+            pending_driver: None,
+            session_ids,
+            clients: Clients::new(),
+            publication_links: BTreeMap::new(),
+            subscription_links: Vec::new(),
+            counter_links: Vec::new(),
+            ipc_publications: BTreeMap::new(),
+            network_publications: BTreeMap::new(),
+            images: BTreeMap::new(),
+            loss_report: parts.loss_report,
+            send_endpoints: BTreeMap::new(),
+            receive_endpoints: BTreeMap::new(),
+            sender_ports: WildcardPorts::new(config.sender_wildcard_port_range),
+            receiver_ports: WildcardPorts::new(config.receiver_wildcard_port_range),
+            next_receiver_id: i64::from_le_bytes(rng.next_u64().to_le_bytes()),
+            rng,
+            ctx: Context::new(context::Surroundings {
+                config,
+                tick: parts.tick,
+                ring,
+                events: Events::new(parts.events),
+                counters: parts.counters,
+                system: parts.system,
+                errors: parts.errors,
+                sender: parts.sender,
+                receiver: parts.receiver,
+                resources: parts.resources,
+            }),
+        }
+    }
+
+    /// Takes in the resource agent's answers to what is pending.
+    fn poll_replies(&mut self) -> usize {
+        let mut count = 0;
+        while let Some(reply) = self.replies.pop() {
+            count += 1;
+            if self.pending.as_ref().is_some_and(|pending| pending.request == reply.id) {
+                self.resume_command(reply.outcome);
+            } else {
+                self.resume_driver_command(reply);
+            }
+        }
+        count
+    }
+
+    /// Moves limits and rebuild positions.
+    fn track_streams(&mut self) -> usize {
+        let tick = self.ctx.tick;
+        let mut work = 0;
+        for image in self.images.values_mut() {
+            work += usize::from(image.half.track_rebuild(tick, &mut self.loss_report));
+        }
+        for publication in self.network_publications.values_mut() {
+            work += publication.update_limit();
+        }
+        for record in self.ipc_publications.values_mut() {
+            work += usize::from(record.publication.update_limit());
+        }
+        work
+    }
+}
+
+impl<N: Network> Agent for Conductor<N> {
+    fn name(&self) -> &'static str {
+        "conductor"
+    }
+
+    fn on_start(&mut self, tick: Tick) {
+        self.ctx.tick = tick;
+        self.tracker.start(tick.now);
+        self.timer_deadline = tick.now.plus_ns(self.ctx.config.timer_interval_ns);
+    }
+
+    fn do_work(&mut self, tick: Tick) -> usize {
+        self.ctx.tick = tick;
+        self.tracker.measure(tick.now);
+        let mut work = self.ctx.flush();
+        work += self.check_timer();
+        work += self.poll_replies();
+        if self.pending.is_none() {
+            work += self.poll_commands();
+        }
+        if self.pending_driver.is_none() {
+            work += self.poll_inbox();
+        }
+        work + self.track_streams()
+    }
+
+    /// Deletes all logs, by way of the resource agent, which must be closed after the conductor, and
+    /// tells clients that the driver is gone.
+    fn on_close(&mut self, tick: Tick) {
+        self.ctx.tick = tick;
+        while let Some(reply) = self.replies.pop() {
+            self.discard(reply.outcome);
+        }
+        for (_, record) in std::mem::take(&mut self.ipc_publications) {
+            self.ctx.free_log(record.into_log());
+        }
+        for (_, publication) in std::mem::take(&mut self.network_publications) {
+            self.ctx.free_log(publication.into_log());
+        }
+        for (_, image) in std::mem::take(&mut self.images) {
+            self.ctx.free_log(image.into_log());
+        }
+        self.ctx.flush();
+        self.ctx.ring.set_consumer_heartbeat(EpochMillis(NULL_VALUE));
+    }
+}
+
+impl<N: Network> fmt::Debug for Conductor<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Conductor")
+            .field("clients", &self.clients.len())
+            .field("ipc_publications", &self.ipc_publications.len())
+            .field("network_publications", &self.network_publications.len())
+            .field("images", &self.images.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -32,10 +32,6 @@ pub(crate) struct IpcPublicationParams {
     pub(crate) stream_id: StreamId,
     /// The channel as the client wrote it.
     pub(crate) channel: String,
-    /// Entity part of the channel's tags.
-    pub(crate) entity_tag: Option<i64>,
-    /// Names the request it responds to, or −1.
-    pub(crate) response_correlation_id: i64,
     /// Whether it has exactly one publisher.
     pub(crate) is_exclusive: bool,
     /// The log, initialised.
@@ -78,6 +74,13 @@ pub(crate) enum IpcEffect {
     ReleaseSession,
     /// Tell every link that the image is unavailable.
     UnavailableToAll,
+    /// All were unlinked: tell each that the image is unavailable, and free the counters.
+    Unlinked {
+        /// The links, with their subscriptions.
+        links: Vec<(LinkId, RegistrationId)>,
+        /// Their `sub-pos` counters.
+        counters: Vec<CounterId>,
+    },
     /// An untethered subscriber changed its state.
     Untethered(UntetheredEvent),
     /// Count a revoked publication.
@@ -176,8 +179,8 @@ impl IpcPublication {
         if self.cool_down_expiry.is_none() {
             self.track_consumers(self.producer_position());
             self.params.log.set_connected(false);
-            effects.push(IpcEffect::UnavailableToAll);
-            effects.push(IpcEffect::FreeCounters(self.subscribers.clear()));
+            let links = self.subscribers.links().collect();
+            effects.push(IpcEffect::Unlinked { links, counters: self.subscribers.clear() });
         }
         self.cool_down_expiry = Some(now.plus_ns(self.params.cool_down_ns));
     }
@@ -267,6 +270,11 @@ impl IpcPublication {
         &self.params
     }
 
+    /// What it was made of, to be freed.
+    pub(crate) fn into_params(self) -> IpcPublicationParams {
+        self.params
+    }
+
     /// Where it is in its life.
     pub(crate) const fn state(&self) -> IpcState {
         self.state
@@ -321,11 +329,8 @@ impl IpcPublication {
 
     fn is_possibly_blocked(&self, producer: Position) -> bool {
         let log = &self.params.log;
-        let geometry = log.geometry();
-        let expected = geometry
-            .term_id_at(self.consumer_position)
-            .count_since(geometry.initial_term_id());
-        log.active_term_count() != expected || producer > self.consumer_position
+        let expected = log.geometry().term_count_at(self.consumer_position);
+        producer > self.consumer_position || log.active_term_count() != expected
     }
 
     fn enter_linger(&mut self, effects: &mut Vec<IpcEffect>) {
