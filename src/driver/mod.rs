@@ -11,14 +11,10 @@
 //! queues of [`messages`], nothing else.
 
 #![forbid(unsafe_code)]
-#![expect(
-    dead_code,
-    reason = "being built: the assembly that uses all of it comes last"
-)]
-
 mod conductor;
 pub mod config;
 pub(crate) mod congestion;
+mod assembly;
 pub(crate) mod counters;
 pub(crate) mod dispatcher;
 pub(crate) mod duty_cycle;
@@ -37,6 +33,9 @@ pub(crate) mod resources;
 pub(crate) mod retransmit;
 pub(crate) mod sender;
 pub(crate) mod session_ids;
+mod termination;
 pub(crate) mod untethered;
 
+pub use assembly::{DriverAgents, DriverCore, DriverCoreError, DriverEnvironment, DriverParts};
 pub use flow_control::{FlowControlStrategy, ReceiverFeedback};
+pub use termination::TerminationFlag;

@@ -110,12 +110,36 @@ pub(crate) enum ResourceOutcome {
     Destination(Result<ResolvedDestination, CommandFailure>),
     /// Of [`ResourceTask::CreateLog`].
     Log(Result<CreatedLog, CommandFailure>),
+    /// Answers nothing: the agent has closed, and whoever closes after it deletes logs itself.
+    Closed(ClosedStore),
 }
+
+/// Where logs were created, after the resource agent has closed.
+pub(crate) struct ClosedStore(Box<dyn LogStore>);
+
+impl ClosedStore {
+    /// Unmaps and deletes a log.
+    pub(crate) fn delete(&mut self, log: CreatedLog) {
+        let CreatedLog { log, path } = log;
+        drop(log);
+        // Nobody is left who could try again.
+        let _ = self.0.delete(&path);
+    }
+}
+
+impl fmt::Debug for ClosedStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ClosedStore")
+    }
+}
+
+/// The id under which the agent says that it has closed.
+const CLOSED: RequestId = RequestId(u64::MAX);
 
 /// What the resource agent works with.
 pub(crate) struct ResourcePorts {
-    /// Where logs are created.
-    pub(crate) store: Box<dyn LogStore>,
+    /// Where logs are created; gone once the agent has closed.
+    pub(crate) store: Option<Box<dyn LogStore>>,
     /// Turns names into addresses.
     pub(crate) resolver: Box<dyn NameResolver>,
     /// The machine's network interfaces.
@@ -222,19 +246,19 @@ impl Resources {
         if self.config.perform_storage_checks {
             self.check_storage(name, length, tick)?;
         }
-        let (log, path) = self.ports.store.create(name, spec)?;
+        let (log, path) = self.store()?.create(name, spec)?;
         self.count_mapped(length);
         Ok(CreatedLog { log, path })
     }
 
     /// Storage that is short is an error; storage that is low is only worth a warning.
     fn check_storage(
-        &self,
+        &mut self,
         name: &LogName,
         needed: u64,
         tick: Tick,
     ) -> Result<(), CommandFailure> {
-        let available = self.ports.store.usable_space()?;
+        let available = self.store()?.usable_space()?;
         if available < needed {
             return Err(StoreError::NoSpace { needed, available }.into());
         }
@@ -257,13 +281,19 @@ impl Resources {
     }
 
     fn delete(&mut self, path: String) {
-        match self.ports.store.delete(&path) {
+        let Some(store) = &mut self.ports.store else { return };
+        match store.delete(&path) {
             Ok(()) | Err(StoreError::NotFound(_)) => {}
             Err(_) => {
                 self.system.get(SystemCounter::FreeFails).add(1);
                 self.undeleted.push_back(path);
             }
         }
+    }
+
+    fn store(&mut self) -> Result<&mut Box<dyn LogStore>, CommandFailure> {
+        let store = self.ports.store.as_mut();
+        store.ok_or_else(|| CommandFailure::generic("the driver is closing"))
     }
 
     fn retry_deletes(&mut self) -> usize {
@@ -305,17 +335,20 @@ impl Agent for Resources {
         work
     }
 
-    /// Serves what the conductor asked for last: logs to be deleted.
-    fn on_close(&mut self, tick: Tick) {
+    /// Deletes what is to be deleted. The conductor may close before or after this agent, so what it
+    /// needs to delete its logs is passed on to it.
+    fn on_close(&mut self, _tick: Tick) {
         while let Some(request) = self.requests.pop() {
             if let ResourceTask::FreeLog(log) = request.task {
                 self.free_log(log);
-            } else {
-                let _ = tick;
             }
         }
         for path in std::mem::take(&mut self.undeleted) {
             self.delete(path);
+        }
+        if let Some(store) = self.ports.store.take() {
+            let outcome = ResourceOutcome::Closed(ClosedStore(store));
+            self.replies.send(ResourceReply { id: CLOSED, outcome });
         }
     }
 }

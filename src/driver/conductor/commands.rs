@@ -221,7 +221,7 @@ impl<N: Network> Conductor<N> {
     /// Nobody is told whether the request was granted.
     fn on_terminate(&self, _command: &TerminateDriver<'_>) {
         match self.ctx.config.termination_validator {
-            TerminationValidator::Allow => self.termination.raise(),
+            TerminationValidator::Allow => self.termination.set(),
             TerminationValidator::Deny => {}
         }
     }

@@ -103,16 +103,22 @@ impl<N: Network> Conductor<N> {
     }
 
     pub(super) fn on_image_log(&mut self, new: &NewImage, log: Result<CreatedLog, CommandFailure>) {
-        let created = log.and_then(|log| {
-            self.create_image(new, &log).map_err(|failure| {
-                self.ctx.free_log(log);
-                failure
-            })
-        });
-        match created {
-            Ok(()) => return,
-            Err(Some(failure)) => self.ctx.record(&failure),
-            Err(None) => {}
+        let failure = match log {
+            Ok(log) => match self.create_image(new, &log) {
+                Ok(true) => return,
+                Ok(false) => {
+                    self.ctx.free_log(log);
+                    None
+                }
+                Err(failure) => {
+                    self.ctx.free_log(log);
+                    Some(failure)
+                }
+            },
+            Err(failure) => Some(failure),
+        };
+        if let Some(failure) = failure {
+            self.ctx.record(&failure);
         }
         self.abandon_image(&new.request);
     }
@@ -273,22 +279,20 @@ impl<N: Network> Conductor<N> {
         Ok(Some((Box::new(new), Box::new(spec))))
     }
 
-    /// Makes an image of its log. `Err(None)`: nobody wants it any more.
-    fn create_image(
-        &mut self,
-        new: &NewImage,
-        log: &CreatedLog,
-    ) -> Result<(), Option<CommandFailure>> {
+    /// Makes an image of its log. Returns whether anybody still wants it.
+    fn create_image(&mut self, new: &NewImage, log: &CreatedLog) -> Result<bool, CommandFailure> {
         let request = &new.request;
-        let channel = self.image_channel(request).ok_or(None)?;
+        let Some(channel) = self.image_channel(request) else { return Ok(false) };
         let links: Vec<SubscriptionLink> = self.links_of(request).cloned().collect();
-        let first = links.first().ok_or(None)?;
+        let Some(first) = links.first() else { return Ok(false) };
         let mut allocated = Vec::new();
-        let params = self.image_params(new, log, &channel, first, &mut allocated);
-        let params = params.map_err(|failure| {
-            self.ctx.free_counters(allocated.iter().copied());
-            Some(failure)
-        })?;
+        let params = match self.image_params(new, log, &channel, first, &mut allocated) {
+            Ok(params) => params,
+            Err(failure) => {
+                self.ctx.free_counters(allocated);
+                return Err(failure);
+            }
+        };
         let (half, receiver_half) = image::build(params);
         let image = Image { half, path: log.path.clone(), counters: allocated };
         self.images.insert(new.correlation_id, image);
@@ -297,7 +301,7 @@ impl<N: Network> Conductor<N> {
         }
         self.link_subscriptions_to_new_image(new, &links);
         self.ctx.receiver.send(ReceiverMessage::AddImage(Box::new(receiver_half)));
-        Ok(())
+        Ok(true)
     }
 
     /// Links the subscriptions for which an image is made. It accepts no others before it has one.

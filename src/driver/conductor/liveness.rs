@@ -56,7 +56,8 @@ impl<N: Network> Conductor<N> {
         let timeout_ns = self.ctx.config.client_liveness_timeout_ns;
         let now = self.ctx.tick.now;
         let is_blocked = self.blocked_ring.is_blocked(&self.ctx.ring, timeout_ns, now);
-        if is_blocked && self.commands.unblock() {
+        // While a command is pending none is read, which is nobody's fault.
+        if is_blocked && self.pending.is_none() && self.commands.unblock() {
             self.ctx.count(SystemCounter::UnblockedCommands);
         }
     }

@@ -62,8 +62,7 @@ use crate::driver::duty_cycle::DutyCycleTracker;
 use crate::driver::errors::ErrorReporter;
 use crate::driver::media::wildcard_ports::WildcardPorts;
 use crate::driver::messages::{ConductorMessage, EndpointId, Outbox, ReceiverMessage, SenderMessage};
-use crate::driver::publication::ipc::IpcPublication;
-use crate::driver::resources::{ResourceReply, ResourceRequest};
+use crate::driver::resources::{ResourceOutcome, ResourceReply, ResourceRequest};
 use crate::driver::session_ids::SessionIds;
 use crate::driver::termination::TerminationFlag;
 use crate::port::{Agent, Network, Tick};
@@ -250,21 +249,31 @@ impl<N: Network> Agent for Conductor<N> {
         work + self.track_streams()
     }
 
-    /// Deletes all logs, by way of the resource agent, which must be closed after the conductor, and
-    /// tells clients that the driver is gone.
+    /// Deletes all logs and tells clients that the driver is gone.
     fn on_close(&mut self, tick: Tick) {
         self.ctx.tick = tick;
+        let mut logs = Vec::new();
+        let mut store = None;
         while let Some(reply) = self.replies.pop() {
-            self.discard(reply.outcome);
+            match reply.outcome {
+                ResourceOutcome::Log(Ok(log)) => logs.push(log),
+                ResourceOutcome::Closed(closed) => store = Some(closed),
+                ResourceOutcome::Log(Err(_))
+                | ResourceOutcome::Channel(_)
+                | ResourceOutcome::Address(_)
+                | ResourceOutcome::Destination(_) => {}
+            }
         }
-        for (_, record) in std::mem::take(&mut self.ipc_publications) {
-            self.ctx.free_log(record.into_log());
-        }
-        for (_, publication) in std::mem::take(&mut self.network_publications) {
-            self.ctx.free_log(publication.into_log());
-        }
-        for (_, image) in std::mem::take(&mut self.images) {
-            self.ctx.free_log(image.into_log());
+        let ipc = std::mem::take(&mut self.ipc_publications).into_values();
+        logs.extend(ipc.map(IpcRecord::into_log));
+        let network = std::mem::take(&mut self.network_publications).into_values();
+        logs.extend(network.map(NetworkPublication::into_log));
+        logs.extend(std::mem::take(&mut self.images).into_values().map(Image::into_log));
+        for log in logs {
+            match &mut store {
+                Some(store) => store.delete(log),
+                None => self.ctx.free_log(log),
+            }
         }
         self.ctx.flush();
         self.ctx.ring.set_consumer_heartbeat(EpochMillis(NULL_VALUE));

@@ -324,8 +324,8 @@ impl<N: Network> Conductor<N> {
             receiver_id: self.next_receiver_id(),
             group_tag: channel.group_tag(),
             stream_session_limit: self.ctx.config.stream_session_limit,
-            data_loss,
-            control_loss,
+            data_loss: None,
+            control_loss: None,
         };
         ReceiveEndpoint::new(spec, transport)
     }

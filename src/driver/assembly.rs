@@ -1,0 +1,295 @@
+//! Putting a driver together: four agents, the queues between them, and what they share.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::base::Rng;
+use crate::cnc::{Cnc, SemanticVersion, SystemCounter, SystemCounterLabels, SystemCounters};
+use crate::concurrent::{
+    BoundedQueue, CountersFull, DistinctErrorLog, InvalidCapacity, LossReport, RingConsumer,
+    Transmitter,
+};
+use crate::logbuffer::LogStore;
+use crate::port::{Agent, Interfaces, NameResolver, Network, Tick};
+
+use super::conductor::{Conductor, ConductorParts};
+use super::config::DriverConfig;
+use super::counters::DriverCounters;
+use super::duty_cycle::DutyCycleTracker;
+use super::errors::ErrorReporter;
+use super::messages::{Outbox, QUEUE_CAPACITY};
+use super::receiver::{Receiver, ReceiverParams};
+use super::resources::{ResourcePorts, Resources};
+use super::sender::Sender;
+use super::termination::TerminationFlag;
+
+/// What a driver needs of the world around it.
+#[expect(clippy::exhaustive_structs, reason = "built by name by whoever runs a driver")]
+pub struct DriverEnvironment<N> {
+    /// The CnC file, not ready yet. Nothing but its header has been written.
+    pub cnc: Cnc,
+    /// The loss report.
+    pub loss_report: LossReport,
+    /// Opens transports.
+    pub network: N,
+    /// Creates and deletes logs.
+    pub log_store: Box<dyn LogStore>,
+    /// Resolves host names.
+    pub resolver: Box<dyn NameResolver>,
+    /// The machine's network interfaces.
+    pub interfaces: Box<dyn Interfaces>,
+    /// Source of everything random.
+    pub rng: Rng,
+}
+
+impl<N> fmt::Debug for DriverEnvironment<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DriverEnvironment").field("cnc", &self.cnc).finish_non_exhaustive()
+    }
+}
+
+/// Why a driver could not be put together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DriverCoreError {
+    /// The counters file has no room for the driver's own counters.
+    Counters(CountersFull),
+    /// The buffer of events has an impossible length.
+    Events(InvalidCapacity),
+}
+
+impl fmt::Display for DriverCoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Counters(_) => f.write_str("cannot allocate the system counters"),
+            Self::Events(_) => f.write_str("cannot use the buffer of events"),
+        }
+    }
+}
+
+impl std::error::Error for DriverCoreError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Counters(error) => Some(error),
+            Self::Events(error) => Some(error),
+        }
+    }
+}
+
+/// A driver before it runs: its agents, connected with one another.
+///
+/// It does not own its surroundings. Before clients may attach, the caller consumes one correlation
+/// id, writes the first heartbeat and signals the CnC file as ready (`driver.md` §4.1).
+pub struct DriverCore<N: Network> {
+    conductor: Conductor<N>,
+    sender: Sender<N::Transport>,
+    receiver: Receiver<N::Transport>,
+    resources: Resources,
+    termination: TerminationFlag,
+}
+
+/// The agents of a driver, one by one, to be run on threads of their own. The sender and the
+/// receiver are to be closed before the conductor.
+#[expect(clippy::exhaustive_structs, reason = "these are all the agents there are")]
+pub struct DriverParts {
+    /// Decides, and speaks with clients.
+    pub conductor: Box<dyn Agent>,
+    /// Sends publications.
+    pub sender: Box<dyn Agent>,
+    /// Receives images.
+    pub receiver: Box<dyn Agent>,
+    /// Does what may block.
+    pub resources: Box<dyn Agent>,
+}
+
+/// All agents of a driver as one, for a single thread. A duty cycle runs sender, receiver, resource
+/// agent and conductor, in this order.
+pub struct DriverAgents {
+    agents: [Box<dyn Agent>; 4],
+}
+
+impl<N: Network> DriverCore<N> {
+    /// Puts a driver together. Allocates the system counters, which have to be the first counters of
+    /// the CnC file.
+    ///
+    /// # Errors
+    /// The CnC file does not suit a driver.
+    pub fn new(
+        config: DriverConfig,
+        environment: DriverEnvironment<N>,
+        tick: Tick,
+    ) -> Result<Self, DriverCoreError> {
+        let config = Arc::new(config);
+        let cnc = &environment.cnc;
+        let mut manager = cnc.counters_manager(reuse_timeout_ms(&config));
+        let version = version();
+        let system =
+            SystemCounters::allocate(&mut manager, &labels(&config), version, tick.epoch)
+                .map_err(DriverCoreError::Counters)?;
+        let errors = ErrorReporter::new(
+            DistinctErrorLog::new(cnc.error_log_buffer()),
+            system.get(SystemCounter::Errors).clone(),
+        );
+        let events =
+            Transmitter::new(cnc.to_clients_buffer()).map_err(DriverCoreError::Events)?;
+        let to_sender = BoundedQueue::new(QUEUE_CAPACITY);
+        let to_receiver = BoundedQueue::new(QUEUE_CAPACITY);
+        let to_resources = BoundedQueue::new(QUEUE_CAPACITY);
+        let to_conductor = BoundedQueue::new(QUEUE_CAPACITY);
+        let replies = BoundedQueue::new(QUEUE_CAPACITY);
+        let fails = |counter| system.get(counter).clone();
+        let conductor_fails = fails(SystemCounter::ConductorProxyFails);
+        let termination = TerminationFlag::default();
+        let sender = Sender::new(
+            &config,
+            to_sender.clone(),
+            Outbox::new(to_conductor.clone(), conductor_fails.clone()),
+            system.clone(),
+            errors.clone(),
+            tick,
+        );
+        let receiver = Receiver::new(ReceiverParams {
+            commands: to_receiver.clone(),
+            conductor: Outbox::new(to_conductor.clone(), conductor_fails.clone()),
+            counters: system.clone(),
+            errors: errors.clone(),
+            duty_cycle: DutyCycleTracker::new(
+                config.receiver_cycle_threshold_ns,
+                fails(SystemCounter::ReceiverMaxCycleTime),
+                fails(SystemCounter::ReceiverCycleTimeThresholdExceeded),
+                tick.now,
+            ),
+            re_resolution_check_interval_ns: config.reresolution_check_interval_ns,
+        });
+        let ports = ResourcePorts {
+            store: Some(environment.log_store),
+            resolver: environment.resolver,
+            interfaces: environment.interfaces,
+        };
+        let resources = Resources::new(
+            Arc::clone(&config),
+            ports,
+            to_resources.clone(),
+            Outbox::new(replies.clone(), conductor_fails),
+            system.clone(),
+            errors.clone(),
+        );
+        let conductor = Conductor::new(ConductorParts {
+            tick,
+            network: environment.network,
+            commands: RingConsumer::new(cnc.to_driver()),
+            events,
+            counters: DriverCounters::new(manager),
+            errors,
+            loss_report: environment.loss_report,
+            sender: Outbox::new(to_sender, fails(SystemCounter::SenderProxyFails)),
+            receiver: Outbox::new(to_receiver, fails(SystemCounter::ReceiverProxyFails)),
+            resources: Outbox::new(
+                to_resources,
+                fails(SystemCounter::NativeResourceAgentProxyFails),
+            ),
+            inbox: to_conductor,
+            replies,
+            termination: termination.clone(),
+            rng: environment.rng,
+            system,
+            config,
+        });
+        Ok(Self { conductor, sender, receiver, resources, termination })
+    }
+
+    /// Set when a client asked the driver to terminate and was allowed to.
+    #[must_use]
+    pub fn termination(&self) -> TerminationFlag {
+        self.termination.clone()
+    }
+
+    /// The agents one by one.
+    #[must_use]
+    pub fn into_agents(self) -> DriverParts {
+        DriverParts {
+            conductor: Box::new(self.conductor),
+            sender: Box::new(self.sender),
+            receiver: Box::new(self.receiver),
+            resources: Box::new(self.resources),
+        }
+    }
+
+    /// The agents as one.
+    #[must_use]
+    pub fn into_composite(self) -> DriverAgents {
+        let DriverParts { conductor, sender, receiver, resources } = self.into_agents();
+        DriverAgents { agents: [sender, receiver, resources, conductor] }
+    }
+}
+
+impl Agent for DriverAgents {
+    fn name(&self) -> &'static str {
+        "[sender, receiver, resources, conductor]"
+    }
+
+    fn on_start(&mut self, tick: Tick) {
+        for agent in &mut self.agents {
+            agent.on_start(tick);
+        }
+    }
+
+    fn do_work(&mut self, tick: Tick) -> usize {
+        self.agents.iter_mut().map(|agent| agent.do_work(tick)).sum()
+    }
+
+    fn on_close(&mut self, tick: Tick) {
+        for agent in &mut self.agents {
+            agent.on_close(tick);
+        }
+    }
+}
+
+impl<N: Network> fmt::Debug for DriverCore<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DriverCore").field("conductor", &self.conductor).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for DriverParts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DriverParts").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for DriverAgents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DriverAgents").finish_non_exhaustive()
+    }
+}
+
+/// How long a freed counter rests: whole milliseconds, at least one unless there is no rest at all.
+fn reuse_timeout_ms(config: &DriverConfig) -> i64 {
+    match config.counters_free_to_reuse_timeout_ns {
+        0 => 0,
+        ns => (ns / 1_000_000).max(1),
+    }
+}
+
+/// The version of this crate.
+fn version() -> SemanticVersion {
+    let part = |text: &str| text.parse().unwrap_or(0);
+    SemanticVersion::new(
+        part(env!("CARGO_PKG_VERSION_MAJOR")),
+        part(env!("CARGO_PKG_VERSION_MINOR")),
+        part(env!("CARGO_PKG_VERSION_PATCH")),
+    )
+}
+
+fn labels(config: &DriverConfig) -> SystemCounterLabels<'_> {
+    SystemCounterLabels {
+        version: env!("CARGO_PKG_VERSION"),
+        commit: option_env!("AILERON_COMMIT").unwrap_or(""),
+        threading_mode: config.threading_mode.name(),
+        conductor_threshold_ns: config.conductor_cycle_threshold_ns,
+        sender_threshold_ns: config.sender_cycle_threshold_ns,
+        receiver_threshold_ns: config.receiver_cycle_threshold_ns,
+        name_resolver_threshold_ns: config.name_resolver_threshold_ns,
+        resolver_name: &config.resolver_name,
+    }
+}
