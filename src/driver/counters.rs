@@ -19,7 +19,7 @@ use crate::cnc::counter_types::{
     SENDER_NAKS_RECEIVED_TYPE_ID, SENDER_POSITION_TYPE_ID, SUBSCRIBER_POSITION_TYPE_ID, StreamKey,
 };
 use crate::concurrent::{
-    AtomicCounter, CounterSpec, CountersFull, CountersManager, CountersReader, LABEL_LENGTH_MAX,
+    AtomicCounter, CounterSpec, CountersFull, CountersManager, LABEL_LENGTH_MAX,
     STATIC_OWNER_ID,
 };
 use crate::port::TransportRole;
@@ -312,11 +312,6 @@ impl DriverCounters {
     /// Frees a counter; its id may be used again after a while.
     pub(crate) fn free(&mut self, counter: CounterId, now: EpochMillis) {
         self.manager.free(counter, now);
-    }
-
-    /// A view for reading.
-    pub(crate) fn reader(&self) -> CountersReader {
-        self.manager.reader()
     }
 
     fn channel(

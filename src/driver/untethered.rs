@@ -57,8 +57,6 @@ pub(crate) enum UntetheredEvent {
     },
     /// Tell the client that the image is available again; the counter holds the join position.
     Available {
-        /// The link.
-        link: LinkId,
         /// Its subscription.
         subscription: RegistrationId,
         /// Its `sub-pos` counter, the same as before.
@@ -249,7 +247,6 @@ impl Entry {
                 self.enter(State::Active, now);
                 let counter = self.position.counter.id();
                 Some(UntetheredEvent::Available {
-                    link,
                     subscription,
                     counter,
                 })
@@ -345,7 +342,7 @@ mod tests {
         let events = check(&mut positions, 2 * WINDOW_LIMIT_NS + RESTING_NS, 100);
         assert!(matches!(
             events[..],
-            [UntetheredEvent::Available { link: LINK, .. }]
+            [UntetheredEvent::Available { .. }]
         ));
         assert_eq!(positions.min(), Some(Position(9_000)));
     }

@@ -97,10 +97,8 @@ impl<N: Network> Conductor<N> {
         let publication = IpcPublication::new(
             IpcPublicationParams {
                 registration_id,
-                client_id: request.client_id,
                 session_id: shared_params.session_id,
                 stream_id: request.stream_id,
-                channel: request.channel.clone(),
                 is_exclusive: request.is_exclusive,
                 log: log.log,
                 path: log.path,

@@ -12,11 +12,9 @@ use crate::driver::media::udp_channel::UdpChannel;
 use crate::driver::messages::EndpointId;
 use crate::driver::untethered::LinkId;
 
-/// One client's hold on a publication.
+/// One client's hold on a publication, kept under the correlation id of the command that made it.
 #[derive(Clone, Debug)]
 pub(super) struct PublicationLink {
-    /// Correlation id of the command that made it: the client's handle.
-    pub(super) registration_id: RegistrationId,
     /// The client.
     pub(super) client_id: ClientId,
     /// Registration id of the publication: that of its first link.

@@ -173,7 +173,7 @@ impl<N: Network> Conductor<N> {
     ) {
         let registration_id = RegistrationId::from(request.correlation_id);
         let client_id = request.client_id;
-        let link = PublicationLink { registration_id, client_id, publication };
+        let link = PublicationLink { client_id, publication };
         self.publication_links.insert(registration_id, link);
         if let Some(record) = self.ipc_publications.get_mut(&publication) {
             record.publication.add_reference();

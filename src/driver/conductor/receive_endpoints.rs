@@ -13,9 +13,8 @@ use crate::cnc::counter_types::ChannelStatus;
 use crate::concurrent::AtomicCounter;
 use crate::driver::config::DriverConfig;
 use crate::driver::failure::CommandFailure;
-use crate::driver::media::loss::LossChain;
 use crate::driver::media::receive_endpoint::{
-    ExplicitControl, ReceiveEndpoint, ReceiveEndpointSpec, ReceiveTransport, ReceiveTransportSpec,
+    ReceiveEndpoint, ReceiveEndpointSpec, ReceiveTransport, ReceiveTransportSpec,
 };
 use crate::driver::media::udp_channel::UdpChannel;
 use crate::driver::messages::{EndpointId, ReceiverMessage};
@@ -316,16 +315,13 @@ impl<N: Network> Conductor<N> {
         channel: &UdpChannel,
         transport: Option<ReceiveTransport<N::Transport>>,
     ) -> ReceiveEndpoint<N::Transport> {
-        let config = &self.ctx.config;
-        let data_loss = LossChain::receive_data(config, &mut self.rng);
-        let control_loss = LossChain::receive_control(config, &mut self.rng);
         let spec = ReceiveEndpointSpec {
             id: self.ctx.next_endpoint_id(),
             receiver_id: self.next_receiver_id(),
             group_tag: channel.group_tag(),
             stream_session_limit: self.ctx.config.stream_session_limit,
-            data_loss: None,
-            control_loss: None,
+            data_loss: Default::default(),
+            control_loss: Default::default(),
         };
         ReceiveEndpoint::new(spec, transport)
     }
@@ -429,16 +425,11 @@ fn transport_properties(
     channel: &UdpChannel,
     endpoint_channel: &UdpChannel,
 ) -> ReceiveTransportSpec {
-    let explicit_control = channel.is_explicit_control().then(|| ExplicitControl {
-        text: channel.control_text().unwrap_or_default().to_owned(),
-        address: channel.local_control(),
-    });
-    let (own, inherited) = (channel.timestamp_offsets(), endpoint_channel.timestamp_offsets());
+    let own = ReceiveTransportSpec::of(channel, endpoint_channel.ttl());
+    let inherited = endpoint_channel.timestamp_offsets();
     ReceiveTransportSpec {
-        control_group: channel.is_multicast().then(|| channel.remote_control()),
-        explicit_control,
-        ttl: channel.ttl(),
-        channel_timestamp_offset: own.channel_receive.or(inherited.channel_receive),
-        media_timestamp_offset: own.media_receive.or(inherited.media_receive),
+        channel_timestamp_offset: own.channel_timestamp_offset.or(inherited.channel_receive),
+        media_timestamp_offset: own.media_timestamp_offset.or(inherited.media_receive),
+        ..own
     }
 }

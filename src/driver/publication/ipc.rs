@@ -12,7 +12,7 @@
 //! What the conductor has to do about a step is returned as [`IpcEffect`]s. Positions written by
 //! clients are clamped to the producer position before they move anything.
 
-use crate::base::{ClientId, CounterId, Nanos, Position, RegistrationId, SessionId, StreamId};
+use crate::base::{CounterId, Nanos, Position, RegistrationId, SessionId, StreamId};
 use crate::concurrent::AtomicCounter;
 use crate::driver::untethered::{
     LinkId, SubscriberPosition, SubscriberPositions, UntetheredEvent, UntetheredTimeouts,
@@ -24,14 +24,10 @@ use crate::logbuffer::LogBuffer;
 pub(crate) struct IpcPublicationParams {
     /// Correlation id of the command that added it.
     pub(crate) registration_id: RegistrationId,
-    /// The client that added it.
-    pub(crate) client_id: ClientId,
     /// Its session.
     pub(crate) session_id: SessionId,
     /// Its stream.
     pub(crate) stream_id: StreamId,
-    /// The channel as the client wrote it.
-    pub(crate) channel: String,
     /// Whether it has exactly one publisher.
     pub(crate) is_exclusive: bool,
     /// The log, initialised.
