@@ -578,7 +578,7 @@ impl ImagePoller {
         handler: impl FnOnce(RawBlock<'_>),
     ) -> usize {
         self.image.block(block_length_limit, |block, path| {
-            handler(RawBlock::new(block, path))
+            handler(RawBlock::new(block, path));
         })
     }
 

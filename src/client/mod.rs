@@ -43,8 +43,6 @@ mod publication;
 mod registrations;
 mod status;
 mod subscription;
-#[cfg(test)]
-mod tests;
 
 pub use buffer_claim::BufferClaim;
 pub use client::{Client, ConductorInvoker, IntoChannel, SubscriptionBuilder};

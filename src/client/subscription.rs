@@ -312,7 +312,7 @@ impl Subscription {
         mut handler: impl FnMut(RawBlock<'_>),
     ) -> usize {
         self.poll_blocks(block_length_limit, |block, path| {
-            handler(RawBlock::new(block, path))
+            handler(RawBlock::new(block, path));
         })
     }
 

@@ -1,1 +1,0 @@
-//! Tests of the client against a driver made of test code.

@@ -1,0 +1,11 @@
+//! The client against a driver made of test code: every command, event and failure, on heap memory
+//! and a clock that only moves when told to.
+
+mod adds;
+mod assemblers;
+mod callbacks;
+mod driver;
+mod images;
+mod liveness;
+mod polls;
+mod publications;
