@@ -113,6 +113,12 @@ impl<T: Transport> SendEndpoint<T> {
         &self.transport
     }
 
+    /// Its socket, for tests that feed it and look at what it sent.
+    #[cfg(test)]
+    pub(crate) const fn transport_mut(&mut self) -> &mut T {
+        &mut self.transport
+    }
+
     /// Where in a payload the send time goes.
     pub(crate) const fn send_timestamp_offset(&self) -> Option<i32> {
         self.send_timestamp_offset
