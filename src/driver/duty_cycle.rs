@@ -22,7 +22,12 @@ impl DutyCycleTracker {
         threshold_exceeded: AtomicCounter,
         now: Nanos,
     ) -> Self {
-        Self { last_update: now, threshold_ns, cycle_max, threshold_exceeded }
+        Self {
+            last_update: now,
+            threshold_ns,
+            cycle_max,
+            threshold_exceeded,
+        }
     }
 
     /// The agent starts: the time before does not count.

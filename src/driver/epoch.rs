@@ -15,7 +15,9 @@ pub(crate) struct EpochNanos {
 
 impl EpochNanos {
     pub(crate) const fn new(tick: Tick) -> Self {
-        Self { offset_ns: millis_to_nanos(tick).wrapping_sub(tick.now.get()) }
+        Self {
+            offset_ns: millis_to_nanos(tick).wrapping_sub(tick.now.get()),
+        }
     }
 
     /// The time of a tick.
@@ -38,7 +40,10 @@ mod tests {
     use crate::base::{EpochMillis, Nanos};
 
     fn tick(now: i64, epoch: i64) -> Tick {
-        Tick { now: Nanos(now), epoch: EpochMillis(epoch) }
+        Tick {
+            now: Nanos(now),
+            epoch: EpochMillis(epoch),
+        }
     }
 
     #[test]

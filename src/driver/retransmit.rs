@@ -103,7 +103,11 @@ pub(crate) struct RetransmitHandler {
 
 impl RetransmitHandler {
     pub(crate) fn new(params: &RetransmitParams) -> Self {
-        let slots = if params.is_group { params.max_resend.max(1) } else { 1 };
+        let slots = if params.is_group {
+            params.max_resend.max(1)
+        } else {
+            1
+        };
         let window = RETRANSMIT_WINDOW_BASE.min(params.term_length / 2);
         Self {
             actions: vec![Action::Inactive; slots].into_boxed_slice(),
@@ -124,7 +128,9 @@ impl RetransmitHandler {
         length: i32,
         now: Nanos,
     ) -> NakOutcome {
-        let length = length.min(self.term_length - term_offset.get()).min(self.length_max);
+        let length = length
+            .min(self.term_length - term_offset.get())
+            .min(self.length_max);
         if length <= 0 {
             return NakOutcome::Ignored;
         }
@@ -132,11 +138,17 @@ impl RetransmitHandler {
             Ok(slot) => slot,
             Err(outcome) => return outcome,
         };
-        let Some(action) = self.actions.get_mut(slot) else { return NakOutcome::Overflow };
+        let Some(action) = self.actions.get_mut(slot) else {
+            return NakOutcome::Overflow;
+        };
         if *action == Action::Inactive {
             self.active += 1;
         }
-        let range = Resend { term_id, term_offset, length };
+        let range = Resend {
+            term_id,
+            term_offset,
+            length,
+        };
         if self.delay_ns == 0 {
             *action = Action::Lingering { range, since: now };
             NakOutcome::Resend(range)
@@ -188,7 +200,11 @@ impl RetransmitHandler {
                 None => free = free.or(Some(slot)),
             }
         }
-        if self.is_group { free.ok_or(NakOutcome::Overflow) } else { Ok(0) }
+        if self.is_group {
+            free.ok_or(NakOutcome::Overflow)
+        } else {
+            Ok(0)
+        }
     }
 }
 
@@ -211,7 +227,11 @@ mod tests {
     }
 
     fn group(delay_ns: i64) -> RetransmitHandler {
-        RetransmitHandler::new(&RetransmitParams { is_group: true, delay_ns, ..params() })
+        RetransmitHandler::new(&RetransmitParams {
+            is_group: true,
+            delay_ns,
+            ..params()
+        })
     }
 
     fn nak(handler: &mut RetransmitHandler, offset: i32, length: i32, now: i64) -> NakOutcome {
@@ -219,17 +239,26 @@ mod tests {
     }
 
     fn range(offset: i32, length: i32) -> Resend {
-        Resend { term_id: TermId(7), term_offset: TermOffset(offset), length }
+        Resend {
+            term_id: TermId(7),
+            term_offset: TermOffset(offset),
+            length,
+        }
     }
 
     fn poll_all(handler: &mut RetransmitHandler, now: i64) -> Vec<Resend> {
-        (0..handler.slot_count()).filter_map(|slot| handler.poll_slot(slot, Nanos(now))).collect()
+        (0..handler.slot_count())
+            .filter_map(|slot| handler.poll_slot(slot, Nanos(now)))
+            .collect()
     }
 
     #[test]
     fn without_delay_a_nak_is_answered_at_once() {
         let mut handler = RetransmitHandler::new(&params());
-        assert_eq!(nak(&mut handler, 64, 1024, 0), NakOutcome::Resend(range(64, 1024)));
+        assert_eq!(
+            nak(&mut handler, 64, 1024, 0),
+            NakOutcome::Resend(range(64, 1024))
+        );
         assert!(!handler.is_idle());
     }
 
@@ -244,18 +273,34 @@ mod tests {
     fn a_resend_ends_at_the_end_of_the_term() {
         let mut handler = RetransmitHandler::new(&params());
         let last = TERM_LENGTH - 96;
-        assert_eq!(nak(&mut handler, last, 4096, 0), NakOutcome::Resend(range(last, 96)));
+        assert_eq!(
+            nak(&mut handler, last, 4096, 0),
+            NakOutcome::Resend(range(last, 96))
+        );
     }
 
     #[test]
     fn a_resend_spans_so_many_receiver_windows_at_most() {
-        let wide = RetransmitParams { term_length: 16 << 20, window_multiple: 4, ..params() };
+        let wide = RetransmitParams {
+            term_length: 16 << 20,
+            window_multiple: 4,
+            ..params()
+        };
         let mut handler = RetransmitHandler::new(&wide);
-        assert_eq!(nak(&mut handler, 0, 1 << 20, 0), NakOutcome::Resend(range(0, 512 * 1024)));
+        assert_eq!(
+            nak(&mut handler, 0, 1 << 20, 0),
+            NakOutcome::Resend(range(0, 512 * 1024))
+        );
 
-        let narrow = RetransmitParams { window_multiple: 1, ..params() };
+        let narrow = RetransmitParams {
+            window_multiple: 1,
+            ..params()
+        };
         let mut handler = RetransmitHandler::new(&narrow);
-        assert_eq!(nak(&mut handler, 0, 60_000, 0), NakOutcome::Resend(range(0, TERM_LENGTH / 2)));
+        assert_eq!(
+            nak(&mut handler, 0, 60_000, 0),
+            NakOutcome::Resend(range(0, TERM_LENGTH / 2))
+        );
     }
 
     #[test]
@@ -298,20 +343,35 @@ mod tests {
     fn a_unicast_stream_gives_its_only_slot_to_the_newest_nak() {
         let mut handler = RetransmitHandler::new(&params());
         nak(&mut handler, 0, 1024, 0);
-        assert_eq!(nak(&mut handler, 2048, 64, 5), NakOutcome::Resend(range(2048, 64)));
-        assert_eq!(nak(&mut handler, 0, 1024, 6), NakOutcome::Resend(range(0, 1024)));
+        assert_eq!(
+            nak(&mut handler, 2048, 64, 5),
+            NakOutcome::Resend(range(2048, 64))
+        );
+        assert_eq!(
+            nak(&mut handler, 0, 1024, 6),
+            NakOutcome::Resend(range(0, 1024))
+        );
         assert_eq!(poll_all(&mut handler, 6 + LINGER_NS + 1), []);
-        assert!(handler.is_idle(), "overwriting a slot must not count it twice");
+        assert!(
+            handler.is_idle(),
+            "overwriting a slot must not count it twice"
+        );
     }
 
     #[test]
     fn a_group_without_a_free_slot_overflows() {
         let mut handler = group(0);
         assert!(matches!(nak(&mut handler, 0, 64, 0), NakOutcome::Resend(_)));
-        assert!(matches!(nak(&mut handler, 4096, 64, 0), NakOutcome::Resend(_)));
+        assert!(matches!(
+            nak(&mut handler, 4096, 64, 0),
+            NakOutcome::Resend(_)
+        ));
         assert_eq!(nak(&mut handler, 8192, 64, 0), NakOutcome::Overflow);
         assert_eq!(nak(&mut handler, 4096, 64, 0), NakOutcome::Ignored);
         poll_all(&mut handler, LINGER_NS + 1);
-        assert!(matches!(nak(&mut handler, 8192, 64, LINGER_NS + 1), NakOutcome::Resend(_)));
+        assert!(matches!(
+            nak(&mut handler, 8192, 64, LINGER_NS + 1),
+            NakOutcome::Resend(_)
+        ));
     }
 }

@@ -1,8 +1,8 @@
 //! The sender: the agent that sends.
 //!
-//! Each cycle it takes one command, lets every publication send one batch, and now and then receives
-//! what the receivers say (`driver.md` §1.4). It alone owns the send endpoints and the sending
-//! halves of publications; both come from the conductor and go back to it.
+//! Each cycle it takes one command, lets every publication send one batch, and now and then
+//! receives what the receivers say (`driver.md` §1.4). It alone owns the send endpoints and the
+//! sending halves of publications; both come from the conductor and go back to it.
 //!
 //! What receivers say is in `control`.
 
@@ -37,7 +37,11 @@ struct Entry {
 
 impl Entry {
     fn key(&self) -> StreamKey {
-        (self.half.endpoint(), self.half.stream_id(), self.half.session_id())
+        (
+            self.half.endpoint(),
+            self.half.stream_id(),
+            self.half.session_id(),
+        )
     }
 }
 
@@ -85,7 +89,9 @@ impl<T: Transport> Sender<T> {
         let tracker = DutyCycleTracker::new(
             config.sender_cycle_threshold_ns,
             system.get(SystemCounter::SenderMaxCycleTime).clone(),
-            system.get(SystemCounter::SenderCycleTimeThresholdExceeded).clone(),
+            system
+                .get(SystemCounter::SenderCycleTimeThresholdExceeded)
+                .clone(),
             tick.now,
         );
         let interval_ns = config.reresolution_check_interval_ns;
@@ -122,7 +128,10 @@ impl<T: Transport> Sender<T> {
                     self.remove_publication(index);
                 }
             }
-            SenderMessage::AddDestination { endpoint, destination } => {
+            SenderMessage::AddDestination {
+                endpoint,
+                destination,
+            } => {
                 if let Some(endpoint) = self.endpoint_mut(endpoint) {
                     endpoint.add_destination(destination, now);
                 }
@@ -132,12 +141,19 @@ impl<T: Transport> Sender<T> {
                     endpoint.remove_destination(address);
                 }
             }
-            SenderMessage::RemoveDestinationById { endpoint, registration_id } => {
+            SenderMessage::RemoveDestinationById {
+                endpoint,
+                registration_id,
+            } => {
                 if let Some(endpoint) = self.endpoint_mut(endpoint) {
                     endpoint.remove_destination_by_id(registration_id);
                 }
             }
-            SenderMessage::ResolutionChange { endpoint, endpoint_text, address } => {
+            SenderMessage::ResolutionChange {
+                endpoint,
+                endpoint_text,
+                address,
+            } => {
                 self.system.get(SystemCounter::ResolutionChanges).add(1);
                 if let Some(endpoint) = self.endpoint_mut(endpoint) {
                     endpoint.on_resolution_change(&endpoint_text, address);
@@ -149,7 +165,8 @@ impl<T: Transport> Sender<T> {
     fn add_publication(&mut self, half: Box<SenderHalf>) {
         let Some(endpoint) = self.endpoint_index(half.endpoint()) else {
             debug_assert!(false, "a publication comes after its endpoint");
-            self.conductor.send(ConductorMessage::PublicationReleased(half));
+            self.conductor
+                .send(ConductorMessage::PublicationReleased(half));
             return;
         };
         let entry = Entry { half, endpoint };
@@ -166,28 +183,43 @@ impl<T: Transport> Sender<T> {
         if let Some(moved) = self.publications.get(index) {
             self.streams.insert(moved.key(), index);
         }
-        self.conductor.send(ConductorMessage::PublicationReleased(removed.half));
+        self.conductor
+            .send(ConductorMessage::PublicationReleased(removed.half));
     }
 
     /// Hands an endpoint back, and before it whatever still sends through it. The last one takes
     /// its place.
     fn remove_endpoint(&mut self, id: EndpointId) {
-        while let Some(index) = self.publications.iter().position(|p| p.half.endpoint() == id) {
+        while let Some(index) = self
+            .publications
+            .iter()
+            .position(|p| p.half.endpoint() == id)
+        {
             self.remove_publication(index);
         }
-        let Some(index) = self.endpoint_index(id) else { return };
+        let Some(index) = self.endpoint_index(id) else {
+            return;
+        };
         let endpoint = self.endpoints.swap_remove(index);
         let moved_from = self.endpoints.len();
-        for publication in self.publications.iter_mut().filter(|p| p.endpoint == moved_from) {
+        for publication in self
+            .publications
+            .iter_mut()
+            .filter(|p| p.endpoint == moved_from)
+        {
             publication.endpoint = index;
         }
-        self.conductor.send(ConductorMessage::SendEndpointClosed(endpoint));
+        self.conductor
+            .send(ConductorMessage::SendEndpointClosed(endpoint));
     }
 
     /// Lets every publication send, starting with another one each time. Returns the bytes sent.
     fn send_all(&mut self, tick: Tick) -> usize {
-        let cycle =
-            Cycle { now: tick.now, epoch_ns: self.epoch.update(tick), system: &self.system };
+        let cycle = Cycle {
+            now: tick.now,
+            epoch_ns: self.epoch.update(tick),
+            system: &self.system,
+        };
         let count = self.publications.len();
         let mut start = self.round_robin;
         self.round_robin += 1;
@@ -213,7 +245,12 @@ impl<T: Transport> Sender<T> {
             return;
         }
         self.re_resolution_deadline = now.plus_ns(self.re_resolution_interval_ns);
-        let Self { endpoints, publications, conductor, .. } = self;
+        let Self {
+            endpoints,
+            publications,
+            conductor,
+            ..
+        } = self;
         for (index, endpoint) in endpoints.iter_mut().enumerate() {
             let last_heard = publications
                 .iter()
@@ -234,13 +271,16 @@ impl<T: Transport> Sender<T> {
     /// Records what the operating system refused to do since the last call.
     fn report_faults(&mut self, tick: Tick) {
         for endpoint in &mut self.endpoints {
-            let Some(fault) = endpoint.take_fault() else { continue };
+            let Some(fault) = endpoint.take_fault() else {
+                continue;
+            };
             let operation = fault.operation;
             let text = match fault.address {
                 Some(address) => format!("cannot {operation} to {address}: {}", fault.error),
                 None => format!("cannot {operation}: {}", fault.error),
             };
-            self.errors.report(tick.epoch, ErrorCode::GenericError, &text);
+            self.errors
+                .report(tick.epoch, ErrorCode::GenericError, &text);
         }
     }
 
@@ -249,15 +289,21 @@ impl<T: Transport> Sender<T> {
     }
 
     fn publication_index(&self, id: RegistrationId) -> Option<usize> {
-        self.publications.iter().position(|entry| entry.half.registration_id() == id)
+        self.publications
+            .iter()
+            .position(|entry| entry.half.registration_id() == id)
     }
 
     fn endpoint_index(&self, id: EndpointId) -> Option<usize> {
-        self.endpoints.iter().position(|endpoint| endpoint.id() == id)
+        self.endpoints
+            .iter()
+            .position(|endpoint| endpoint.id() == id)
     }
 
     fn endpoint_mut(&mut self, id: EndpointId) -> Option<&mut Box<SendEndpoint<T>>> {
-        self.endpoints.iter_mut().find(|endpoint| endpoint.id() == id)
+        self.endpoints
+            .iter_mut()
+            .find(|endpoint| endpoint.id() == id)
     }
 }
 

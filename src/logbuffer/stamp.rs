@@ -9,15 +9,18 @@ use super::log::LogBuffer;
 const STAMP_LENGTH: i32 = 8;
 
 impl LogBuffer {
-    /// Sender: overwrites eight bytes of the frame at `position`, at `payload_offset` from the begin
-    /// of its payload; -8 is the reserved value of its header. Returns whether it did: the frame
-    /// must be committed data that begins a message, and the eight bytes must lie within it.
+    /// Sender: overwrites eight bytes of the frame at `position`, at `payload_offset` from the
+    /// begin of its payload; -8 is the reserved value of its header. Returns whether it did: the
+    /// frame must be committed data that begins a message, and the eight bytes must lie within
+    /// it.
     ///
     /// This is the one exception to `LOG-3`: the application gave those bytes away when it chose a
     /// channel with timestamps, and a spy may see them change.
     pub fn stamp(&self, position: Position, payload_offset: i32, value: i64) -> bool {
         let geometry = self.geometry();
-        let Some((index, offset)) = geometry.locate(position) else { return false };
+        let Some((index, offset)) = geometry.locate(position) else {
+            return false;
+        };
         let term = self.term(index);
         let Slot::Committed(length) = frame::slot(term, offset, geometry.term_length()) else {
             return false;
@@ -28,7 +31,10 @@ impl LogBuffer {
         if !fits || !begins_message || frame::frame_type(term, offset) != TYPE_DATA {
             return false;
         }
-        term.write_bytes(size(offset + HEADER_LENGTH + payload_offset), &value.to_le_bytes());
+        term.write_bytes(
+            size(offset + HEADER_LENGTH + payload_offset),
+            &value.to_le_bytes(),
+        );
         true
     }
 }
@@ -45,7 +51,8 @@ mod tests {
         let log = LogBuffer::initialise(AtomicBuffer::heap(200_704), &LogSpec::default())
             .expect("a legal spec");
         for length in messages {
-            log.offer(Position(65_536), &vec![0xff; *length]).expect("room");
+            log.offer(Position(65_536), &vec![0xff; *length])
+                .expect("room");
         }
         log
     }

@@ -56,7 +56,12 @@ pub(crate) struct GroupFlowControl {
 
 impl GroupFlowControl {
     pub(crate) const fn new(params: GroupParams) -> Self {
-        Self { receivers: Vec::new(), hold: None, is_setup_elicited: false, params }
+        Self {
+            receivers: Vec::new(),
+            hold: None,
+            is_setup_elicited: false,
+            params,
+        }
     }
 
     pub(crate) fn on_status_message(
@@ -117,7 +122,11 @@ impl GroupFlowControl {
         if self.receivers.len() != count {
             self.publish_count();
         }
-        if self.receivers.is_empty() || !self.has_required_receivers() { limit } else { least }
+        if self.receivers.is_empty() || !self.has_required_receivers() {
+            limit
+        } else {
+            least
+        }
     }
 
     pub(crate) fn on_setup_elicited(&mut self, feedback: &ReceiverFeedback) {
@@ -193,11 +202,17 @@ mod tests {
     }
 
     fn tagged(id: i64, position: i64, tag: i64) -> ReceiverFeedback {
-        ReceiverFeedback { group_tag: Some(tag), ..feedback(id, position) }
+        ReceiverFeedback {
+            group_tag: Some(tag),
+            ..feedback(id, position)
+        }
     }
 
     fn leaving(id: i64, position: i64) -> ReceiverFeedback {
-        ReceiverFeedback { is_end_of_stream: true, ..feedback(id, position) }
+        ReceiverFeedback {
+            is_end_of_stream: true,
+            ..feedback(id, position)
+        }
     }
 
     struct Stream {
@@ -207,11 +222,16 @@ mod tests {
 
     impl Stream {
         fn new(control: GroupFlowControl) -> Self {
-            Self { control, limit: Position(0) }
+            Self {
+                control,
+                limit: Position(0),
+            }
         }
 
         fn status(&mut self, feedback: ReceiverFeedback, now: i64) -> i64 {
-            self.limit = self.control.on_status_message(&feedback, self.limit, Nanos(now));
+            self.limit = self
+                .control
+                .on_status_message(&feedback, self.limit, Nanos(now));
             self.limit.get()
         }
 
@@ -261,7 +281,11 @@ mod tests {
         assert_eq!(stream.status(feedback(2, 800), 100), 1_000);
         assert_eq!(stream.idle(TIMEOUT_NS), 1_000);
         assert_eq!(stream.idle(TIMEOUT_NS + 1), 1_800);
-        assert_eq!(stream.idle(TIMEOUT_NS + 101), 1_800, "with nobody left the limit stays");
+        assert_eq!(
+            stream.idle(TIMEOUT_NS + 101),
+            1_800,
+            "with nobody left the limit stays"
+        );
         assert!(stream.control.receivers.is_empty());
     }
 
@@ -295,7 +319,11 @@ mod tests {
         assert_eq!(stream.status(feedback(1, 900), 20), 1_000);
         assert_eq!(stream.idle(20), 1_000);
         assert_eq!(stream.status(feedback(2, 1_000), 30), 1_000);
-        assert_eq!(stream.status(feedback(2, 1_000), 31), 1_900, "the hold ended");
+        assert_eq!(
+            stream.status(feedback(2, 1_000), 31),
+            1_900,
+            "the hold ended"
+        );
     }
 
     #[test]
@@ -327,7 +355,11 @@ mod tests {
     #[test]
     fn only_tagged_receivers_count() {
         let mut stream = Stream::new(group(Some(TAG), 0));
-        assert_eq!(stream.status(feedback(1, 100), 0), 1_100, "nobody is known: follow anybody");
+        assert_eq!(
+            stream.status(feedback(1, 100), 0),
+            1_100,
+            "nobody is known: follow anybody"
+        );
         assert_eq!(stream.status(tagged(2, 200, TAG), 0), 1_200);
         assert_eq!(stream.status(feedback(1, 900), 0), 1_200);
         assert_eq!(stream.status(tagged(3, 900, TAG + 1), 0), 1_200);

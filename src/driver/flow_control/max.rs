@@ -9,7 +9,11 @@ pub(crate) struct MaxFlowControl;
 
 impl MaxFlowControl {
     #[expect(clippy::unused_self, reason = "one shape for all strategies")]
-    pub(crate) fn on_status_message(self, feedback: &ReceiverFeedback, limit: Position) -> Position {
+    pub(crate) fn on_status_message(
+        self,
+        feedback: &ReceiverFeedback,
+        limit: Position,
+    ) -> Position {
         limit.max(feedback.edge())
     }
 }
@@ -22,7 +26,8 @@ mod tests {
     #[test]
     fn the_limit_follows_the_fastest_receiver_and_never_returns() {
         let mut limit = Position(0);
-        for (position, window, expected) in [(0, 4096, 4096), (1024, 1024, 4096), (2048, 4096, 6144)]
+        for (position, window, expected) in
+            [(0, 4096, 4096), (1024, 1024, 4096), (2048, 4096, 6144)]
         {
             let feedback = ReceiverFeedback::new(ReceiverId(1), Position(position), window);
             limit = MaxFlowControl.on_status_message(&feedback, limit);

@@ -52,7 +52,13 @@ impl ReceiverFeedback {
     /// Feedback of a receiver without a group that stays.
     #[must_use]
     pub const fn new(receiver_id: ReceiverId, position: Position, window: i32) -> Self {
-        Self { receiver_id, position, window, is_end_of_stream: false, group_tag: None }
+        Self {
+            receiver_id,
+            position,
+            window,
+            is_end_of_stream: false,
+            group_tag: None,
+        }
     }
 
     /// How far the receiver lets the sender go.

@@ -1,5 +1,5 @@
-//! Which flow control a channel gets: its `fc=` parameter, and the driver's configuration where that
-//! says nothing.
+//! Which flow control a channel gets: its `fc=` parameter, and the driver's configuration where
+//! that says nothing.
 
 use std::fmt;
 
@@ -35,7 +35,10 @@ impl fmt::Display for FlowControlError {
         match self {
             Self::Parameter(error) => error.fmt(f),
             Self::Unicast(value) => {
-                write!(f, "flow control 'fc={value}' is not allowed on a unicast channel")
+                write!(
+                    f,
+                    "flow control 'fc={value}' is not allowed on a unicast channel"
+                )
             }
         }
     }
@@ -100,7 +103,9 @@ impl FlowControlSpec {
         let default = Self::with_kind(kind, config);
         Ok(Self {
             kind,
-            receiver_timeout_ns: param.receiver_timeout_ns.unwrap_or(default.receiver_timeout_ns),
+            receiver_timeout_ns: param
+                .receiver_timeout_ns
+                .unwrap_or(default.receiver_timeout_ns),
             group_tag: param.group_tag.unwrap_or(default.group_tag),
             group_min_size: param.group_min_size.unwrap_or(default.group_min_size),
             retransmit_windows: param
@@ -166,7 +171,10 @@ mod tests {
     fn the_configuration_fills_what_is_missing() {
         let config = DriverConfig::default();
         let unicast = FlowControlSpec::unicast(None, &config).expect("no parameter");
-        assert_eq!((unicast.kind, unicast.retransmit_windows), (StrategyKind::Unicast, 16));
+        assert_eq!(
+            (unicast.kind, unicast.retransmit_windows),
+            (StrategyKind::Unicast, 16)
+        );
         let max = FlowControlSpec::group(None, &config).expect("no parameter");
         assert_eq!((max.kind, max.retransmit_windows), (StrategyKind::Max, 4));
         let tagged = group("tagged").expect("legal");
@@ -186,19 +194,28 @@ mod tests {
     #[test]
     fn a_malformed_parameter_is_refused() {
         assert!(matches!(group("fast"), Err(FlowControlError::Parameter(_))));
-        assert!(matches!(group("max,t:1s"), Err(FlowControlError::Parameter(_))));
+        assert!(matches!(
+            group("max,t:1s"),
+            Err(FlowControlError::Parameter(_))
+        ));
     }
 
     #[test]
     fn unicast_takes_no_flow_control() {
         let error = FlowControlSpec::unicast(Some("max"), &DriverConfig::default())
             .expect_err("a unicast channel");
-        assert_eq!(error.to_string(), "flow control 'fc=max' is not allowed on a unicast channel");
+        assert_eq!(
+            error.to_string(),
+            "flow control 'fc=max' is not allowed on a unicast channel"
+        );
     }
 
     #[test]
     fn the_strategy_follows_the_kind() {
-        assert!(matches!(group("max").expect("legal").build(None), FlowControl::Max(_)));
+        assert!(matches!(
+            group("max").expect("legal").build(None),
+            FlowControl::Max(_)
+        ));
         let min = group("min").expect("legal");
         assert!(min.has_receiver_counter() && !min.build(None).uses_group_tag());
         assert!(group("tagged").expect("legal").build(None).uses_group_tag());

@@ -35,8 +35,15 @@ impl ControlInbox {
     /// An empty inbox with all its memory.
     pub(crate) fn new() -> Self {
         let source = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-        let slot = Slot { source, length: 0, bytes: [0; DATAGRAM_LENGTH_MAX] };
-        Self { slots: vec![slot; DATAGRAMS_MAX].into_boxed_slice(), count: 0 }
+        let slot = Slot {
+            source,
+            length: 0,
+            bytes: [0; DATAGRAM_LENGTH_MAX],
+        };
+        Self {
+            slots: vec![slot; DATAGRAMS_MAX].into_boxed_slice(),
+            count: 0,
+        }
     }
 
     /// Forgets what is in it.
@@ -46,7 +53,9 @@ impl ControlInbox {
 
     /// Puts a datagram aside.
     pub(crate) fn push(&mut self, source: SocketAddr, datagram: &[u8]) {
-        let Some(slot) = self.slots.get_mut(self.count) else { return };
+        let Some(slot) = self.slots.get_mut(self.count) else {
+            return;
+        };
         slot.source = source;
         slot.length = datagram.len().min(DATAGRAM_LENGTH_MAX);
         slot.bytes[..slot.length].copy_from_slice(&datagram[..slot.length]);
@@ -55,13 +64,17 @@ impl ControlInbox {
 
     /// What is in it, in the order of arrival.
     pub(crate) fn datagrams(&self) -> impl Iterator<Item = (SocketAddr, &[u8])> {
-        self.slots[..self.count].iter().map(|slot| (slot.source, &slot.bytes[..slot.length]))
+        self.slots[..self.count]
+            .iter()
+            .map(|slot| (slot.source, &slot.bytes[..slot.length]))
     }
 }
 
 impl std::fmt::Debug for ControlInbox {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ControlInbox").field("count", &self.count).finish_non_exhaustive()
+        f.debug_struct("ControlInbox")
+            .field("count", &self.count)
+            .finish_non_exhaustive()
     }
 }
 
@@ -75,7 +88,10 @@ mod tests {
         let source = SocketAddr::from(([10, 0, 0, 1], 9000));
         inbox.push(source, &[1; 28]);
         inbox.push(source, &[2; 65_000]);
-        let lengths: Vec<_> = inbox.datagrams().map(|(_, bytes)| (bytes[0], bytes.len())).collect();
+        let lengths: Vec<_> = inbox
+            .datagrams()
+            .map(|(_, bytes)| (bytes[0], bytes.len()))
+            .collect();
         assert_eq!(lengths, [(1, 28), (2, DATAGRAM_LENGTH_MAX)]);
         inbox.clear();
         assert_eq!(inbox.datagrams().count(), 0);

@@ -1,9 +1,9 @@
 //! The destinations of a multi-destination (MDC) publication channel.
 //!
-//! A *manual* list is what clients added by command. A *dynamic* list is who spoke to the channel's
-//! control address lately: the first status message of a receiver adds it, five seconds of silence
-//! remove it. Everything the channel sends goes to every destination, starting with another one each
-//! time so that none is always last (`driver.md` §5.13).
+//! A *manual* list is what clients added by command. A *dynamic* list is who spoke to the
+//! channel's control address lately: the first status message of a receiver adds it, five seconds
+//! of silence remove it. Everything the channel sends goes to every destination, starting with
+//! another one each time so that none is always last (`driver.md` §5.13).
 //!
 //! What one destination does not take is lost for that destination alone: it will ask again. The
 //! stream advances as if all had taken it, with no destination at all too.
@@ -70,7 +70,12 @@ pub(crate) struct Destinations {
 impl Destinations {
     /// An empty list that publishes its length in `count`.
     pub(crate) const fn new(kind: DestinationKind, count: AtomicCounter) -> Self {
-        Self { kind, entries: Vec::new(), round_robin: 0, count }
+        Self {
+            kind,
+            entries: Vec::new(),
+            round_robin: 0,
+            count,
+        }
     }
 
     /// Adds a destination by command; one that is there already receives everything twice.
@@ -104,7 +109,10 @@ impl Destinations {
         source: SocketAddr,
         now: Nanos,
     ) {
-        let known = self.entries.iter_mut().find(|entry| entry.is_spoken_for(receiver_id, source));
+        let known = self
+            .entries
+            .iter_mut()
+            .find(|entry| entry.is_spoken_for(receiver_id, source));
         if let Some(entry) = known {
             entry.receiver_id = Some(receiver_id);
             entry.last_activity = now;
@@ -136,7 +144,11 @@ impl Destinations {
     /// A name resolved to another address: takes it over wherever it was used.
     pub(crate) fn on_resolution_change(&mut self, endpoint_text: &str, address: SocketAddr) {
         for entry in &mut self.entries {
-            if entry.manual.as_ref().is_some_and(|m| m.endpoint_text == endpoint_text) {
+            if entry
+                .manual
+                .as_ref()
+                .is_some_and(|m| m.endpoint_text == endpoint_text)
+            {
                 entry.address = Some(address);
             }
         }
@@ -150,7 +162,9 @@ impl Destinations {
         mut visit: impl FnMut(&str, Option<SocketAddr>),
     ) {
         for entry in &mut self.entries {
-            let Some(manual) = &entry.manual else { continue };
+            let Some(manual) = &entry.manual else {
+                continue;
+            };
             if now.is_expired(entry.last_activity, DESTINATION_TIMEOUT_NS) {
                 entry.last_activity = now;
                 visit(&manual.endpoint_text, entry.address);
@@ -177,9 +191,14 @@ impl Destinations {
         }
         let mut fault = None;
         for index in (start..count).chain(0..start) {
-            let Some(address) = self.entries[index].address else { continue };
+            let Some(address) = self.entries[index].address else {
+                continue;
+            };
             if let Err(error) = transport.send(Some(address), datagrams) {
-                fault = Some(SendFault { address: Some(address), error });
+                fault = Some(SendFault {
+                    address: Some(address),
+                    error,
+                });
             }
         }
         fault
@@ -213,7 +232,8 @@ impl Destinations {
     }
 
     fn publish_count(&self) {
-        self.count.set(i64::try_from(self.entries.len()).unwrap_or(i64::MAX));
+        self.count
+            .set(i64::try_from(self.entries.len()).unwrap_or(i64::MAX));
     }
 }
 
@@ -222,9 +242,7 @@ impl Entry {
     /// of a known receiver is compared: address translation may change the rest.
     fn is_spoken_for(&self, receiver_id: ReceiverId, source: SocketAddr) -> bool {
         match (self.receiver_id, self.address) {
-            (Some(known), Some(address)) => {
-                known == receiver_id && address.port() == source.port()
-            }
+            (Some(known), Some(address)) => known == receiver_id && address.port() == source.port(),
             (None, Some(address)) => address == source,
             (_, None) => false,
         }
@@ -264,7 +282,11 @@ mod tests {
         let mut transport = FakeTransport::new();
         let fault = list.send(&mut transport, &[&[1, 2, 3]], Nanos(now));
         assert!(fault.is_none());
-        transport.take_sent().iter().map(|sent| sent.to.expect("not connected")).collect()
+        transport
+            .take_sent()
+            .iter()
+            .map(|sent| sent.to.expect("not connected"))
+            .collect()
     }
 
     #[test]
@@ -306,7 +328,10 @@ mod tests {
         assert_eq!(list.registration_of(ReceiverId(8), address(2, 9000)), None);
         list.on_status_message(ReceiverId(8), address(1, 9000), Nanos(0));
         let moved = address(9, 9000);
-        assert_eq!(list.registration_of(ReceiverId(8), moved), Some(RegistrationId(5)));
+        assert_eq!(
+            list.registration_of(ReceiverId(8), moved),
+            Some(RegistrationId(5))
+        );
         assert_eq!(list.registration_of(ReceiverId(7), address(1, 9000)), None);
         assert_eq!(send(&mut list, 100 * SECOND), [address(1, 9000)]);
         assert_eq!(list.len(), 1);
@@ -325,14 +350,21 @@ mod tests {
         list.remove_by_id(RegistrationId(99));
         list.remove(address(2, 9000));
         assert_eq!(count.get(), 2);
-        assert_eq!(send(&mut list, 0), [address(1, 9000)], "the unresolved one is skipped");
+        assert_eq!(
+            send(&mut list, 0),
+            [address(1, 9000)],
+            "the unresolved one is skipped"
+        );
     }
 
     #[test]
     fn each_send_starts_with_the_next_destination() {
         let (mut list, _) = list(DestinationKind::Manual);
         for id in 1..=3 {
-            list.add(destination(i64::from(id), Some(address(id, 9000))), Nanos(0));
+            list.add(
+                destination(i64::from(id), Some(address(id, 9000))),
+                Nanos(0),
+            );
         }
         let first: Vec<_> = (0..4).map(|_| send(&mut list, 0)[0]).collect();
         assert_eq!(first, [1, 2, 3, 1].map(|id| address(id, 9000)));
@@ -350,7 +382,10 @@ mod tests {
         }
         assert_eq!(asked, [("host-1:9000".to_owned(), None)]);
         list.on_resolution_change("host-1:9000", address(3, 9000));
-        assert_eq!(send(&mut list, 6 * SECOND), [address(3, 9000), address(2, 9000)]);
+        assert_eq!(
+            send(&mut list, 6 * SECOND),
+            [address(3, 9000), address(2, 9000)]
+        );
     }
 
     #[test]
@@ -360,7 +395,9 @@ mod tests {
         list.add(destination(2, Some(address(2, 9000))), Nanos(0));
         let mut transport = FakeTransport::new();
         transport.fail_next();
-        let fault = list.send(&mut transport, &[&[1]], Nanos(0)).expect("one failed");
+        let fault = list
+            .send(&mut transport, &[&[1]], Nanos(0))
+            .expect("one failed");
         assert_eq!(fault.address, Some(address(1, 9000)));
         assert_eq!(transport.take_sent().len(), 1);
     }

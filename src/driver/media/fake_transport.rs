@@ -86,7 +86,10 @@ impl Transport for FakeTransport {
         let limit = self.accepted_next.pop_front().unwrap_or(usize::MAX);
         let accepted = datagrams.len().min(limit);
         for datagram in datagrams.iter().take(accepted) {
-            self.sent.push(Sent { to, bytes: datagram.to_vec() });
+            self.sent.push(Sent {
+                to,
+                bytes: datagram.to_vec(),
+            });
         }
         Ok(accepted)
     }
@@ -94,9 +97,15 @@ impl Transport for FakeTransport {
     fn poll(&mut self, mut handler: impl FnMut(Datagram<'_>)) -> io::Result<usize> {
         let mut bytes_received = 0;
         for _ in 0..4 {
-            let Some((source, mut bytes)) = self.inbound.pop_front() else { break };
+            let Some((source, mut bytes)) = self.inbound.pop_front() else {
+                break;
+            };
             bytes_received += bytes.len();
-            handler(Datagram { bytes: &mut bytes, source, media_timestamp_ns: None });
+            handler(Datagram {
+                bytes: &mut bytes,
+                source,
+                media_timestamp_ns: None,
+            });
         }
         Ok(bytes_received)
     }

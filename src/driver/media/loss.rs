@@ -43,25 +43,37 @@ impl LossChain {
 
     /// What the configuration hides of the data a send endpoint sends.
     pub(crate) fn send_data(config: &DriverConfig, rng: &mut Rng) -> Self {
-        let debug = (config.debug_send_data_loss_rate, config.debug_send_data_loss_seed);
+        let debug = (
+            config.debug_send_data_loss_rate,
+            config.debug_send_data_loss_seed,
+        );
         Self::configured(debug, &config.outgoing_loss(), rng)
     }
 
     /// What the configuration hides of the control frames that reach a send endpoint.
     pub(crate) fn send_control(config: &DriverConfig, rng: &mut Rng) -> Self {
-        let debug = (config.debug_send_control_loss_rate, config.debug_send_control_loss_seed);
+        let debug = (
+            config.debug_send_control_loss_rate,
+            config.debug_send_control_loss_seed,
+        );
         Self::configured(debug, &config.incoming_loss(), rng)
     }
 
     /// What the configuration hides of the data that reaches a receive endpoint.
     pub(crate) fn receive_data(config: &DriverConfig, rng: &mut Rng) -> Self {
-        let debug = (config.debug_receive_data_loss_rate, config.debug_receive_data_loss_seed);
+        let debug = (
+            config.debug_receive_data_loss_rate,
+            config.debug_receive_data_loss_seed,
+        );
         Self::configured(debug, &config.incoming_loss(), rng)
     }
 
     /// What the configuration hides of the control frames a receive endpoint sends.
     pub(crate) fn receive_control(config: &DriverConfig, rng: &mut Rng) -> Self {
-        let debug = (config.debug_receive_control_loss_rate, config.debug_receive_control_loss_seed);
+        let debug = (
+            config.debug_receive_control_loss_rate,
+            config.debug_receive_control_loss_seed,
+        );
         Self::configured(debug, &config.outgoing_loss(), rng)
     }
 
@@ -72,12 +84,16 @@ impl LossChain {
 
     /// Whether to hide a datagram of which only the bytes are known.
     pub(crate) fn should_drop(&mut self, datagram: &[u8]) -> bool {
-        self.0.iter_mut().any(|generator| generator.should_drop(datagram))
+        self.0
+            .iter_mut()
+            .any(|generator| generator.should_drop(datagram))
     }
 
     /// Whether to hide a data frame.
     pub(crate) fn should_drop_data(&mut self, datagram: &[u8], place: &FramePlace) -> bool {
-        self.0.iter_mut().any(|generator| generator.should_drop_data(datagram, place))
+        self.0
+            .iter_mut()
+            .any(|generator| generator.should_drop_data(datagram, place))
     }
 
     fn configured(
@@ -163,7 +179,11 @@ impl RandomLoss {
     /// Loses a share of `rate` (0 to 1) of the frames whose type is in `frame_types`: bit n stands
     /// for frame type n, all bits for every type there is.
     pub(crate) const fn new(rate: f64, frame_types: u64, rng: Rng) -> Self {
-        Self { rate, frame_types, rng }
+        Self {
+            rate,
+            frame_types,
+            rng,
+        }
     }
 
     fn should_drop(&mut self, datagram: &[u8]) -> bool {
@@ -174,9 +194,15 @@ impl RandomLoss {
         if self.frame_types == u64::MAX {
             return true;
         }
-        let Some(bytes) = datagram.get(6..8) else { return false };
+        let Some(bytes) = datagram.get(6..8) else {
+            return false;
+        };
         let frame_type = u16::from_le_bytes([bytes[0], bytes[1]]);
-        self.frame_types.checked_shr(u32::from(frame_type)).unwrap_or(0) & 1 == 1
+        self.frame_types
+            .checked_shr(u32::from(frame_type))
+            .unwrap_or(0)
+            & 1
+            == 1
     }
 }
 
@@ -186,7 +212,9 @@ struct Tracker(BTreeMap<(StreamId, SessionId), i32>);
 
 impl Tracker {
     fn offset_of(&mut self, place: &FramePlace) -> &mut i32 {
-        self.0.entry((place.stream_id, place.session_id)).or_insert(place.term_offset.get())
+        self.0
+            .entry((place.stream_id, place.session_id))
+            .or_insert(place.term_offset.get())
     }
 }
 
@@ -236,9 +264,9 @@ pub(crate) struct MultiGapLoss {
 }
 
 impl MultiGapLoss {
-    /// Loses `gap_length` bytes at every multiple of `radix` but 0, `total_gaps` times. The radix is
-    /// rounded up to a power of two. `None` unless `0 <= gap_length < radix` and
-    /// `total_gaps >= 0`, with a radix of at most 2^30.
+    /// Loses `gap_length` bytes at every multiple of `radix` but 0, `total_gaps` times. The radix
+    /// is rounded up to a power of two. `None` unless `0 <= gap_length < radix` and `total_gaps
+    /// >= 0`, with a radix of at most 2^30.
     pub(crate) fn new(
         term_id: TermId,
         radix: i32,
@@ -251,7 +279,13 @@ impl MultiGapLoss {
             return None;
         }
         let end = total_gaps.saturating_mul(radix).saturating_add(gap_length);
-        Some(Self { term_id, radix, gap_length, end, tracker: Tracker::default() })
+        Some(Self {
+            term_id,
+            radix,
+            gap_length,
+            end,
+            tracker: Tracker::default(),
+        })
     }
 
     fn should_drop(&mut self, place: &FramePlace) -> bool {
@@ -302,7 +336,9 @@ mod tests {
         let lost = |seed| {
             let loss = RandomLoss::new(0.1, u64::MAX, Rng::new(seed));
             let mut generator = LossGenerator::Random(loss);
-            (0..10_000).filter(|_| generator.should_drop(&frame_of_type(1))).count()
+            (0..10_000)
+                .filter(|_| generator.should_drop(&frame_of_type(1)))
+                .count()
         };
         assert!((900..1100).contains(&lost(1)), "{}", lost(1));
         assert_eq!(lost(7), lost(7));
@@ -335,36 +371,60 @@ mod tests {
         assert!(loss.should_drop(&place(1024, 64)));
         assert!(loss.should_drop(&place(1088, 64)));
         assert!(!loss.should_drop(&place(1152, 64)));
-        assert!(!loss.should_drop(&place(960, 64)), "the retransmission passes");
-        assert!(!loss.should_drop(&FramePlace { term_id: TermId(10), ..place(1024, 64) }));
+        assert!(
+            !loss.should_drop(&place(960, 64)),
+            "the retransmission passes"
+        );
+        assert!(!loss.should_drop(&FramePlace {
+            term_id: TermId(10),
+            ..place(1024, 64)
+        }));
     }
 
     #[test]
     fn fixed_loss_treats_each_stream_by_itself() {
         let mut loss = FixedLoss::new(TERM, TermOffset(0), 64);
         assert!(loss.should_drop(&place(0, 64)));
-        assert!(loss.should_drop(&FramePlace { session_id: SessionId(3), ..place(0, 64) }));
+        assert!(loss.should_drop(&FramePlace {
+            session_id: SessionId(3),
+            ..place(0, 64)
+        }));
         assert!(!loss.should_drop(&place(0, 64)));
     }
 
     #[test]
     fn multi_gap_loss_loses_each_gap_once() {
         let mut loss = MultiGapLoss::new(TERM, 4000, 128, 2).expect("legal");
-        assert!(!loss.should_drop(&place(0, 64)), "the first gap is at the radix");
+        assert!(
+            !loss.should_drop(&place(0, 64)),
+            "the first gap is at the radix"
+        );
         assert!(!loss.should_drop(&place(4032, 64)));
         assert!(loss.should_drop(&place(4096, 64)));
         assert!(loss.should_drop(&place(4160, 64)));
         assert!(!loss.should_drop(&place(4224, 64)));
-        assert!(!loss.should_drop(&place(4096, 128)), "the retransmission passes");
-        assert!(loss.should_drop(&place(8128, 128)), "reaches into the next gap");
-        assert!(!loss.should_drop(&place(12_288, 64)), "there are two gaps only");
+        assert!(
+            !loss.should_drop(&place(4096, 128)),
+            "the retransmission passes"
+        );
+        assert!(
+            loss.should_drop(&place(8128, 128)),
+            "reaches into the next gap"
+        );
+        assert!(
+            !loss.should_drop(&place(12_288, 64)),
+            "there are two gaps only"
+        );
     }
 
     #[test]
     fn multi_gap_loss_needs_room_between_the_gaps() {
         assert!(MultiGapLoss::new(TERM, 1024, 1024, 1).is_none());
         assert!(MultiGapLoss::new(TERM, -5, 1, 1).is_none());
-        assert!(MultiGapLoss::new(TERM, 1000, 1000, 1).is_some(), "the radix becomes 1024");
+        assert!(
+            MultiGapLoss::new(TERM, 1000, 1000, 1).is_some(),
+            "the radix becomes 1024"
+        );
     }
 
     #[test]

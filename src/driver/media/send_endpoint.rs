@@ -146,7 +146,9 @@ impl<T: Transport> SendEndpoint<T> {
         }
         let mut sent = 0;
         for datagram in datagrams.chunks(1) {
-            let is_lost = datagram.iter().any(|bytes| self.data_loss.should_drop(bytes));
+            let is_lost = datagram
+                .iter()
+                .any(|bytes| self.data_loss.should_drop(bytes));
             if !is_lost && self.transmit(learnt, datagram, now) == 0 {
                 break;
             }
@@ -236,7 +238,10 @@ impl<T: Transport> SendEndpoint<T> {
     ) {
         match &mut self.peers {
             SendPeers::Destinations(destinations) => destinations.for_each_silent(now, ask),
-            SendPeers::Address { address, is_connected } => {
+            SendPeers::Address {
+                address,
+                is_connected,
+            } => {
                 let Some((text, last_heard)) = self.endpoint_text.as_deref().zip(last_heard) else {
                     return;
                 };
@@ -258,7 +263,10 @@ impl<T: Transport> SendEndpoint<T> {
             SendPeers::Destinations(destinations) => {
                 destinations.on_resolution_change(endpoint_text, to);
             }
-            SendPeers::Address { address, is_connected } => {
+            SendPeers::Address {
+                address,
+                is_connected,
+            } => {
                 *address = to;
                 let connected = self.transport.connect(to);
                 *is_connected = connected.is_ok();
@@ -279,15 +287,15 @@ impl<T: Transport> SendEndpoint<T> {
         self.fault.take()
     }
 
-    fn transmit(
-        &mut self,
-        learnt: Option<SocketAddr>,
-        datagrams: &[&[u8]],
-        now: Nanos,
-    ) -> usize {
+    fn transmit(&mut self, learnt: Option<SocketAddr>, datagrams: &[&[u8]], now: Nanos) -> usize {
         let to = match &mut self.peers {
-            SendPeers::Address { is_connected: true, .. } => None,
-            SendPeers::Address { is_connected: false, .. } => return 0,
+            SendPeers::Address {
+                is_connected: true, ..
+            } => None,
+            SendPeers::Address {
+                is_connected: false,
+                ..
+            } => return 0,
             SendPeers::Learnt if learnt.is_none() => return 0,
             SendPeers::Learnt => learnt,
             SendPeers::Destinations(destinations) => {
@@ -316,13 +324,20 @@ impl<T: Transport> SendEndpoint<T> {
     }
 
     fn note_fault(&mut self, operation: &'static str, to: Option<SocketAddr>, error: io::Error) {
-        self.fault.get_or_insert(EndpointFault { operation, address: to, error });
+        self.fault.get_or_insert(EndpointFault {
+            operation,
+            address: to,
+            error,
+        });
     }
 }
 
 /// Whether deliberate loss applies to the frame.
 const fn is_lossy(frame: &Frame<'_>) -> bool {
-    matches!(frame, Frame::StatusMessage(_) | Frame::Nak(_) | Frame::RttMeasurement(_))
+    matches!(
+        frame,
+        Frame::StatusMessage(_) | Frame::Nak(_) | Frame::RttMeasurement(_)
+    )
 }
 
 #[cfg(test)]
@@ -341,7 +356,10 @@ mod tests {
     }
 
     fn unicast() -> SendPeers {
-        SendPeers::Address { address: peer(1), is_connected: true }
+        SendPeers::Address {
+            address: peer(1),
+            is_connected: true,
+        }
     }
 
     fn endpoint(peers: SendPeers) -> SendEndpoint<FakeTransport> {
@@ -416,22 +434,30 @@ mod tests {
         assert_eq!(endpoint.send(None, &[&[1], &[2]], Nanos(0)), 2);
         endpoint.on_status_message(ReceiverId(1), peer(1), Nanos(0));
         endpoint.transport.accept_next(1);
-        assert_eq!(endpoint.send(None, &[&[1], &[2]], Nanos(0)), 2, "the rest is loss");
+        assert_eq!(
+            endpoint.send(None, &[&[1], &[2]], Nanos(0)),
+            2,
+            "the rest is loss"
+        );
         assert_eq!(endpoint.transport.take_sent().len(), 1);
     }
 
     #[test]
     fn lost_datagrams_count_as_sent() {
-        let mut endpoint =
-            SendEndpoint::new(SendEndpointParams { data_loss: all_lost(), ..params(unicast()) });
+        let mut endpoint = SendEndpoint::new(SendEndpointParams {
+            data_loss: all_lost(),
+            ..params(unicast())
+        });
         assert_eq!(endpoint.send(None, &[&[1; 32], &[2; 32]], Nanos(0)), 2);
         assert_eq!(endpoint.transport.calls(), 0);
     }
 
     #[test]
     fn lost_control_frames_are_not_delivered_but_others_are() {
-        let mut endpoint =
-            SendEndpoint::new(SendEndpointParams { control_loss: all_lost(), ..params(unicast()) });
+        let mut endpoint = SendEndpoint::new(SendEndpointParams {
+            control_loss: all_lost(),
+            ..params(unicast())
+        });
         let mut response = [0; ResponseSetup::LENGTH];
         ResponseSetup {
             session_id: SessionId(1),
@@ -443,7 +469,10 @@ mod tests {
         endpoint.transport.deliver(peer(1), &response);
         let mut inbox = ControlInbox::new();
         endpoint.poll(&mut inbox, &SystemCounters::detached());
-        assert_eq!(inbox.datagrams().map(|(_, b)| b.len()).collect::<Vec<_>>(), [20]);
+        assert_eq!(
+            inbox.datagrams().map(|(_, b)| b.len()).collect::<Vec<_>>(),
+            [20]
+        );
     }
 
     #[test]
@@ -466,7 +495,13 @@ mod tests {
     fn silence_of_all_receivers_asks_for_resolution_every_five_seconds() {
         let mut endpoint = endpoint(unicast());
         let mut asked = Vec::new();
-        for (heard, now) in [(None, 9), (Some(6), 9), (Some(0), 10), (Some(0), 11), (Some(0), 16)] {
+        for (heard, now) in [
+            (None, 9),
+            (Some(6), 9),
+            (Some(0), 10),
+            (Some(0), 11),
+            (Some(0), 16),
+        ] {
             endpoint.check_resolution(
                 heard.map(|second: i64| Nanos(second * SECOND)),
                 Nanos(now * SECOND),
@@ -474,7 +509,10 @@ mod tests {
             );
         }
         let text = || "receiver:9000".to_owned();
-        assert_eq!(asked, [(10, text(), Some(peer(1))), (16, text(), Some(peer(1)))]);
+        assert_eq!(
+            asked,
+            [(10, text(), Some(peer(1))), (16, text(), Some(peer(1)))]
+        );
     }
 
     #[test]

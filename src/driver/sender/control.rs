@@ -68,13 +68,23 @@ impl<T: Transport> Sender<T> {
     ) {
         let found = self.find(endpoint, message.stream_id(), message.session_id());
         let publication = found.map(|index| &mut self.publications[index].half);
-        if publication.as_ref().is_some_and(|half| !half.is_possible(message)) {
+        if publication
+            .as_ref()
+            .is_some_and(|half| !half.is_possible(message))
+        {
             self.system.get(SystemCounter::InvalidPackets).add(1);
             return;
         }
-        self.system.get(SystemCounter::StatusMessagesReceived).add(1);
-        if publication.as_ref().is_some_and(|half| !half.is_plausible(message)) {
-            self.system.get(SystemCounter::StatusMessagesRejected).add(1);
+        self.system
+            .get(SystemCounter::StatusMessagesReceived)
+            .add(1);
+        if publication
+            .as_ref()
+            .is_some_and(|half| !half.is_plausible(message))
+        {
+            self.system
+                .get(SystemCounter::StatusMessagesRejected)
+                .add(1);
             return;
         }
         self.endpoints[endpoint].on_status_message(message.receiver_id(), source, tick.now);
@@ -88,15 +98,24 @@ impl<T: Transport> Sender<T> {
         }
         let connected = half.on_status_message(message, source, tick.now);
         if let Some(response_correlation_id) = connected {
-            self.tell(ConductorMessage::ResponseConnected { response_correlation_id });
+            self.tell(ConductorMessage::ResponseConnected {
+                response_correlation_id,
+            });
         }
     }
 
     fn on_nak(&mut self, endpoint: usize, nak: &NakFrame<'_>, tick: Tick) {
-        let Some(index) = self.find(endpoint, nak.stream_id(), nak.session_id()) else { return };
-        let cycle =
-            Cycle { now: tick.now, epoch_ns: self.epoch.update(tick), system: &self.system };
-        self.publications[index].half.on_nak(nak, &mut self.endpoints[endpoint], &cycle);
+        let Some(index) = self.find(endpoint, nak.stream_id(), nak.session_id()) else {
+            return;
+        };
+        let cycle = Cycle {
+            now: tick.now,
+            epoch_ns: self.epoch.update(tick),
+            system: &self.system,
+        };
+        self.publications[index]
+            .half
+            .on_nak(nak, &mut self.endpoints[endpoint], &cycle);
     }
 
     fn on_rtt_measurement(
@@ -107,8 +126,11 @@ impl<T: Transport> Sender<T> {
     ) {
         let found = self.find(endpoint, request.stream_id(), request.session_id());
         let Some(index) = found else { return };
-        let cycle =
-            Cycle { now: tick.now, epoch_ns: self.epoch.update(tick), system: &self.system };
+        let cycle = Cycle {
+            now: tick.now,
+            epoch_ns: self.epoch.update(tick),
+            system: &self.system,
+        };
         let half = &self.publications[index].half;
         half.on_rtt_measurement(request, &mut self.endpoints[endpoint], &cycle);
     }

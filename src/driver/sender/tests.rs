@@ -3,9 +3,7 @@
 use std::net::SocketAddr;
 
 use super::*;
-use crate::base::{
-    CorrelationId, EpochMillis, Position, ReceiverId, TermId, TermOffset,
-};
+use crate::base::{CorrelationId, EpochMillis, Position, ReceiverId, TermId, TermOffset};
 use crate::cnc::counter_types::ChannelStatus;
 use crate::concurrent::{AtomicCounter, DistinctErrorLog, read_error_log};
 use crate::driver::flow_control::{FlowControl, GroupFlowControl, GroupParams, MaxFlowControl};
@@ -66,7 +64,15 @@ impl World {
             errors,
             Tick::default(),
         );
-        Self { sender, commands, messages, error_log, system, conductors: Vec::new(), now: 0 }
+        Self {
+            sender,
+            commands,
+            messages,
+            error_log,
+            system,
+            conductors: Vec::new(),
+            now: 0,
+        }
     }
 
     fn command(&mut self, command: SenderMessage<FakeTransport>) {
@@ -75,7 +81,10 @@ impl World {
     }
 
     fn work(&mut self) -> usize {
-        let tick = Tick { now: Nanos(self.now), epoch: EpochMillis(self.now / 1_000_000) };
+        let tick = Tick {
+            now: Nanos(self.now),
+            epoch: EpochMillis(self.now / 1_000_000),
+        };
         self.sender.do_work(tick)
     }
 
@@ -95,7 +104,13 @@ impl World {
     }
 
     fn add_unicast(&mut self, id: u32) {
-        self.add_endpoint(id, SendPeers::Address { address: peer(1), is_connected: true });
+        self.add_endpoint(
+            id,
+            SendPeers::Address {
+                address: peer(1),
+                is_connected: true,
+            },
+        );
     }
 
     /// Adds a publication of stream 2; its session and registration are the same number.
@@ -146,7 +161,9 @@ impl World {
 
     fn errors(&self) -> Vec<String> {
         let mut texts = Vec::new();
-        read_error_log(&self.error_log, EpochMillis(0), |seen| texts.push(seen.text.clone()));
+        read_error_log(&self.error_log, EpochMillis(0), |seen| {
+            texts.push(seen.text.clone());
+        });
         texts
     }
 }
@@ -253,7 +270,8 @@ fn refusal(session: i32, receiver: i64) -> Vec<u8> {
 }
 
 fn offer(log: &LogBuffer, length: usize) {
-    log.offer(Position(i64::MAX), &vec![1; length]).expect("no limit");
+    log.offer(Position(i64::MAX), &vec![1; length])
+        .expect("no limit");
 }
 
 #[test]
@@ -270,7 +288,10 @@ fn a_status_message_reaches_its_publication_only() {
     let connected: Vec<_> = logs.iter().map(LogBuffer::is_connected).collect();
     assert_eq!(connected, [false, true, false]);
     world.deliver(0, &status(12, |_| {}));
-    assert!(!logs[2].is_connected(), "that session is on another endpoint");
+    assert!(
+        !logs[2].is_connected(),
+        "that session is on another endpoint"
+    );
     assert_eq!(world.count(SystemCounter::StatusMessagesReceived), 2);
 }
 
@@ -292,7 +313,9 @@ fn data_of_a_cycle_is_counted_once() {
 fn publications_take_turns_to_be_first() {
     let mut world = World::new();
     world.add_unicast(1);
-    let logs: Vec<_> = (10..13).map(|session| world.add_publication(1, session)).collect();
+    let logs: Vec<_> = (10..13)
+        .map(|session| world.add_publication(1, session))
+        .collect();
     for session in 10..13 {
         world.deliver(0, &status(session, |_| {}));
     }
@@ -339,7 +362,11 @@ fn control_frames_are_polled_now_and_then_while_there_is_data() {
     world.now += 100_000_000;
     offer(&log, 10);
     world.work();
-    assert_eq!(world.count(SystemCounter::StatusMessagesReceived), received + 3, "time passed");
+    assert_eq!(
+        world.count(SystemCounter::StatusMessagesReceived),
+        received + 3,
+        "time passed"
+    );
 }
 
 #[test]
@@ -347,7 +374,10 @@ fn impossible_status_messages_are_invalid_and_implausible_ones_rejected() {
     let mut world = World::new();
     world.add_unicast(1);
     let log = world.add_publication(1, 10);
-    world.deliver(0, &status(10, |m| m.consumption_term_offset = TermOffset(TERM_LENGTH)));
+    world.deliver(
+        0,
+        &status(10, |m| m.consumption_term_offset = TermOffset(TERM_LENGTH)),
+    );
     world.deliver(0, &status(10, |m| m.receiver_window = TERM_LENGTH));
     assert_eq!(world.count(SystemCounter::InvalidPackets), 2);
     assert_eq!(world.count(SystemCounter::StatusMessagesReceived), 0);
@@ -355,8 +385,15 @@ fn impossible_status_messages_are_invalid_and_implausible_ones_rejected() {
     assert_eq!(world.count(SystemCounter::StatusMessagesReceived), 1);
     assert_eq!(world.count(SystemCounter::StatusMessagesRejected), 1);
     assert!(!log.is_connected());
-    world.deliver(0, &status(99, |m| m.consumption_term_offset = TermOffset(TERM_LENGTH)));
-    assert_eq!(world.count(SystemCounter::StatusMessagesReceived), 2, "possible for some stream");
+    world.deliver(
+        0,
+        &status(99, |m| m.consumption_term_offset = TermOffset(TERM_LENGTH)),
+    );
+    assert_eq!(
+        world.count(SystemCounter::StatusMessagesReceived),
+        2,
+        "possible for some stream"
+    );
 }
 
 fn dynamic() -> (SendPeers, AtomicCounter) {
@@ -391,7 +428,10 @@ fn a_rejected_status_message_adds_no_destination() {
     world.add_endpoint(1, peers);
     world.add_publication(1, 10);
     world.deliver(0, &status(10, |m| m.consumption_term_id = TermId(9)));
-    world.deliver(0, &status(10, |m| m.consumption_term_offset = TermOffset(TERM_LENGTH)));
+    world.deliver(
+        0,
+        &status(10, |m| m.consumption_term_offset = TermOffset(TERM_LENGTH)),
+    );
     assert_eq!(count.get(), 0);
 }
 
@@ -425,7 +465,9 @@ fn several_naks_of_one_poll_are_all_answered() {
     world.work();
     world.data_sent(0);
     for frame in 0..3 {
-        world.transport(0).deliver(peer(1), &nak(10, frame * 1408, 1408));
+        world
+            .transport(0)
+            .deliver(peer(1), &nak(10, frame * 1408, 1408));
     }
     world.now += SECOND;
     world.work();
@@ -449,7 +491,10 @@ fn a_round_trip_request_is_answered() {
     .encode(&mut request);
     world.deliver(0, &request);
     let sent = world.transport(0).take_sent();
-    assert!(sent.iter().any(|datagram| datagram.bytes[6] == 6 && datagram.bytes[5] == 0));
+    assert!(
+        sent.iter()
+            .any(|datagram| datagram.bytes[6] == 6 && datagram.bytes[5] == 0)
+    );
 }
 
 #[test]
@@ -502,10 +547,16 @@ fn a_refusal_waits_for_a_conductor_that_is_behind() {
     world.deliver(0, &status(10, |_| {}));
     world.command(SenderMessage::RemovePublication(RegistrationId(11)));
     world.deliver(0, &refusal(10, 5));
-    assert!(matches!(world.message(), Some(ConductorMessage::PublicationReleased(_))));
+    assert!(matches!(
+        world.message(),
+        Some(ConductorMessage::PublicationReleased(_))
+    ));
     assert!(world.message().is_none());
     world.deliver(0, &refusal(10, 5));
-    assert!(matches!(world.message(), Some(ConductorMessage::PublicationError(_))));
+    assert!(matches!(
+        world.message(),
+        Some(ConductorMessage::PublicationError(_))
+    ));
 }
 
 #[test]
@@ -526,8 +577,10 @@ fn a_response_setup_is_passed_on() {
         .encode(&mut bytes);
         world.deliver(0, &bytes);
     }
-    let Some(ConductorMessage::ResponseSetup { response_correlation_id, response_session_id }) =
-        world.message()
+    let Some(ConductorMessage::ResponseSetup {
+        response_correlation_id,
+        response_session_id,
+    }) = world.message()
     else {
         panic!("nothing was passed on");
     };
@@ -544,12 +597,17 @@ fn a_connected_response_is_passed_on() {
     responder.is_response = true;
     responder.response_correlation_id = Some(CorrelationId(44));
     world.add_publication_of(responder);
-    world.deliver(0, &status(10, |m| m.flags = status_message::flags::SEND_SETUP));
+    world.deliver(
+        0,
+        &status(10, |m| m.flags = status_message::flags::SEND_SETUP),
+    );
     assert!(world.message().is_none());
     world.deliver(0, &status(10, |_| {}));
     assert!(matches!(
         world.message(),
-        Some(ConductorMessage::ResponseConnected { response_correlation_id: CorrelationId(44) })
+        Some(ConductorMessage::ResponseConnected {
+            response_correlation_id: CorrelationId(44)
+        })
     ));
 }
 
@@ -566,24 +624,39 @@ fn removing_hands_back_and_leaves_the_others_reachable() {
     world.command(SenderMessage::RemoveEndpoint(EndpointId(1)));
     let mut kinds = Vec::new();
     while let Some(message) = world.message() {
-        kinds.push(match message {
-            ConductorMessage::PublicationReleased(half) => half.registration_id().get(),
-            ConductorMessage::SendEndpointClosed(endpoint) => -i64::from(endpoint.id().0),
-            _ => panic!("nothing else comes back"),
-        });
+        if let ConductorMessage::PublicationReleased(half) = &message {
+            kinds.push(half.registration_id().get());
+        } else if let ConductorMessage::SendEndpointClosed(endpoint) = &message {
+            kinds.push(-i64::from(endpoint.id().0));
+        } else {
+            panic!("nothing else comes back");
+        }
     }
     kinds.sort_unstable();
     assert_eq!(kinds, [-1, 10, 11]);
 
-    let third = world.sender.endpoint_index(EndpointId(3)).expect("still there");
-    let second = world.sender.endpoint_index(EndpointId(2)).expect("still there");
+    let third = world
+        .sender
+        .endpoint_index(EndpointId(3))
+        .expect("still there");
+    let second = world
+        .sender
+        .endpoint_index(EndpointId(2))
+        .expect("still there");
     world.deliver(third, &status(10, |_| {}));
-    assert_eq!(logs.iter().map(LogBuffer::is_connected).collect::<Vec<_>>(), [false, false, true]);
+    assert_eq!(
+        logs.iter().map(LogBuffer::is_connected).collect::<Vec<_>>(),
+        [false, false, true]
+    );
     world.deliver(second, &status(10, |_| {}));
     assert!(logs[1].is_connected());
     offer(&logs[2], 100);
     world.work();
-    assert_eq!(world.data_sent(third), [(10, 160)], "through its own endpoint");
+    assert_eq!(
+        world.data_sent(third),
+        [(10, 160)],
+        "through its own endpoint"
+    );
 }
 
 #[test]
@@ -629,7 +702,10 @@ fn destinations_come_and_go_by_command() {
         address: peer(9),
     });
     assert_eq!(world.count(SystemCounter::ResolutionChanges), 1);
-    world.command(SenderMessage::RemoveDestination { endpoint: EndpointId(1), address: peer(9) });
+    world.command(SenderMessage::RemoveDestination {
+        endpoint: EndpointId(1),
+        address: peer(9),
+    });
     world.command(SenderMessage::RemoveDestinationById {
         endpoint: EndpointId(1),
         registration_id: RegistrationId(1),
@@ -649,15 +725,22 @@ fn silent_receivers_make_the_sender_ask_for_resolution() {
     while asked_at.len() < 2 {
         world.now += SECOND;
         world.work();
-        if let Some(ConductorMessage::ReResolveEndpoint { endpoint, endpoint_text, address }) =
-            world.message()
+        if let Some(ConductorMessage::ReResolveEndpoint {
+            endpoint,
+            endpoint_text,
+            address,
+        }) = world.message()
         {
             assert_eq!((endpoint, address), (EndpointId(1), Some(peer(1))));
             assert_eq!(endpoint_text, "receiver:9000");
             asked_at.push(world.now / SECOND);
         }
     }
-    assert_eq!(asked_at, [11, 17], "one of the two was heard five seconds in");
+    assert_eq!(
+        asked_at,
+        [11, 17],
+        "one of the two was heard five seconds in"
+    );
 }
 
 #[test]
@@ -669,7 +752,10 @@ fn what_the_operating_system_refuses_is_recorded() {
     world.now = SECOND;
     world.work();
     assert_eq!(world.count(SystemCounter::Errors), 1);
-    assert_eq!(world.errors(), ["cannot send to 10.0.0.1:9000: network is unreachable"]);
+    assert_eq!(
+        world.errors(),
+        ["cannot send to 10.0.0.1:9000: network is unreachable"]
+    );
 }
 
 #[test]
@@ -704,7 +790,9 @@ fn garbage_is_counted_and_otherwise_harmless() {
     let mut malformed = 0;
     for round in 0..2_000 {
         let length = usize::try_from(rng.below(80)).expect("small");
-        let mut bytes: Vec<u8> = (0..length).map(|_| rng.next_u64().to_le_bytes()[0]).collect();
+        let mut bytes: Vec<u8> = (0..length)
+            .map(|_| rng.next_u64().to_le_bytes()[0])
+            .collect();
         // Half of it looks like a frame at first sight.
         if round % 2 == 0 && length >= 20 {
             bytes[..4].copy_from_slice(&u32::try_from(length).expect("small").to_le_bytes());
@@ -745,5 +833,8 @@ fn slow_cycles_are_counted() {
     world.now += 100_000_001;
     world.work();
     assert_eq!(world.count(SystemCounter::SenderMaxCycleTime), 100_000_001);
-    assert_eq!(world.count(SystemCounter::SenderCycleTimeThresholdExceeded), 1);
+    assert_eq!(
+        world.count(SystemCounter::SenderCycleTimeThresholdExceeded),
+        1
+    );
 }

@@ -78,12 +78,20 @@ impl<'a> Batch<'a> {
 
     /// Where the stream stands once the first `count` datagrams are out.
     pub(super) const fn end_of(&self, count: usize) -> Option<Position> {
-        if count == 0 || count > self.count { None } else { Some(self.ends[count - 1]) }
+        if count == 0 || count > self.count {
+            None
+        } else {
+            Some(self.ends[count - 1])
+        }
     }
 
     /// Bytes of the first `count` datagrams.
     pub(super) fn bytes_of(&self, count: usize) -> usize {
-        self.datagrams().iter().take(count).map(|datagram| datagram.len()).sum()
+        self.datagrams()
+            .iter()
+            .take(count)
+            .map(|datagram| datagram.len())
+            .sum()
     }
 
     /// Whether the very first frame is longer than what may be taken.

@@ -19,13 +19,9 @@ use std::sync::Arc;
 
 use super::shared::Shared;
 use super::{NetworkPublicationParams, PublicationCounters, set_connected};
-use crate::base::{
-    CorrelationId, CounterId, Nanos, Position, RegistrationId, SessionId, StreamId,
-};
+use crate::base::{CorrelationId, CounterId, Nanos, Position, RegistrationId, SessionId, StreamId};
 use crate::driver::messages::EndpointId;
-use crate::driver::untethered::{
-    LinkId, SubscriberPosition, SubscriberPositions, UntetheredEvent,
-};
+use crate::driver::untethered::{LinkId, SubscriberPosition, SubscriberPositions, UntetheredEvent};
 use crate::logbuffer::{LogBuffer, TermGeometry};
 
 /// Where a publication is in its life.
@@ -320,15 +316,11 @@ impl ConductorHalf {
         }
     }
 
-    fn check_untethered(
-        &mut self,
-        sender: Position,
-        now: Nanos,
-        effects: &mut Vec<NetworkEffect>,
-    ) {
+    fn check_untethered(&mut self, sender: Position, now: Nanos, effects: &mut Vec<NetworkEffect>) {
         let limit = sender - self.window + self.window / 4;
         let mut events = Vec::new();
-        self.spies.check_untethered(now, limit, |_| sender, &mut events);
+        self.spies
+            .check_untethered(now, limit, |_| sender, &mut events);
         if !events.is_empty() {
             self.shared.has_spies.set(self.spies.has_working());
             effects.extend(events.into_iter().map(NetworkEffect::Untethered));
@@ -397,7 +389,9 @@ impl ConductorHalf {
 
     /// The slowest consumer; notes the fastest spy for the sender.
     fn consumers(&self, sender: Position, producer: Position) -> Position {
-        let Some((slowest_spy, fastest_spy)) = self.spies.min_max() else { return sender };
+        let Some((slowest_spy, fastest_spy)) = self.spies.min_max() else {
+            return sender;
+        };
         self.shared.propose_spy_position(fastest_spy.min(producer));
         sender.min(slowest_spy)
     }

@@ -57,7 +57,9 @@ impl SenderHalf {
         self.publish_receivers();
         self.has_initial_connection = true;
 
-        let limit = self.flow_control.on_status_message(&feedback, self.limit, now);
+        let limit = self
+            .flow_control
+            .on_status_message(&feedback, self.limit, now);
         self.set_limit(limit);
         self.publish_required_receivers();
         self.update_connected();
@@ -79,7 +81,10 @@ impl SenderHalf {
         cycle.system.get(SystemCounter::NaksReceived).add(1);
         self.counters.sender_naks_received.increment_single_writer();
         let (term_id, term_offset) = (nak.term_id(), nak.term_offset());
-        match self.retransmit.on_nak(term_id, term_offset, nak.length(), cycle.now) {
+        match self
+            .retransmit
+            .on_nak(term_id, term_offset, nak.length(), cycle.now)
+        {
             NakOutcome::Resend(resend) => self.resend(resend, endpoint, cycle),
             NakOutcome::Overflow => {
                 cycle.system.get(SystemCounter::RetransmitOverflow).add(1);
@@ -111,23 +116,28 @@ impl SenderHalf {
         now: Nanos,
     ) -> Option<PublicationErrorReport> {
         let receiver_id = error.receiver_id();
-        self.flow_control.on_error(receiver_id, error.group_tag(), now);
-        self.receivers.remove(receiver_id).then(|| PublicationErrorReport {
-            registration_id: self.identity.registration_id,
-            destination_registration_id: destination,
-            session_id: self.identity.session_id,
-            stream_id: self.identity.stream_id,
-            receiver_id,
-            group_tag: error.group_tag(),
-            source,
-            error_code: error.error_code(),
-            text: String::from_utf8_lossy(error.text()).into_owned(),
-        })
+        self.flow_control
+            .on_error(receiver_id, error.group_tag(), now);
+        self.receivers
+            .remove(receiver_id)
+            .then(|| PublicationErrorReport {
+                registration_id: self.identity.registration_id,
+                destination_registration_id: destination,
+                session_id: self.identity.session_id,
+                stream_id: self.identity.stream_id,
+                receiver_id,
+                group_tag: error.group_tag(),
+                source,
+                error_code: error.error_code(),
+                text: String::from_utf8_lossy(error.text()).into_owned(),
+            })
     }
 
     /// The subscription that awaits the responses to this publication.
     pub(crate) fn awaits_response(&self) -> Option<CorrelationId> {
-        self.identity.response_correlation_id.filter(|_| !self.identity.is_response)
+        self.identity
+            .response_correlation_id
+            .filter(|_| !self.identity.is_response)
     }
 
     /// Whether flow control looks at group tags.
@@ -135,12 +145,7 @@ impl SenderHalf {
         self.flow_control.uses_group_tag()
     }
 
-    fn on_setup_requested(
-        &mut self,
-        feedback: &ReceiverFeedback,
-        source: SocketAddr,
-        now: Nanos,
-    ) {
+    fn on_setup_requested(&mut self, feedback: &ReceiverFeedback, source: SocketAddr, now: Nanos) {
         if self.shared.is_end_of_stream.get() {
             return;
         }
@@ -153,17 +158,21 @@ impl SenderHalf {
     }
 
     fn update_connected(&self) {
-        let has_subscribers =
-            self.shared.has_subscribers(self.identity.spies_simulate_connection);
-        set_connected(&self.log, has_subscribers && !self.log.is_publication_revoked());
+        let has_subscribers = self
+            .shared
+            .has_subscribers(self.identity.spies_simulate_connection);
+        set_connected(
+            &self.log,
+            has_subscribers && !self.log.is_publication_revoked(),
+        );
     }
 }
 
 fn feedback_of(half: &SenderHalf, message: &StatusMessageFrame<'_>) -> ReceiverFeedback {
-    let position = half
-        .identity
-        .geometry
-        .position(message.consumption_term_id(), message.consumption_term_offset());
+    let position = half.identity.geometry.position(
+        message.consumption_term_id(),
+        message.consumption_term_offset(),
+    );
     ReceiverFeedback {
         receiver_id: message.receiver_id(),
         position,

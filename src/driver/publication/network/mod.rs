@@ -7,11 +7,11 @@
 //!     unblocks   └──── ConductorHalf ──► pub-lmt ──► clients
 //! ```
 //!
-//! The [`SenderHalf`] belongs to the sender: it turns committed frames into datagrams as far as flow
-//! control allows, sends SETUPs and heartbeats, and answers NAKs. The [`ConductorHalf`] belongs to
-//! the conductor: it lets publishers write as far as the slowest consumer allows, zeroes what
-//! everyone is done with, and carries the publication from its first user to its end. Between them
-//! stand the log, the position counters and a few flags, each with one writer.
+//! The [`SenderHalf`] belongs to the sender: it turns committed frames into datagrams as far as
+//! flow control allows, sends SETUPs and heartbeats, and answers NAKs. The [`ConductorHalf`]
+//! belongs to the conductor: it lets publishers write as far as the slowest consumer allows,
+//! zeroes what everyone is done with, and carries the publication from its first user to its end.
+//! Between them stand the log, the position counters and a few flags, each with one writer.
 
 mod batch;
 mod conductor;
@@ -33,7 +33,10 @@ use crate::driver::retransmit::RetransmitHandler;
 use crate::driver::untethered::UntetheredTimeouts;
 use crate::logbuffer::LogBuffer;
 
-#[expect(unused_imports, reason = "being built: used by the conductor")]
+#[cfg_attr(
+    not(test),
+    expect(unused_imports, reason = "being built: used by the conductor")
+)]
 pub(crate) use conductor::{ConductorHalf, NetworkEffect, NetworkState};
 pub(crate) use sender::SenderHalf;
 use shared::Shared;

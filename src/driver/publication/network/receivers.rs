@@ -34,7 +34,8 @@ impl LiveReceivers {
 
     /// Forgets the receivers that have been silent for `timeout_ns`.
     pub(super) fn drop_silent(&mut self, now: Nanos, timeout_ns: i64) {
-        self.entries.retain(|(_, last)| now.since(*last) < timeout_ns);
+        self.entries
+            .retain(|(_, last)| now.since(*last) < timeout_ns);
     }
 
     /// Whether none is alive.
@@ -43,7 +44,8 @@ impl LiveReceivers {
     }
 
     fn find(&self, receiver_id: ReceiverId) -> Result<usize, usize> {
-        self.entries.binary_search_by_key(&receiver_id, |(id, _)| *id)
+        self.entries
+            .binary_search_by_key(&receiver_id, |(id, _)| *id)
     }
 }
 

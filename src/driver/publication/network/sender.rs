@@ -1,8 +1,8 @@
 //! The sender's half: frames to datagrams, as far as flow control allows.
 //!
-//! Each cycle it sends, in this order: a SETUP if one is due, as many datagrams as are committed and
-//! allowed, or, if there were none, a heartbeat if one is due; then what retransmission held back
-//! (`driver.md` §5.3). What receivers say comes in through `inputs`.
+//! Each cycle it sends, in this order: a SETUP if one is due, as many datagrams as are committed
+//! and allowed, or, if there were none, a heartbeat if one is due; then what retransmission held
+//! back (`driver.md` §5.3). What receivers say comes in through `inputs`.
 //!
 //! The positions it works with are its own; the counters only show them. So nothing a client writes
 //! into the counters can make it send beyond what flow control granted, or read outside the log.
@@ -86,7 +86,9 @@ impl SenderHalf {
         if params.has_group_semantics() {
             setup_flags |= setup::flags::GROUP;
         }
-        let long_ago = params.now.plus_ns(-SETUP_INTERVAL_NS.max(HEARTBEAT_INTERVAL_NS) - 1);
+        let long_ago = params
+            .now
+            .plus_ns(-SETUP_INTERVAL_NS.max(HEARTBEAT_INTERVAL_NS) - 1);
         Self {
             identity: Identity {
                 registration_id: params.registration_id,
@@ -172,7 +174,10 @@ impl SenderHalf {
         endpoint: &mut SendEndpoint<T>,
         cycle: &Cycle<'_>,
     ) {
-        if !cycle.now.is_expired(self.time_of_last_setup, SETUP_INTERVAL_NS) {
+        if !cycle
+            .now
+            .is_expired(self.time_of_last_setup, SETUP_INTERVAL_NS)
+        {
             return;
         }
         self.time_of_last_setup = cycle.now;
@@ -237,7 +242,9 @@ impl SenderHalf {
         endpoint: &mut SendEndpoint<T>,
         cycle: &Cycle<'_>,
     ) -> usize {
-        let is_due = cycle.now.is_expired(self.time_of_last_data_or_heartbeat, HEARTBEAT_INTERVAL_NS);
+        let is_due = cycle
+            .now
+            .is_expired(self.time_of_last_data_or_heartbeat, HEARTBEAT_INTERVAL_NS);
         if !self.has_initial_connection || !is_due {
             return 0;
         }
@@ -270,16 +277,22 @@ impl SenderHalf {
             && !self.shared.has_receivers.get();
         let mut limit = self.limit;
         if spies_lead {
-            let furthest = self.log.producer_position().min(self.shared.spy_position_max());
+            let furthest = self
+                .log
+                .producer_position()
+                .min(self.shared.spy_position_max());
             if furthest > self.position {
                 self.set_position(furthest);
             }
             limit = self.position;
         }
-        let limit = self.flow_control.on_idle(now, limit, self.position, is_end_of_stream);
+        let limit = self
+            .flow_control
+            .on_idle(now, limit, self.position, is_end_of_stream);
         self.set_limit(limit);
         self.publish_required_receivers();
-        self.receivers.drop_silent(now, self.identity.connection_timeout_ns);
+        self.receivers
+            .drop_silent(now, self.identity.connection_timeout_ns);
         self.publish_receivers();
     }
 
@@ -337,7 +350,10 @@ impl SenderHalf {
         if bytes > 0 {
             let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
             cycle.system.get(SystemCounter::RetransmitsSent).add(1);
-            cycle.system.get(SystemCounter::RetransmittedBytes).add(bytes);
+            cycle
+                .system
+                .get(SystemCounter::RetransmittedBytes)
+                .add(bytes);
             cycle.system.get(SystemCounter::BytesSent).add(bytes);
         }
     }
@@ -360,8 +376,13 @@ impl SenderHalf {
     fn on_back_pressure(&mut self, cycle: &Cycle<'_>) {
         if self.tracks_limits {
             self.tracks_limits = false;
-            self.counters.sender_back_pressure_events.increment_single_writer();
-            cycle.system.get(SystemCounter::SenderFlowControlLimits).add(1);
+            self.counters
+                .sender_back_pressure_events
+                .increment_single_writer();
+            cycle
+                .system
+                .get(SystemCounter::SenderFlowControlLimits)
+                .add(1);
         }
     }
 
@@ -393,12 +414,17 @@ impl SenderHalf {
     }
 
     pub(super) fn publish_required_receivers(&self) {
-        self.shared.has_required_receivers.set(self.flow_control.has_required_receivers());
+        self.shared
+            .has_required_receivers
+            .set(self.flow_control.has_required_receivers());
     }
 }
 
 /// What goes into the first frame of each datagram, if the channel wants send times.
 fn stamp<T: Transport>(endpoint: &SendEndpoint<T>, cycle: &Cycle<'_>) -> Option<Stamp> {
     let payload_offset = endpoint.send_timestamp_offset()?;
-    Some(Stamp { payload_offset, epoch_ns: cycle.epoch_ns })
+    Some(Stamp {
+        payload_offset,
+        epoch_ns: cycle.epoch_ns,
+    })
 }

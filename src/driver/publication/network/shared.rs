@@ -1,7 +1,8 @@
 //! What the two halves of a network publication tell each other.
 //!
 //! Each value has one writer, named on its field. Nothing else is published under them: where a
-//! half needs more than the value itself, it reads a counter or the log, which order their own data.
+//! half needs more than the value itself, it reads a counter or the log, which order their own
+//! data.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
@@ -41,9 +42,9 @@ pub(super) struct Shared {
     pub(super) is_end_of_stream: Flag,
     /// Position of the furthest spy. Written by the conductor.
     spy_position_max: CachePadded<AtomicI64>,
-    /// How far the stream has been sent. Written by the sender. The counter of the same meaning lies
-    /// in shared memory: a client that scribbled over it must not make the conductor clear what the
-    /// sender is reading.
+    /// How far the stream has been sent. Written by the sender. The counter of the same meaning
+    /// lies in shared memory: a client that scribbled over it must not make the conductor clear
+    /// what the sender is reading.
     sender_position: CachePadded<AtomicI64>,
 }
 
@@ -69,7 +70,8 @@ impl Shared {
 
     pub(super) fn set_sender_position(&self, position: Position) {
         // PUBLISH(sender-position): pairs with Shared::sender_position.
-        self.sender_position.store(position.get(), Ordering::Release);
+        self.sender_position
+            .store(position.get(), Ordering::Release);
     }
 
     pub(super) fn spy_position_max(&self) -> Position {
@@ -82,7 +84,8 @@ impl Shared {
         // Relaxed: the conductor reads its own value.
         if position.get() > self.spy_position_max.load(Ordering::Relaxed) {
             // PUBLISH(spy-position): pairs with Shared::spy_position_max.
-            self.spy_position_max.store(position.get(), Ordering::Release);
+            self.spy_position_max
+                .store(position.get(), Ordering::Release);
         }
     }
 

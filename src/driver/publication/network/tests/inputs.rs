@@ -8,7 +8,9 @@ use crate::protocol::{
 
 fn is_plausible(stream: &Stream, position: i64) -> bool {
     let bytes = stream.status_message(5, position, WINDOW, 0);
-    stream.sender.is_plausible(&StatusMessageFrame::parse(&bytes).expect("well-formed"))
+    stream
+        .sender
+        .is_plausible(&StatusMessageFrame::parse(&bytes).expect("well-formed"))
 }
 
 /// A stream that has sent full frames, all of them reported as consumed but for a window.
@@ -140,7 +142,10 @@ fn the_first_receiver_of_a_response_is_reported_once() {
     assert_eq!(stream.status_of(6, 0, WINDOW, 0), None);
     assert_eq!(stream.sender.awaits_response(), None);
 
-    let requester = NetworkPublicationParams { is_response: false, ..responder() };
+    let requester = NetworkPublicationParams {
+        is_response: false,
+        ..responder()
+    };
     let mut stream = Stream::of(requester);
     assert_eq!(stream.status(0, WINDOW), None);
     assert_eq!(stream.sender.awaits_response(), Some(CorrelationId(8)));
@@ -157,7 +162,10 @@ fn a_nak_brings_the_very_same_bytes_again() {
     assert_eq!(stream.count(SystemCounter::NaksReceived), 1);
     assert_eq!(stream.counters.sender_naks_received.get(), 1);
     assert_eq!(stream.count(SystemCounter::RetransmitsSent), 1);
-    assert_eq!(stream.count(SystemCounter::RetransmittedBytes), 3 * FRAME_LENGTH);
+    assert_eq!(
+        stream.count(SystemCounter::RetransmittedBytes),
+        3 * FRAME_LENGTH
+    );
     assert_eq!(stream.count(SystemCounter::BytesSent), 3 * FRAME_LENGTH);
     assert_eq!(stream.sender_position(), 6 * FRAME_LENGTH);
 }
@@ -165,7 +173,13 @@ fn a_nak_brings_the_very_same_bytes_again() {
 #[test]
 fn a_nak_with_an_impossible_range_is_counted_and_dropped() {
     let mut stream = advanced(4);
-    for (offset, length) in [(-32, 64), (16, 64), (TERM_LENGTH, 0), (0, -1), (0, TERM_LENGTH + 32)] {
+    for (offset, length) in [
+        (-32, 64),
+        (16, 64),
+        (TERM_LENGTH, 0),
+        (0, -1),
+        (0, TERM_LENGTH + 32),
+    ] {
         stream.nak(INITIAL_TERM_ID, offset, length);
     }
     stream.nak(INITIAL_TERM_ID, 64, i32::MAX);
@@ -218,7 +232,10 @@ fn a_resend_ends_with_a_short_send() {
     stream.nak(INITIAL_TERM_ID, 0, 10 * MTU_LENGTH);
     assert_eq!(stream.take_sent().len(), 5);
     assert_eq!(stream.count(SystemCounter::ShortSends), 1);
-    assert_eq!(stream.count(SystemCounter::RetransmittedBytes), 5 * FRAME_LENGTH);
+    assert_eq!(
+        stream.count(SystemCounter::RetransmittedBytes),
+        5 * FRAME_LENGTH
+    );
 }
 
 #[test]
@@ -235,8 +252,10 @@ fn padding_is_resent_as_a_header() {
 
 #[test]
 fn a_held_back_resend_comes_with_a_later_cycle() {
-    let mut stream =
-        Stream::of(NetworkPublicationParams { retransmit: retransmit(true, MILLI), ..params() });
+    let mut stream = Stream::of(NetworkPublicationParams {
+        retransmit: retransmit(true, MILLI),
+        ..params()
+    });
     stream.connect(WINDOW);
     stream.offer_full_frames(2);
     stream.send_until_idle();
@@ -250,8 +269,10 @@ fn a_held_back_resend_comes_with_a_later_cycle() {
 
 #[test]
 fn a_full_pool_is_counted() {
-    let mut stream =
-        Stream::of(NetworkPublicationParams { retransmit: retransmit(true, 0), ..params() });
+    let mut stream = Stream::of(NetworkPublicationParams {
+        retransmit: retransmit(true, 0),
+        ..params()
+    });
     stream.connect(WINDOW);
     stream.offer_full_frames(6);
     stream.send_until_idle();
@@ -277,8 +298,14 @@ fn only_round_trip_requests_are_answered() {
         }
         .encode(&mut bytes);
         let frame = RttMeasurementFrame::parse(&bytes).expect("well-formed");
-        let cycle = Cycle { now: Nanos(0), epoch_ns: 0, system: &stream.system };
-        stream.sender.on_rtt_measurement(frame, &mut stream.endpoint, &cycle);
+        let cycle = Cycle {
+            now: Nanos(0),
+            epoch_ns: 0,
+            system: &stream.system,
+        };
+        stream
+            .sender
+            .on_rtt_measurement(frame, &mut stream.endpoint, &cycle);
         stream.take_sent()
     };
     assert!(measure(false).is_empty());
@@ -312,9 +339,17 @@ fn a_refusal_is_reported_once_and_only_by_a_live_receiver() {
     assert_eq!(report.text, "no thanks");
     assert_eq!(report.registration_id, RegistrationId(100));
     assert_eq!(report.destination_registration_id, destination);
-    assert_eq!((report.receiver_id, report.group_tag), (ReceiverId(5), Some(3)));
+    assert_eq!(
+        (report.receiver_id, report.group_tag),
+        (ReceiverId(5), Some(3))
+    );
     assert_eq!((report.error_code, report.source), (13, peer(9)));
-    assert!(stream.sender.on_error(&frame, peer(9), None, Nanos(0)).is_none());
+    assert!(
+        stream
+            .sender
+            .on_error(&frame, peer(9), None, Nanos(0))
+            .is_none()
+    );
 }
 
 #[test]

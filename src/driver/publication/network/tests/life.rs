@@ -64,7 +64,10 @@ fn draining_waits_for_spies_and_unlinks_them() {
     let spy = stream.add_spy(1, true);
     stream.offer(100);
     stream.conductor.remove_reference();
-    assert!(stream.conductor.is_accepting_subscriptions(), "there is something left to see");
+    assert!(
+        stream.conductor.is_accepting_subscriptions(),
+        "there is something left to see"
+    );
     stream.send();
     assert!(!stream.conductor.is_accepting_subscriptions());
     assert!(stream.timer().is_empty());
@@ -91,7 +94,10 @@ fn a_farewell_of_the_only_receiver_shortens_the_linger() {
 
 #[test]
 fn a_farewell_in_a_group_does_not() {
-    let mut stream = Stream::of(NetworkPublicationParams { is_multicast: true, ..params() });
+    let mut stream = Stream::of(NetworkPublicationParams {
+        is_multicast: true,
+        ..params()
+    });
     stream.connect(WINDOW);
     stream.conductor.remove_reference();
     stream.timer();
@@ -109,17 +115,27 @@ fn revoking_skips_draining_and_lingers_from_then_on() {
     stream.now = 100 * SECOND;
     stream.conductor.revoke();
     stream.conductor.remove_reference();
-    assert_eq!(stream.conductor.state(), NetworkState::Active, "until the timer");
+    assert_eq!(
+        stream.conductor.state(),
+        NetworkState::Active,
+        "until the timer"
+    );
     let effects = stream.timer();
     assert!(matches!(
         effects.as_slice(),
-        [NetworkEffect::SpiesUnlinked { .. }, NetworkEffect::CountRevoked]
+        [
+            NetworkEffect::SpiesUnlinked { .. },
+            NetworkEffect::CountRevoked
+        ]
     ));
     assert_eq!(stream.conductor.state(), NetworkState::Linger);
     assert_eq!(stream.counters.publisher_limit.get(), 160);
     assert_eq!(stream.log.end_of_stream_position(), Position(160));
     assert!(!stream.log.is_connected());
-    assert!(stream.timer().is_empty(), "it lingers from the revocation on");
+    assert!(
+        stream.timer().is_empty(),
+        "it lingers from the revocation on"
+    );
     stream.now = 105 * SECOND + 1;
     assert!(is_release(&stream.timer()));
 }
@@ -147,7 +163,10 @@ fn the_last_user_ends_the_stream_and_no_other() {
     assert_eq!(stream.conductor.state(), NetworkState::Active);
     stream.conductor.remove_reference();
     assert_eq!(stream.conductor.state(), NetworkState::Draining);
-    assert!(!stream.conductor.update_limit(), "the limit stays at the end");
+    assert!(
+        !stream.conductor.update_limit(),
+        "the limit stays at the end"
+    );
 }
 
 /// A publisher claims and dies: the claim is neither committed nor aborted.
@@ -167,7 +186,10 @@ fn a_blocked_publication_is_unblocked_after_the_timeout() {
     assert!(stream.timer().is_empty());
     stream.now = 15 * SECOND + 1;
     let effects = stream.timer();
-    assert!(matches!(effects.as_slice(), [NetworkEffect::CountUnblocked]), "{effects:?}");
+    assert!(
+        matches!(effects.as_slice(), [NetworkEffect::CountUnblocked]),
+        "{effects:?}"
+    );
     stream.send_until_idle();
     assert_eq!(stream.sender_position(), 160 + 160);
 }
@@ -188,15 +210,25 @@ fn progress_restarts_the_unblock_timeout() {
 
 #[test]
 fn an_exclusive_publication_is_not_unblocked_while_it_is_in_use() {
-    let mut stream = Stream::of(NetworkPublicationParams { is_exclusive: true, ..params() });
+    let mut stream = Stream::of(NetworkPublicationParams {
+        is_exclusive: true,
+        ..params()
+    });
     stream.connect(WINDOW);
     block(&stream);
     stream.now = 100 * SECOND;
     assert!(stream.timer().is_empty());
     stream.conductor.remove_reference();
     let effects = stream.timer();
-    assert!(matches!(effects.as_slice(), [NetworkEffect::CountUnblocked]));
-    assert_eq!(stream.conductor.state(), NetworkState::Draining, "unblocking ends the tick");
+    assert!(matches!(
+        effects.as_slice(),
+        [NetworkEffect::CountUnblocked]
+    ));
+    assert_eq!(
+        stream.conductor.state(),
+        NetworkState::Draining,
+        "unblocking ends the tick"
+    );
 }
 
 #[test]
@@ -226,9 +258,15 @@ fn an_untethered_spy_that_falls_behind_is_let_go() {
     let effects = stream.timer();
     assert!(matches!(
         effects.as_slice(),
-        [NetworkEffect::Untethered(UntetheredEvent::Unavailable { .. })]
+        [NetworkEffect::Untethered(
+            UntetheredEvent::Unavailable { .. }
+        )]
     ));
-    assert_eq!(stream.update_limit(), i64::from(WINDOW), "it still holds publishers back");
+    assert_eq!(
+        stream.update_limit(),
+        i64::from(WINDOW),
+        "it still holds publishers back"
+    );
     stream.now = 10 * SECOND;
     stream.timer();
     stream.status_of(5, stream.sender_position(), WINDOW, 0);

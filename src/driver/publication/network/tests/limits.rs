@@ -58,7 +58,11 @@ fn a_spy_holds_publishers_back_but_not_the_sender() {
     spy.set(96);
     assert_eq!(stream.update_limit(), i64::from(WINDOW) + 96);
     spy.set(100_000);
-    assert_eq!(stream.update_limit(), i64::from(WINDOW) + 160, "the sender counts too");
+    assert_eq!(
+        stream.update_limit(),
+        i64::from(WINDOW) + 160,
+        "the sender counts too"
+    );
 }
 
 #[test]
@@ -68,8 +72,10 @@ fn a_spy_alone_connects_only_when_it_may_simulate() {
     assert!(!stream.log.is_connected());
     assert_eq!(stream.update_limit(), 0);
 
-    let mut stream =
-        Stream::of(NetworkPublicationParams { spies_simulate_connection: true, ..params() });
+    let mut stream = Stream::of(NetworkPublicationParams {
+        spies_simulate_connection: true,
+        ..params()
+    });
     stream.add_spy(1, true);
     assert!(stream.log.is_connected());
     assert_eq!(stream.update_limit(), i64::from(WINDOW));
@@ -90,7 +96,11 @@ fn a_term_is_clean_before_publishers_reach_it() {
         let mut at = producer;
         while at < limit {
             let scan = stream.log.scan(Position(at), MTU_LENGTH);
-            assert_eq!((scan.available, scan.is_corrupt), (0, false), "dirty at {at}");
+            assert_eq!(
+                (scan.available, scan.is_corrupt),
+                (0, false),
+                "dirty at {at}"
+            );
             at += 32;
         }
         assert!(limit <= geometry.max_possible_position().get());
@@ -109,16 +119,29 @@ fn a_dirty_term_holds_the_limit_back() {
     stale.sender.shared.set_sender_position(Position(2 * TERM));
     stale.status(2 * TERM, WINDOW);
     assert!(stale.conductor.update_limit(), "it cleans one term");
-    assert_eq!(stale.counters.publisher_limit.get(), 2 * TERM + i64::from(WINDOW));
+    assert_eq!(
+        stale.counters.publisher_limit.get(),
+        2 * TERM + i64::from(WINDOW)
+    );
 
-    let mut staler = Stream::of(NetworkPublicationParams { log: stream.log.clone(), ..params() });
+    let mut staler = Stream::of(NetworkPublicationParams {
+        log: stream.log.clone(),
+        ..params()
+    });
     staler.sender.position = Position(3 * TERM);
     staler.sender.shared.set_sender_position(Position(3 * TERM));
     staler.status(3 * TERM, WINDOW);
     assert!(staler.conductor.update_limit(), "it cleans one term");
-    assert_eq!(staler.counters.publisher_limit.get(), 0, "but the next one is dirty");
+    assert_eq!(
+        staler.counters.publisher_limit.get(),
+        0,
+        "but the next one is dirty"
+    );
     assert!(staler.conductor.update_limit());
-    assert_eq!(staler.counters.publisher_limit.get(), 3 * TERM + i64::from(WINDOW));
+    assert_eq!(
+        staler.counters.publisher_limit.get(),
+        3 * TERM + i64::from(WINDOW)
+    );
 }
 
 #[test]

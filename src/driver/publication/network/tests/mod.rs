@@ -127,7 +127,13 @@ impl Stream {
     }
 
     pub(super) fn of(params: NetworkPublicationParams) -> Self {
-        Self::with_peers(params, SendPeers::Address { address: peer(1), is_connected: true })
+        Self::with_peers(
+            params,
+            SendPeers::Address {
+                address: peer(1),
+                is_connected: true,
+            },
+        )
     }
 
     pub(super) fn with_peers(params: NetworkPublicationParams, peers: SendPeers) -> Self {
@@ -147,7 +153,15 @@ impl Stream {
             now: Nanos(0),
         });
         let system = SystemCounters::detached();
-        Self { conductor, sender, endpoint, log, counters, system, now: 0 }
+        Self {
+            conductor,
+            sender,
+            endpoint,
+            log,
+            counters,
+            system,
+            now: 0,
+        }
     }
 
     /// A publication whose only receiver has just reported from the begin of the stream with this
@@ -167,19 +181,29 @@ impl Stream {
     /// Appends a message; its frame is 32 bytes longer, rounded up to 32.
     pub(super) fn offer(&self, length: usize) {
         let limit = Position(i64::MAX);
-        self.log.offer(limit, &vec![0xab; length]).expect("no limit");
+        self.log
+            .offer(limit, &vec![0xab; length])
+            .expect("no limit");
     }
 
     /// Appends full frames of one MTU each.
     pub(super) fn offer_full_frames(&self, count: usize) {
         for _ in 0..count {
             let length = usize::try_from(MTU_LENGTH - 32).expect("positive");
-            while self.log.offer(Position(i64::MAX), &vec![0xcd; length]).is_err() {}
+            while self
+                .log
+                .offer(Position(i64::MAX), &vec![0xcd; length])
+                .is_err()
+            {}
         }
     }
 
     pub(super) fn send(&mut self) -> usize {
-        let cycle = Cycle { now: Nanos(self.now), epoch_ns: EPOCH_NS, system: &self.system };
+        let cycle = Cycle {
+            now: Nanos(self.now),
+            epoch_ns: EPOCH_NS,
+            system: &self.system,
+        };
         self.sender.send(&mut self.endpoint, &cycle)
     }
 
@@ -218,7 +242,8 @@ impl Stream {
     ) -> Option<CorrelationId> {
         let bytes = self.status_message(receiver, position, window, flags);
         let frame = StatusMessageFrame::parse(&bytes).expect("well-formed");
-        self.sender.on_status_message(&frame, peer(9), Nanos(self.now))
+        self.sender
+            .on_status_message(&frame, peer(9), Nanos(self.now))
     }
 
     pub(super) fn status_message(
@@ -256,7 +281,11 @@ impl Stream {
         }
         .encode(&mut bytes);
         let frame = NakFrame::parse(&bytes).expect("well-formed");
-        let cycle = Cycle { now: Nanos(self.now), epoch_ns: EPOCH_NS, system: &self.system };
+        let cycle = Cycle {
+            now: Nanos(self.now),
+            epoch_ns: EPOCH_NS,
+            system: &self.system,
+        };
         self.sender.on_nak(&frame, &mut self.endpoint, &cycle);
     }
 

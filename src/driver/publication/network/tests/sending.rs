@@ -10,7 +10,10 @@ fn setup_of(datagram: &[u8]) -> Setup {
 }
 
 fn setups_in(datagrams: &[Vec<u8>]) -> usize {
-    datagrams.iter().filter(|datagram| SetupFrame::parse(datagram).is_ok()).count()
+    datagrams
+        .iter()
+        .filter(|datagram| SetupFrame::parse(datagram).is_ok())
+        .count()
 }
 
 fn lengths(datagrams: &[Vec<u8>]) -> Vec<usize> {
@@ -47,7 +50,10 @@ fn a_setup_tells_group_semantics_response_and_ttl() {
     });
     group.send();
     let setup = setup_of(&group.take_sent()[0]);
-    assert_eq!(setup.flags, setup::flags::GROUP | setup::flags::SEND_RESPONSE);
+    assert_eq!(
+        setup.flags,
+        setup::flags::GROUP | setup::flags::SEND_RESPONSE
+    );
     assert_eq!(setup.ttl, 4);
 
     let responder = NetworkPublicationParams {
@@ -98,7 +104,11 @@ fn an_elicited_setup_repeats_until_a_receiver_is_alive() {
     }
     stream.status_of(6, 0, WINDOW, 0);
     stream.send();
-    assert_eq!(setups_in(&stream.take_sent()), 1, "the last one, with a live receiver");
+    assert_eq!(
+        setups_in(&stream.take_sent()),
+        1,
+        "the last one, with a live receiver"
+    );
     stream.now += 101 * MILLI;
     stream.send();
     assert_eq!(setups_in(&stream.take_sent()), 0);
@@ -167,7 +177,10 @@ fn every_window_keeps_the_sender_at_or_below_its_limit() {
             stream.offer(length);
         }
         stream.send_until_idle();
-        assert!(stream.sender_position() <= i64::from(window), "window {window}");
+        assert!(
+            stream.sender_position() <= i64::from(window),
+            "window {window}"
+        );
     }
 }
 
@@ -185,12 +198,20 @@ fn back_pressure_is_counted_once_per_episode() {
     assert_eq!(events.get(), 1);
     stream.status(FRAME_LENGTH, 100);
     stream.send();
-    assert_eq!(events.get(), 1, "the frame does not fit, but nothing moved in between");
+    assert_eq!(
+        events.get(),
+        1,
+        "the frame does not fit, but nothing moved in between"
+    );
     stream.status(FRAME_LENGTH, MTU_LENGTH + 100);
     stream.send();
     stream.send();
     stream.send();
-    assert_eq!(events.get(), 2, "a frame longer than the window is back pressure too");
+    assert_eq!(
+        events.get(),
+        2,
+        "a frame longer than the window is back pressure too"
+    );
     assert_eq!(stream.count(SystemCounter::SenderFlowControlLimits), 2);
 }
 
@@ -204,7 +225,9 @@ fn what_was_accepted_advances_the_stream_and_the_rest_is_sent_again() {
     assert_eq!(stream.count(SystemCounter::ShortSends), 1);
     stream.take_sent();
     assert_eq!(stream.send(), 1408);
-    let term_offset = DataFrame::parse(&stream.take_sent()[0]).expect("data").term_offset();
+    let term_offset = DataFrame::parse(&stream.take_sent()[0])
+        .expect("data")
+        .term_offset();
     assert_eq!(term_offset, TermOffset(3 * MTU_LENGTH));
     assert_eq!(stream.count(SystemCounter::ShortSends), 1);
 }
@@ -258,7 +281,11 @@ fn a_batch_ends_with_its_term() {
         stream.send();
         let end = stream.sender_position();
         let last_byte = end - 1;
-        assert_eq!(last_byte / i64::from(TERM_LENGTH), term_before, "a batch of one term");
+        assert_eq!(
+            last_byte / i64::from(TERM_LENGTH),
+            term_before,
+            "a batch of one term"
+        );
         if end >= 48 * FRAME_LENGTH {
             break;
         }
@@ -280,7 +307,10 @@ fn heartbeats_come_after_100_ms_without_data() {
     let frame = DataFrame::parse(&heartbeat).expect("data");
     assert!(frame.is_heartbeat());
     assert_eq!(frame.flags(), data::flags::UNFRAGMENTED);
-    assert_eq!((frame.term_id(), frame.term_offset()), (INITIAL_TERM_ID, TermOffset(160)));
+    assert_eq!(
+        (frame.term_id(), frame.term_offset()),
+        (INITIAL_TERM_ID, TermOffset(160))
+    );
     assert_eq!(stream.count(SystemCounter::HeartbeatsSent), 2);
 }
 
@@ -296,7 +326,9 @@ fn heartbeat_flags(stream: &mut Stream) -> u8 {
     stream.now += 200 * MILLI;
     stream.take_sent();
     stream.send();
-    DataFrame::parse(&stream.take_sent()[0]).expect("a heartbeat").flags()
+    DataFrame::parse(&stream.take_sent()[0])
+        .expect("a heartbeat")
+        .flags()
 }
 
 #[test]
@@ -311,7 +343,10 @@ fn heartbeats_tell_the_end_of_the_stream() {
 
 #[test]
 fn a_stream_without_signal_eos_keeps_its_end_to_itself() {
-    let mut stream = Stream::of(NetworkPublicationParams { signal_eos: false, ..params() });
+    let mut stream = Stream::of(NetworkPublicationParams {
+        signal_eos: false,
+        ..params()
+    });
     stream.connect(WINDOW);
     stream.conductor.remove_reference();
     assert_eq!(heartbeat_flags(&mut stream), 0xc0);
@@ -346,27 +381,38 @@ fn silent_receivers_are_forgotten_on_idle_cycles() {
 
 #[test]
 fn spies_lead_while_nobody_else_listens() {
-    let mut stream =
-        Stream::of(NetworkPublicationParams { spies_simulate_connection: true, ..params() });
+    let mut stream = Stream::of(NetworkPublicationParams {
+        spies_simulate_connection: true,
+        ..params()
+    });
     let spy = stream.add_spy(1, true);
     assert!(stream.log.is_connected());
     stream.offer(100);
     spy.set(160);
     stream.update_limit();
     stream.send();
-    assert_eq!((stream.sender_position(), stream.sender_limit()), (160, 160));
+    assert_eq!(
+        (stream.sender_position(), stream.sender_limit()),
+        (160, 160)
+    );
     assert_eq!(stream.count(SystemCounter::ShortSends), 0);
 
     spy.set(1 << 40);
     stream.update_limit();
     stream.send();
-    assert_eq!(stream.sender_position(), 160, "no spy is ahead of the publishers");
+    assert_eq!(
+        stream.sender_position(),
+        160,
+        "no spy is ahead of the publishers"
+    );
 }
 
 #[test]
 fn spies_do_not_lead_when_a_receiver_is_alive() {
-    let mut stream =
-        Stream::of(NetworkPublicationParams { spies_simulate_connection: true, ..params() });
+    let mut stream = Stream::of(NetworkPublicationParams {
+        spies_simulate_connection: true,
+        ..params()
+    });
     let spy = stream.add_spy(1, true);
     stream.connect(64);
     stream.offer(100);
@@ -397,7 +443,10 @@ fn a_response_publication_sends_to_whoever_asked_it_last() {
 fn without_destinations_the_stream_advances_all_the_same() {
     let list = Destinations::new(DestinationKind::Manual, AtomicCounter::detached(0));
     let mut stream = Stream::with_peers(
-        NetworkPublicationParams { is_multi_destination: true, ..params() },
+        NetworkPublicationParams {
+            is_multi_destination: true,
+            ..params()
+        },
         SendPeers::Destinations(list),
     );
     stream.connect(WINDOW);
@@ -413,7 +462,10 @@ fn the_send_time_goes_into_the_first_frame_of_each_datagram() {
     stream.endpoint = SendEndpoint::new(SendEndpointParams {
         id: EndpointId(1),
         transport: FakeTransport::new(),
-        peers: SendPeers::Address { address: peer(1), is_connected: true },
+        peers: SendPeers::Address {
+            address: peer(1),
+            is_connected: true,
+        },
         status: AtomicCounter::detached(1),
         endpoint_text: None,
         send_timestamp_offset: Some(8),
@@ -428,7 +480,11 @@ fn the_send_time_goes_into_the_first_frame_of_each_datagram() {
     let datagram = stream.take_sent().remove(0);
     assert_eq!(datagram[40..48], EPOCH_NS.to_le_bytes());
     assert_eq!(datagram[32..40], [0xab; 8]);
-    assert_eq!(datagram[200..208], [0xab; 8], "the second frame is left alone");
+    assert_eq!(
+        datagram[200..208],
+        [0xab; 8],
+        "the second frame is left alone"
+    );
 }
 
 #[test]
@@ -444,7 +500,11 @@ fn a_stream_may_start_anywhere() {
     };
     let log = LogBuffer::initialise(AtomicBuffer::heap(200_704), &spec).expect("a legal spec");
     let start = Position(2 * i64::from(TERM_LENGTH) + 4096);
-    let mut stream = Stream::of(NetworkPublicationParams { log, position: start, ..params() });
+    let mut stream = Stream::of(NetworkPublicationParams {
+        log,
+        position: start,
+        ..params()
+    });
     stream.send();
     let setup = setup_of(&stream.take_sent()[0]);
     assert_eq!(setup.active_term_id, INITIAL_TERM_ID.plus(2));
