@@ -43,6 +43,12 @@ impl Media {
 }
 
 /// The `control-mode` parameter.
+///
+/// ```
+/// use aileron::uri::{ChannelUri, ControlMode};
+/// let uri = ChannelUri::parse("aeron:udp?control-mode=manual").unwrap();
+/// assert_eq!(uri.control_mode(), ControlMode::Manual);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[expect(clippy::exhaustive_enums, reason = "the values of the parameter")]
 pub enum ControlMode {
@@ -58,6 +64,12 @@ pub enum ControlMode {
 }
 
 /// The `session-id` parameter.
+///
+/// ```
+/// use aileron::uri::{ChannelUri, SessionRef};
+/// let uri = ChannelUri::parse("aeron:ipc?session-id=tag:7").unwrap();
+/// assert_eq!(uri.session_ref(), Ok(Some(SessionRef::Tag(7))));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "the two forms of the parameter")]
 pub enum SessionRef {
@@ -68,6 +80,12 @@ pub enum SessionRef {
 }
 
 /// The `tags` parameter; either part may be absent.
+///
+/// ```
+/// use aileron::uri::{ChannelUri, Tags};
+/// let uri = ChannelUri::parse("aeron:udp?tags=1,2").unwrap();
+/// assert_eq!(uri.tags(), Ok(Tags { channel: Some(1), entity: Some(2) }));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[expect(clippy::exhaustive_structs, reason = "the two parts of the parameter")]
 pub struct Tags {

@@ -6,6 +6,12 @@ use super::params;
 use super::units::parse_duration;
 
 /// Named flow control strategies of the `fc` parameter.
+///
+/// ```
+/// use aileron::uri::{FlowControlParam, FlowControlStrategy};
+/// let fc = FlowControlParam::parse("min,t:2s").unwrap();
+/// assert_eq!(fc.strategy, FlowControlStrategy::Min);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "the strategies of the grammar")]
 pub enum FlowControlStrategy {

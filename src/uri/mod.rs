@@ -2,7 +2,8 @@
 //!
 //! [`ChannelUri`] is the map that the text describes; it checks the grammar and leaves values to
 //! typed getters, since what a value must be depends on who asks. [`ChannelUriBuilder`] is for
-//! programs that put a channel together. Whether a channel makes sense to a driver is decided there.
+//! programs that put a channel together. Whether a channel makes sense to a driver is
+//! decided there.
 
 #![forbid(unsafe_code)]
 

@@ -81,7 +81,8 @@ impl DriverConfigBuilder {
         self
     }
 
-    /// Takes the text of a property file; `name` is for messages. A later file beats an earlier one.
+    /// Takes the text of a property file; `name` is for messages. A later file beats an earlier
+    /// one.
     #[must_use]
     pub fn properties(mut self, name: &str, text: &str) -> Self {
         for entry in parse_properties(name, text) {

@@ -5,6 +5,14 @@ use std::fmt;
 use super::sources::Source;
 
 /// One thing that is wrong: the option, its value, where that came from, and what would be right.
+///
+/// ```
+/// use aileron::driver::config::{DriverConfig, Source};
+/// let errors = DriverConfig::builder().max_resend(0).build().unwrap_err();
+/// let error = errors.iter().next().unwrap();
+/// assert_eq!((error.option(), error.value()), ("aeron.max.resend", "0"));
+/// assert_eq!(error.origin(), &Source::Setter);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     option: String,

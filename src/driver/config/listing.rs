@@ -107,7 +107,8 @@ impl DriverConfig {
                 section = option.section;
                 let _ = writeln!(
                     text,
-                    "\n## {section}\n\n| Property, environment | Default | Unit | Allowed | Meaning |\n\
+                    "\n## {section}\n\n\
+                     | Property, environment | Default | Unit | Allowed | Meaning |\n\
                      |---|---|---|---|---|"
                 );
             }

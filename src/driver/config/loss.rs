@@ -4,6 +4,13 @@ use super::DriverConfig;
 use super::kind::Kind;
 
 /// Drops datagrams at random.
+///
+/// ```
+/// use aileron::driver::config::DriverConfig;
+/// let rate = "aeron.debug.send.data.loss.rate=0.1";
+/// let config = DriverConfig::builder().define(rate).build().unwrap();
+/// assert_eq!(config.debug_send_data_loss().unwrap().rate, 0.1);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RandomLoss {
     /// Share of datagrams dropped, 0 to 1.
@@ -15,6 +22,13 @@ pub struct RandomLoss {
 }
 
 /// Drops one range of a term, once.
+///
+/// ```
+/// use aileron::driver::config::{DriverConfig, FixedLoss};
+/// let loss = FixedLoss { term_id: 3, term_offset: 1024, length: 64 };
+/// let config = DriverConfig::builder().fixed_loss_args(Some(loss)).build().unwrap();
+/// assert_eq!(config.fixed_loss_args(), Some(loss));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FixedLoss {
     /// The term.
@@ -26,6 +40,13 @@ pub struct FixedLoss {
 }
 
 /// Drops equal gaps at equal distances in a term, each once.
+///
+/// ```
+/// use aileron::driver::config::{DriverConfig, MultiGapLoss};
+/// let loss = MultiGapLoss { term_id: 3, gap_radix: 4096, gap_length: 64, total_gaps: 5 };
+/// let config = DriverConfig::builder().multi_gap_loss_args(Some(loss)).build().unwrap();
+/// assert_eq!(config.multi_gap_loss_args(), Some(loss));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MultiGapLoss {
     /// The term.

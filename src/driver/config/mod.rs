@@ -1,6 +1,6 @@
 //! Configuration of the driver: one table of options, the sources that set them, and the checks.
 //!
-//! [`table`] holds a row per option and from it comes everything else: the fields of
+//! `table.rs` holds a row per option and from it comes everything else: the fields of
 //! [`DriverConfig`], the setters of its builder, reading from property files, `-D` and environment,
 //! the listing of effective values, and documentation. A [`DriverConfig`] that was built has passed
 //! every check and cannot be wrong later.

@@ -1,5 +1,5 @@
-//! The table of options (`config.md` §2): one row each with type, default, kind, range, property and
-//! environment name. Everything else about an option (field, getter, setter, reading, listing,
+//! The table of options (`config.md` §2): one row each with type, default, kind, range, property
+//! and environment name. Everything else about an option (field, getter, setter, reading, listing,
 //! documentation) is generated from its row.
 //!
 //! Options whose C driver knows only an environment variable carry the property form of that

@@ -1,5 +1,5 @@
-//! Rules between options (`config.md` §3), in the order of that list. Ranges of single options stand
-//! in their rows.
+//! Rules between options (`config.md` §3), in the order of that list. Ranges of single options
+//! stand in their rows.
 
 use super::error::ConfigError;
 use super::schema::OptionRow;

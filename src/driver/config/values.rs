@@ -45,6 +45,11 @@ impl fmt::Display for ThreadingMode {
 }
 
 /// Set of thread names (`aeron.thread.naming`).
+///
+/// ```
+/// use aileron::driver::config::{DriverConfig, ThreadNaming};
+/// assert_eq!(DriverConfig::default().thread_naming(), ThreadNaming::Classic);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[expect(clippy::exhaustive_enums, reason = "the two sets there are")]
 pub enum ThreadNaming {
@@ -62,6 +67,11 @@ pub enum ThreadNaming {
     clippy::exhaustive_enums,
     reason = "the three values of the `group` parameter"
 )]
+///
+/// ```
+/// use aileron::driver::config::{DriverConfig, GroupConsideration};
+/// assert_eq!(DriverConfig::default().receiver_group_consideration(), GroupConsideration::Infer);
+/// ```
 pub enum GroupConsideration {
     /// Always: NAKs back off at random.
     True,
@@ -73,6 +83,11 @@ pub enum GroupConsideration {
 }
 
 /// Receiver congestion control of channels (`aeron.CongestionControl.supplier`).
+///
+/// ```
+/// use aileron::driver::config::{DriverConfig, CongestionSupplier};
+/// assert_eq!(DriverConfig::default().congestion_control(), CongestionSupplier::Default);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[expect(clippy::exhaustive_enums, reason = "the three names there are")]
 pub enum CongestionSupplier {
@@ -87,6 +102,12 @@ pub enum CongestionSupplier {
 
 /// Flow control of multicast and multi-destination publications
 /// (`aeron.multicast.FlowControl.supplier`).
+///
+/// ```
+/// use aileron::driver::config::{DriverConfig, MulticastFlowControlSupplier};
+/// let config = DriverConfig::default();
+/// assert_eq!(config.multicast_flow_control(), MulticastFlowControlSupplier::Default);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[expect(clippy::exhaustive_enums, reason = "the names there are")]
 pub enum MulticastFlowControlSupplier {
@@ -104,6 +125,11 @@ pub enum MulticastFlowControlSupplier {
 }
 
 /// Who answers a request to terminate the driver (`aeron.driver.termination.validator`).
+///
+/// ```
+/// use aileron::driver::config::{DriverConfig, TerminationValidator};
+/// assert_eq!(DriverConfig::default().termination_validator(), TerminationValidator::Deny);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[expect(clippy::exhaustive_enums, reason = "the two answers there are")]
 pub enum TerminationValidator {
@@ -115,6 +141,11 @@ pub enum TerminationValidator {
 }
 
 /// How host names become addresses (`AERON_NAME_RESOLVER_SUPPLIER`).
+///
+/// ```
+/// use aileron::driver::config::{DriverConfig, NameResolverSupplier};
+/// assert_eq!(DriverConfig::default().name_resolver(), NameResolverSupplier::Default);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[expect(clippy::exhaustive_enums, reason = "the names there are")]
 pub enum NameResolverSupplier {
@@ -128,6 +159,14 @@ pub enum NameResolverSupplier {
 }
 
 /// An inclusive range of UDP ports.
+///
+/// ```
+/// use aileron::driver::config::{DriverConfig, PortRange};
+/// let range = "aeron.receiver.wildcard.port.range=9000 9100";
+/// let config = DriverConfig::builder().define(range).build().unwrap();
+/// let range = PortRange { low: 9000, high: 9100 };
+/// assert_eq!(config.receiver_wildcard_port_range(), Some(range));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PortRange {
     /// Lowest port.

@@ -2,8 +2,8 @@
 //! (`uri.md` §5, §6).
 //!
 //! Made by the resource agent, since resolving names and interfaces may block; immutable after.
-//! The canonical form says which channels share an endpoint. Values that the URI leaves out and that
-//! belong to the endpoint are filled in from the configuration.
+//! The canonical form says which channels share an endpoint. Values that the URI leaves out and
+//! that belong to the endpoint are filled in from the configuration.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -204,7 +204,8 @@ impl UdpChannel {
         self.addresses.remote_data
     }
 
-    /// Where control frames go: the control group of a multicast channel, else [`Self::remote_data`].
+    /// Where control frames go: the control group of a multicast channel, else
+    /// [`Self::remote_data`].
     pub(crate) const fn remote_control(&self) -> SocketAddr {
         self.addresses.remote_control
     }

@@ -41,8 +41,8 @@ pub(crate) fn check_receive_destination(uri: &ChannelUri) -> Result<(), ChannelE
     Ok(())
 }
 
-/// Checks a destination of a publication and returns its `endpoint`, to be resolved. A text that the
-/// resolver maps as a whole need not be `host:port` yet.
+/// Checks a destination of a publication and returns its `endpoint`, to be resolved. A text that
+/// the resolver maps as a whole need not be `host:port` yet.
 ///
 /// # Errors
 /// `InvalidChannel`, or `NotSupported` for transport security.

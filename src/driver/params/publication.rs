@@ -103,7 +103,8 @@ impl PublicationParams {
         let longest = max_message_length(term_length);
         if mtu_length > longest {
             return Err(invalid(format!(
-                "mtu={mtu_length} is above the longest message {longest} of term-length={term_length}"
+                "mtu={mtu_length} is above the longest message {longest} of \
+                 term-length={term_length}"
             )));
         }
         let publication_window = publication_window(uri, term_length, mtu_length, config)?;

@@ -1,3 +1,5 @@
+//! Parameters of publications, subscriptions and destinations: good, bad, and in conflict.
+
 use std::io;
 
 use super::*;
@@ -91,9 +93,11 @@ fn a_publication_without_parameters_follows_the_configuration() {
 fn a_publication_takes_everything_from_its_channel() {
     let params = good(
         "aeron:udp?control=localhost:1|control-mode=response|tags=1,2|session-id=-3|stream-id=1001|\
-         term-length=64k|mtu=8k|pub-wnd=16k|linger=0|eos=false|sparse=false|ssc=true|max-resend=256|\
-         init-term-id=-1|term-id=1|term-offset=65536|response-correlation-id=5|fc=min,g:/2|\
-         untethered-window-limit-timeout=1s|untethered-linger-timeout=2s|untethered-resting-timeout=3s",
+         term-length=64k|mtu=8k|pub-wnd=16k|linger=0|eos=false|sparse=false|ssc=true|\
+         max-resend=256|init-term-id=-1|term-id=1|term-offset=65536|\
+         response-correlation-id=5|fc=min,g:/2|\
+         untethered-window-limit-timeout=1s|untethered-linger-timeout=2s|\
+         untethered-resting-timeout=3s",
     );
     assert_eq!(params.entity_tag, Some(2));
     assert_eq!(params.session_id, Some(SessionId(-3)));

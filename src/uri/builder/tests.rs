@@ -1,3 +1,5 @@
+//! Setters, texts and checks of the builder.
+
 use super::*;
 
 fn text(builder: &ChannelUriBuilder) -> String {
@@ -10,11 +12,13 @@ fn text(builder: &ChannelUriBuilder) -> String {
 /// A value of each parameter, in the order of printing and in the printed form.
 const FULL: &str = "tags=1,2|endpoint=a:1|interface=b|control=c:2|control-mode=manual|mtu=4k|\
     term-length=64k|init-term-id=-7|term-id=-6|term-offset=64|session-id=5|ttl=255|reliable=false|\
-    linger=0ns|alias=x=y|cc=cubic|fc=tagged,g:1/2|gtag=-3|sparse=true|eos=false|tether=true|group=infer|\
-    rejoin=false|ssc=true|so-sndbuf=1m|so-rcvbuf=2m|rcv-wnd=1408|media-rcv-ts-offset=reserved|\
+    linger=0ns|alias=x=y|cc=cubic|fc=tagged,g:1/2|gtag=-3|sparse=true|eos=false|tether=true|\
+    group=infer|rejoin=false|ssc=true|so-sndbuf=1m|so-rcvbuf=2m|rcv-wnd=1408|\
+    media-rcv-ts-offset=reserved|\
     channel-rcv-ts-offset=0|channel-snd-ts-offset=8|response-endpoint=d:3|\
     response-correlation-id=prototype|nak-delay=1us|untethered-window-limit-timeout=1s|\
-    untethered-linger-timeout=2s|untethered-resting-timeout=3s|max-resend=7|stream-id=1001|pub-wnd=32k";
+    untethered-linger-timeout=2s|untethered-resting-timeout=3s|max-resend=7|\
+    stream-id=1001|pub-wnd=32k";
 
 #[test]
 fn a_channel_without_parameters_has_no_question_mark() {

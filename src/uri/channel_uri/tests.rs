@@ -1,3 +1,5 @@
+//! The grammar, typed parameters, and random texts.
+
 use super::*;
 use crate::base::Rng;
 

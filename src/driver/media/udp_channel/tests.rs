@@ -1,3 +1,5 @@
+//! Addresses, canonical forms, tags and bad values of UDP channels.
+
 use std::io;
 
 use super::*;
