@@ -1,8 +1,8 @@
 //! Kinds of option values: how each is read, printed and checked against its range.
 //!
 //! A row of the table names a kind by a constructor (`size(min, max)`, `flag()`, …). Reading
-//! decides what the text means; [`Kind::check`] decides whether the value is allowed, so that values
-//! from setters pass the same gate.
+//! decides what the text means; [`Kind::check`] decides whether the value is allowed, so that
+//! values from setters pass the same gate.
 
 use std::path::PathBuf;
 
