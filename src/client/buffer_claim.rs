@@ -10,7 +10,8 @@ use crate::logbuffer::Claim;
 /// it without [`Self::commit`] aborts: subscribers skip the frame.
 ///
 /// ```no_run
-/// # fn demo(publication: &aileron::client::Publication) -> Result<(), aileron::client::OfferError> {
+/// # use aileron::client::{OfferError, Publication};
+/// # fn demo(publication: &Publication) -> Result<(), OfferError> {
 /// let mut claim = publication.try_claim(8)?;
 /// claim.copy_from_slice(&42i64.to_le_bytes());
 /// claim.set_reserved_value(7);

@@ -1,88 +1,26 @@
-//! The application's handle on its client, and the handle on the client's conductor.
+//! The application's handle on its client.
 
 use std::fmt;
 use std::sync::Arc;
 
+use super::channel::{check_length, checked_channel};
 use super::conductor::{ClientConductor, ConductorPorts};
 use super::core::Core;
 use super::driver_proxy::DriverProxy;
-use super::handlers::{HandlerId, ImageHandler};
 use super::registrations::Awaited;
-use super::subscription::SubscriptionShared;
 use super::{
-    AddError, ClientConfig, ClientEnvironment, ClientError, ConnectError, Counter, CounterEvent,
-    ExclusivePublication, Image, Pending, Publication, Subscription,
+    AddError, ClientConfig, ClientEnvironment, ClientError, ConductorInvoker, ConnectError,
+    Counter, ExclusivePublication, IntoChannel, Pending, Publication, Subscription,
+    SubscriptionBuilder,
 };
 use crate::base::{ClientId, CorrelationId, RegistrationId, SessionId, StreamId};
 use crate::cnc::CONTROL_PROTOCOL_VERSION;
 use crate::cnc::SystemCounter;
 use crate::cnc::counter_types::SYSTEM_TYPE_ID;
 use crate::command::{
-    AddCounter, AddPublication, AddStaticCounter, AddSubscription, Command,
-    GetNextAvailableSessionId,
+    AddCounter, AddPublication, AddStaticCounter, Command, GetNextAvailableSessionId,
 };
 use crate::concurrent::{CountersReader, KEY_LENGTH_MAX, LABEL_LENGTH_MAX, Receiver};
-use crate::port::{Agent, Tick};
-use crate::uri::{ChannelUri, MAX_CHANNEL_LENGTH};
-
-/// What can be given as a channel: text, or a [`ChannelUri`].
-///
-/// ```
-/// use aileron::client::IntoChannel;
-/// use aileron::uri::ChannelUri;
-/// let uri = ChannelUri::parse("aeron:ipc")?;
-/// assert_eq!(uri.into_channel(), "aeron:ipc".into_channel());
-/// # Ok::<(), aileron::uri::UriError>(())
-/// ```
-pub trait IntoChannel {
-    /// The text that the driver is sent.
-    fn into_channel(self) -> String;
-}
-
-impl IntoChannel for &str {
-    fn into_channel(self) -> String {
-        self.to_owned()
-    }
-}
-
-impl IntoChannel for String {
-    fn into_channel(self) -> String {
-        self
-    }
-}
-
-impl IntoChannel for &String {
-    fn into_channel(self) -> String {
-        self.clone()
-    }
-}
-
-impl IntoChannel for ChannelUri {
-    fn into_channel(self) -> String {
-        self.to_string()
-    }
-}
-
-impl IntoChannel for &ChannelUri {
-    fn into_channel(self) -> String {
-        self.to_string()
-    }
-}
-
-/// The channel's text, if the driver can take one so long.
-pub(crate) fn checked_channel(channel: impl IntoChannel) -> Result<String, AddError> {
-    let channel = channel.into_channel();
-    check_length("channel", channel.len(), MAX_CHANNEL_LENGTH)?;
-    Ok(channel)
-}
-
-fn check_length(argument: &'static str, length: usize, max: usize) -> Result<(), AddError> {
-    if length > max {
-        let reason = format!("{length} bytes exceed the limit of {max}");
-        return Err(AddError::InvalidArgument { argument, reason });
-    }
-    Ok(())
-}
 
 /// Ends the client with its last handle.
 struct ClientShared {
@@ -102,9 +40,10 @@ impl Drop for ClientShared {
 /// fail with [`ClientError::Reentrant`].
 ///
 /// ```no_run
-/// # fn demo(environment: aileron::client::ClientEnvironment) -> Result<(), Box<dyn std::error::Error>> {
 /// use aileron::base::StreamId;
 /// use aileron::client::{Client, ClientConfig};
+/// # use aileron::client::ClientEnvironment;
+/// # fn demo(environment: ClientEnvironment) -> Result<(), Box<dyn std::error::Error>> {
 /// let (client, mut invoker) = Client::new(environment, ClientConfig::default())?;
 /// let publication = client.add_publication("aeron:ipc", StreamId(10))?;
 /// while !publication.is_connected() {
@@ -170,7 +109,7 @@ impl Client {
         ))
     }
 
-    fn core(&self) -> &Arc<Core> {
+    pub(super) fn core(&self) -> &Arc<Core> {
         &self.shared.core
     }
 
@@ -486,91 +425,6 @@ impl Client {
         Ok(ask(&conductor))
     }
 
-    /// Adds a handler for counters that any client or the driver adds.
-    ///
-    /// # Errors
-    /// [`ClientError::Reentrant`], or the client is closed.
-    pub fn add_available_counter_handler(
-        &self,
-        handler: impl Fn(&CounterEvent<'_>) + Send + Sync + 'static,
-    ) -> Result<HandlerId, ClientError> {
-        let mut conductor = self.core().enter()?;
-        conductor.ensure_open()?;
-        let id = self.handler_id();
-        conductor
-            .handlers
-            .available_counter
-            .push((id, Arc::new(handler)));
-        Ok(id)
-    }
-
-    /// Removes a handler; returns whether it was there.
-    ///
-    /// # Errors
-    /// [`ClientError::Reentrant`].
-    pub fn remove_available_counter_handler(&self, id: HandlerId) -> Result<bool, ClientError> {
-        Ok(remove(
-            &mut self.core().enter()?.handlers.available_counter,
-            id,
-        ))
-    }
-
-    /// Adds a handler for counters that go away.
-    ///
-    /// # Errors
-    /// [`ClientError::Reentrant`], or the client is closed.
-    pub fn add_unavailable_counter_handler(
-        &self,
-        handler: impl Fn(&CounterEvent<'_>) + Send + Sync + 'static,
-    ) -> Result<HandlerId, ClientError> {
-        let mut conductor = self.core().enter()?;
-        conductor.ensure_open()?;
-        let id = self.handler_id();
-        conductor
-            .handlers
-            .unavailable_counter
-            .push((id, Arc::new(handler)));
-        Ok(id)
-    }
-
-    /// Removes a handler; returns whether it was there.
-    ///
-    /// # Errors
-    /// [`ClientError::Reentrant`].
-    pub fn remove_unavailable_counter_handler(&self, id: HandlerId) -> Result<bool, ClientError> {
-        Ok(remove(
-            &mut self.core().enter()?.handlers.unavailable_counter,
-            id,
-        ))
-    }
-
-    /// Adds a handler to be called when the client has closed.
-    ///
-    /// # Errors
-    /// [`ClientError::Reentrant`], or the client is closed.
-    pub fn add_close_handler(
-        &self,
-        handler: impl FnOnce() + Send + 'static,
-    ) -> Result<HandlerId, ClientError> {
-        let mut conductor = self.core().enter()?;
-        conductor.ensure_open()?;
-        let id = self.handler_id();
-        conductor.handlers.close.push((id, Box::new(handler)));
-        Ok(id)
-    }
-
-    /// Removes a handler; returns whether it was there.
-    ///
-    /// # Errors
-    /// [`ClientError::Reentrant`].
-    pub fn remove_close_handler(&self, id: HandlerId) -> Result<bool, ClientError> {
-        Ok(remove(&mut self.core().enter()?.handlers.close, id))
-    }
-
-    fn handler_id(&self) -> HandlerId {
-        HandlerId(self.core().proxy.next_correlation_id().get())
-    }
-
     /// Ends the client: closes all its resources, runs the handlers, tells the driver, and stops
     /// the conductor's thread if there is one. From within a callback it only asks for this, and it
     /// is done in the conductor's next duty cycle. Does nothing the second time.
@@ -579,182 +433,11 @@ impl Client {
     }
 }
 
-fn remove<H>(handlers: &mut Vec<(HandlerId, H)>, id: HandlerId) -> bool {
-    let at = handlers.iter().position(|(other, _)| *other == id);
-    at.map(|at| handlers.remove(at)).is_some()
-}
-
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
             .field("client_id", &self.client_id())
             .field("is_closed", &self.is_closed())
             .finish_non_exhaustive()
-    }
-}
-
-/// A subscription about to be added, with image handlers of its own.
-///
-/// ```no_run
-/// # fn demo(client: &aileron::client::Client) -> Result<(), aileron::client::AddError> {
-/// use aileron::base::StreamId;
-/// let subscription = client
-///     .subscription("aeron:ipc", StreamId(10))
-///     .on_available_image(|image| println!("session {} joined", image.session_id()))
-///     .on_unavailable_image(|image| println!("session {} left", image.session_id()))
-///     .add()?;
-/// # drop(subscription);
-/// # Ok(())
-/// # }
-/// ```
-#[must_use = "nothing happens before it is added"]
-pub struct SubscriptionBuilder<'a> {
-    client: &'a Client,
-    channel: String,
-    stream_id: StreamId,
-    on_available: Option<ImageHandler>,
-    on_unavailable: Option<ImageHandler>,
-}
-
-impl SubscriptionBuilder<'_> {
-    /// Called when an image was added, instead of the configuration's handler.
-    pub fn on_available_image(mut self, handler: impl Fn(&Image) + Send + Sync + 'static) -> Self {
-        self.on_available = Some(Arc::new(handler));
-        self
-    }
-
-    /// Called when an image was removed and closed, instead of the configuration's handler.
-    pub fn on_unavailable_image(
-        mut self,
-        handler: impl Fn(&Image) + Send + Sync + 'static,
-    ) -> Self {
-        self.on_unavailable = Some(Arc::new(handler));
-        self
-    }
-
-    /// Adds the subscription, and waits until it is ready.
-    ///
-    /// # Errors
-    /// As [`Client::add_subscription`].
-    pub fn add(self) -> Result<Subscription, AddError> {
-        self.add_async()?.wait()
-    }
-
-    /// Adds the subscription without waiting.
-    ///
-    /// # Errors
-    /// As [`Client::add_subscription_async`].
-    pub fn add_async(self) -> Result<Pending<Subscription>, AddError> {
-        let Self {
-            client,
-            channel,
-            stream_id,
-            on_available,
-            on_unavailable,
-        } = self;
-        let channel = checked_channel(channel)?;
-        let core = client.core();
-        let mut conductor = core.enter()?;
-        conductor.ensure_open()?;
-        let defaults = &conductor.handlers;
-        let handlers = (
-            on_available.or_else(|| defaults.available_image.clone()),
-            on_unavailable.or_else(|| defaults.unavailable_image.clone()),
-        );
-        let correlation_id = core.proxy.next_correlation_id();
-        let command = Command::AddSubscription(AddSubscription {
-            client_id: core.proxy.client_id(),
-            correlation_id,
-            stream_id,
-            channel: &channel,
-        });
-        let shared = SubscriptionShared::new(
-            Arc::clone(core),
-            correlation_id.into(),
-            channel.clone(),
-            stream_id,
-            handlers,
-        );
-        conductor.submit(
-            Awaited::Subscription(shared),
-            core.clock.tick().now,
-            &command,
-        )?;
-        Ok(Pending::new(Arc::clone(core), correlation_id))
-    }
-}
-
-impl fmt::Debug for SubscriptionBuilder<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SubscriptionBuilder")
-            .field("channel", &self.channel)
-            .field("stream_id", &self.stream_id)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Drives the conductor of a client. It may live on a thread of its own; calls that wait for the
-/// driver service the conductor too, whether or not it does.
-///
-/// ```no_run
-/// # fn demo(mut invoker: aileron::client::ConductorInvoker) {
-/// while !invoker.is_closed() {
-///     if invoker.do_work() == 0 {
-///         std::thread::yield_now();
-///     }
-/// }
-/// # }
-/// ```
-pub struct ConductorInvoker {
-    core: Arc<Core>,
-}
-
-impl ConductorInvoker {
-    /// One duty cycle. Returns how much was done; 0 also while a call services the conductor.
-    pub fn do_work(&mut self) -> usize {
-        let tick = self.core.clock.tick();
-        Agent::do_work(self, tick)
-    }
-
-    /// Whether the client has ended, so that there is nothing left to drive.
-    #[must_use]
-    pub fn is_closed(&self) -> bool {
-        self.core.is_closed()
-    }
-
-    /// Ends the client, as [`Client::close`] does.
-    pub fn close(&mut self) {
-        self.core.close();
-    }
-
-    /// Sets what [`Client::close`] does last, such as joining the thread that drives this.
-    pub fn on_closed(&self, hook: impl FnOnce() + Send + 'static) {
-        self.core.set_on_closed(Box::new(hook));
-    }
-}
-
-impl Agent for ConductorInvoker {
-    fn name(&self) -> &'static str {
-        "aeron-client"
-    }
-
-    fn do_work(&mut self, tick: Tick) -> usize {
-        self.core
-            .try_enter()
-            .map_or(0, |mut conductor| conductor.do_work(tick))
-    }
-
-    fn on_close(&mut self, _tick: Tick) {
-        if let Ok(mut conductor) = self.core.enter() {
-            conductor.close();
-        }
-    }
-}
-
-impl fmt::Debug for ConductorInvoker {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ConductorInvoker")
-            .field("core", &self.core)
-            .finish()
     }
 }

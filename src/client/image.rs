@@ -11,7 +11,7 @@ use std::sync::{Arc, Weak};
 
 use super::core::{Core, Deferred, LogLease};
 use super::registrations::Awaited;
-use super::{AddError, ClientError, Header, Pending};
+use super::{AddError, ClientError, Header, ImagePoller, Pending};
 use crate::base::{CorrelationId, CounterId, Position, RegistrationId, SessionId, TermId};
 use crate::command::{Command, RejectImage};
 use crate::concurrent::AtomicCounter;
@@ -126,6 +126,7 @@ impl Image {
     #[must_use]
     #[inline]
     pub fn is_closed(&self) -> bool {
+        // PUBLISH(image-closed): pairs with `close`.
         self.shared.is_closed.load(Ordering::Acquire)
     }
 
@@ -303,12 +304,22 @@ impl Image {
         }
     }
 
+    /// Ends an [`ImagePoller`]'s right to poll.
+    pub(super) fn give_back(&self) {
+        // CLAIM(image-owner): the position written last is seen by whoever claims next.
+        self.shared.owner.store(owner::NONE, Ordering::Release);
+    }
+
+    pub(super) fn log(&self) -> &LogBuffer {
+        &self.shared.log
+    }
+
     fn claim(&self, by: u8) -> bool {
         let owner = &self.shared.owner;
         // The plain load keeps the line shared while somebody else has the image for long.
         owner.load(Ordering::Relaxed) == owner::NONE
             && owner
-                // CLAIM(image-owner): pairs with the release in `ImagePoller::drop`.
+                // CLAIM(image-owner): pairs with `give_back`.
                 .compare_exchange(owner::NONE, by, Ordering::Acquire, Ordering::Relaxed)
                 .is_ok()
     }
@@ -396,7 +407,7 @@ impl Image {
     }
 
     #[cold]
-    fn report_corruption(&self) {
+    pub(super) fn report_corruption(&self) {
         let shared = &*self.shared;
         if !shared.is_corrupt.swap(true, Ordering::Relaxed)
             && let Some(core) = shared.params.core.upgrade()
@@ -453,178 +464,5 @@ impl Drop for Progress<'_> {
         let geometry = self.image.geometry();
         let term_end = geometry.term_begin(start) + i64::from(geometry.term_length());
         self.store(self.reached.get().min(term_end));
-    }
-}
-
-/// The right to poll one [`Image`]; dropping it gives the image back to its subscription.
-///
-/// ```no_run
-/// # fn demo(image: &aileron::client::Image) {
-/// use aileron::base::Position;
-/// if let Some(mut poller) = image.poller() {
-///     let bound = Position(1 << 20);
-///     poller.bounded_poll(bound, 10, |payload, _| println!("{} bytes", payload.len()));
-/// }
-/// # }
-/// ```
-pub struct ImagePoller {
-    image: Image,
-}
-
-/// A block of frames by its place in the log's file, for whoever transfers it from there.
-///
-/// ```no_run
-/// # fn demo(poller: &mut aileron::client::ImagePoller) {
-/// poller.raw_poll(64 * 1024, |block| {
-///     println!("{} bytes at {} of {}", block.length, block.file_offset, block.path);
-/// });
-/// # }
-/// ```
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct RawBlock<'a> {
-    /// Path of the log, as the driver announced it.
-    pub path: &'a str,
-    /// Offset of the block in that file, in bytes.
-    pub file_offset: u64,
-    /// Length of the block in bytes, headers included.
-    pub length: usize,
-    /// The block itself, where it is mapped.
-    pub bytes: &'a [u8],
-    /// Session of the stream.
-    pub session_id: SessionId,
-    /// Term of the block.
-    pub term_id: TermId,
-}
-
-impl<'a> RawBlock<'a> {
-    pub(crate) const fn new(block: Block<'a>, path: &'a str) -> Self {
-        Self {
-            path,
-            file_offset: block.file_offset,
-            length: block.bytes.len(),
-            bytes: block.bytes,
-            session_id: block.session_id,
-            term_id: block.term_id,
-        }
-    }
-}
-
-impl ImagePoller {
-    /// The image.
-    #[must_use]
-    pub const fn image(&self) -> &Image {
-        &self.image
-    }
-
-    /// Hands up to `fragment_limit` fragments to `handler`; returns how many. One call never
-    /// crosses the end of a term. If `handler` panics, its fragment counts as consumed.
-    pub fn poll(
-        &mut self,
-        fragment_limit: usize,
-        handler: impl FnMut(&[u8], &Header<'_>),
-    ) -> usize {
-        self.image.poll(fragment_limit, handler)
-    }
-
-    /// [`Self::poll`] whose handler says how to go on.
-    pub fn controlled_poll(
-        &mut self,
-        fragment_limit: usize,
-        handler: impl FnMut(&[u8], &Header<'_>) -> Action,
-    ) -> usize {
-        self.image.walk(fragment_limit, None, handler)
-    }
-
-    /// [`Self::poll`] of fragments that begin before `limit`; the last may end after it.
-    pub fn bounded_poll(
-        &mut self,
-        limit: Position,
-        fragment_limit: usize,
-        mut handler: impl FnMut(&[u8], &Header<'_>),
-    ) -> usize {
-        self.image
-            .walk(fragment_limit, Some(limit), |payload, header| {
-                handler(payload, header);
-                Action::Continue
-            })
-    }
-
-    /// [`Self::controlled_poll`] of fragments that begin before `limit`.
-    pub fn bounded_controlled_poll(
-        &mut self,
-        limit: Position,
-        fragment_limit: usize,
-        handler: impl FnMut(&[u8], &Header<'_>) -> Action,
-    ) -> usize {
-        self.image.walk(fragment_limit, Some(limit), handler)
-    }
-
-    /// Hands a run of whole frames of up to `block_length_limit` bytes to `handler`; returns its
-    /// length. A padding frame comes as a block of its own.
-    pub fn block_poll(
-        &mut self,
-        block_length_limit: usize,
-        handler: impl FnOnce(Block<'_>),
-    ) -> usize {
-        self.image
-            .block(block_length_limit, |block, _| handler(block))
-    }
-
-    /// [`Self::block_poll`] that also tells where in the log's file the block is.
-    pub fn raw_poll(
-        &mut self,
-        block_length_limit: usize,
-        handler: impl FnOnce(RawBlock<'_>),
-    ) -> usize {
-        self.image.block(block_length_limit, |block, path| {
-            handler(RawBlock::new(block, path));
-        })
-    }
-
-    /// Reads from `from` up to `limit` without consuming. `from` must be a frame's begin, not
-    /// before the image's position and not beyond the term it is in. Returns the position after the
-    /// last complete message, to go on from; `None` if `from` is out of range or the image closed.
-    pub fn peek(
-        &mut self,
-        from: Position,
-        limit: Position,
-        mut handler: impl FnMut(&[u8], &Header<'_>) -> Action,
-    ) -> Option<Position> {
-        let image = &self.image;
-        let position = image.position();
-        let geometry = image.geometry();
-        let term_end = geometry.term_begin(position) + i64::from(geometry.term_length());
-        if image.is_closed() || from < position || from > term_end || from.get() % 32 != 0 {
-            return None;
-        }
-        if from == term_end {
-            return Some(from);
-        }
-        let polled = reader::peek(&image.shared.log, from, limit, |payload, frame| {
-            handler(payload, &Header::new(*frame, Some(image)))
-        });
-        if polled.corruption.is_some() {
-            image.report_corruption();
-        }
-        Some(polled.position)
-    }
-}
-
-impl Drop for ImagePoller {
-    fn drop(&mut self) {
-        // CLAIM(image-owner): the position written last is seen by whoever claims next.
-        self.image
-            .shared
-            .owner
-            .store(owner::NONE, Ordering::Release);
-    }
-}
-
-impl fmt::Debug for ImagePoller {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ImagePoller")
-            .field("image", &self.image)
-            .finish()
     }
 }

@@ -22,11 +22,13 @@
 #![forbid(unsafe_code)]
 
 mod buffer_claim;
+mod channel;
 #[expect(
     clippy::module_inception,
     reason = "the client is what this module is about"
 )]
 mod client;
+mod client_handlers;
 mod conductor;
 mod config;
 mod core;
@@ -38,14 +40,19 @@ mod fragment_assembler;
 mod handlers;
 mod header;
 mod image;
+mod image_poller;
+mod invoker;
 mod pending;
 mod publication;
 mod registrations;
 mod status;
 mod subscription;
+mod subscription_builder;
+mod subscription_shared;
 
 pub use buffer_claim::BufferClaim;
-pub use client::{Client, ConductorInvoker, IntoChannel, SubscriptionBuilder};
+pub use channel::IntoChannel;
+pub use client::Client;
 pub use config::{CLIENT_NAME_LENGTH_MAX, ClientConfig, ClientEnvironment, IDLE_SLEEP_MAX};
 pub use counter::Counter;
 pub use error::{AddError, ClientError, ConnectError, OfferError, RegistrationError};
@@ -56,8 +63,11 @@ pub use fragment_assembler::{
 };
 pub use handlers::{CounterEvent, HandlerId, PublicationErrorFrame};
 pub use header::Header;
-pub use image::{Action, Block, Image, ImagePoller, REJECT_REASON_LENGTH_MAX, RawBlock};
+pub use image::{Action, Block, Image, REJECT_REASON_LENGTH_MAX};
+pub use image_poller::{ImagePoller, RawBlock};
+pub use invoker::ConductorInvoker;
 pub use pending::{Pending, Registered};
 pub use publication::Publication;
 pub use status::ChannelStatus;
 pub use subscription::Subscription;
+pub use subscription_builder::SubscriptionBuilder;

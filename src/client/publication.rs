@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::channel::checked_channel;
 use super::core::{Core, LogLease, ResourceId};
 use super::registrations::Awaited;
 use super::status::{self, ChannelStatus};
@@ -108,7 +109,7 @@ impl PublicationShared {
         if self.is_closed() {
             return Err(AddError::ResourceClosed);
         }
-        super::client::checked_channel(channel)
+        checked_channel(channel)
     }
 
     pub(super) fn add_destination(

@@ -5,7 +5,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::subscription::SubscriptionShared;
+use super::subscription_shared::SubscriptionShared;
 use super::{AddError, ClientError};
 use crate::base::{CorrelationId, Nanos, RegistrationId};
 

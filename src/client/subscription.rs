@@ -5,155 +5,17 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use super::core::{Core, Deferred, ResourceId, lock};
+use super::channel::checked_channel;
 use super::fragment_assembler::{ControlledFragmentAssembler, FragmentAssembler};
-use super::handlers::ImageHandler;
-use super::image::{Action, Block, Image, ImagePoller, RawBlock};
+use super::image::{Action, Block, Image};
 use super::registrations::Awaited;
 use super::status::{self, ChannelStatus};
-use super::{AddError, Header, IntoChannel, Pending};
-use crate::base::{CorrelationId, CounterId, RegistrationId, SessionId, StreamId};
-use crate::command::{Command, Destination, RemoveSubscription};
-
-/// What conductor and handle share.
-pub(crate) struct SubscriptionShared {
-    core: Arc<Core>,
-    registration_id: RegistrationId,
-    channel: String,
-    stream_id: StreamId,
-    on_available: Option<ImageHandler>,
-    on_unavailable: Option<ImageHandler>,
-    channel_status_id: AtomicI32,
-    is_closed: AtomicBool,
-    images: Mutex<Arc<[Image]>>,
-    /// Raised with each new `images`, under their lock.
-    version: AtomicU64,
-}
-
-impl SubscriptionShared {
-    pub(crate) fn new(
-        core: Arc<Core>,
-        registration_id: RegistrationId,
-        channel: String,
-        stream_id: StreamId,
-        (on_available, on_unavailable): (Option<ImageHandler>, Option<ImageHandler>),
-    ) -> Arc<Self> {
-        Arc::new(Self {
-            core,
-            registration_id,
-            channel,
-            stream_id,
-            on_available,
-            on_unavailable,
-            channel_status_id: AtomicI32::new(0),
-            is_closed: AtomicBool::new(false),
-            images: Mutex::new(Arc::default()),
-            version: AtomicU64::new(0),
-        })
-    }
-
-    pub(crate) const fn registration_id(&self) -> RegistrationId {
-        self.registration_id
-    }
-
-    pub(crate) fn is_spy(&self) -> bool {
-        self.channel.starts_with("aeron-spy:")
-    }
-
-    pub(crate) const fn on_available(&self) -> Option<&ImageHandler> {
-        self.on_available.as_ref()
-    }
-
-    pub(crate) const fn on_unavailable(&self) -> Option<&ImageHandler> {
-        self.on_unavailable.as_ref()
-    }
-
-    pub(crate) fn channel_status_id(&self) -> CounterId {
-        CounterId(self.channel_status_id.load(Ordering::Acquire))
-    }
-
-    pub(crate) fn set_channel_status_id(&self, id: CounterId) {
-        self.channel_status_id.store(id.get(), Ordering::Release);
-    }
-
-    /// Appends an image, unless the subscription is closed or has one of that id.
-    pub(crate) fn add_image(&self, image: &Image) -> bool {
-        let mut images = lock(&self.images);
-        let id = image.correlation_id();
-        if self.is_closed() || images.iter().any(|other| other.correlation_id() == id) {
-            return false;
-        }
-        *images = images.iter().chain([image]).cloned().collect();
-        self.publish_images();
-        true
-    }
-
-    /// Removes and closes an image.
-    pub(crate) fn remove_image(&self, id: CorrelationId) -> Option<Image> {
-        let mut images = lock(&self.images);
-        let image = images
-            .iter()
-            .find(|image| image.correlation_id() == id)?
-            .clone();
-        *images = images
-            .iter()
-            .filter(|other| !other.is_same(&image))
-            .cloned()
-            .collect();
-        self.publish_images();
-        drop(images);
-        image.close();
-        Some(image)
-    }
-
-    fn publish_images(&self) {
-        // PUBLISH(image-list): pairs with `Subscription::refresh`.
-        self.version.fetch_add(1, Ordering::Release);
-    }
-
-    fn images(&self) -> Arc<[Image]> {
-        Arc::clone(&lock(&self.images))
-    }
-
-    fn is_closed(&self) -> bool {
-        self.is_closed.load(Ordering::Acquire)
-    }
-
-    /// Closes all images and returns them for their handler; `None` if this was done before.
-    pub(crate) fn close(&self) -> Option<Arc<[Image]>> {
-        if self.is_closed.swap(true, Ordering::AcqRel) {
-            return None;
-        }
-        let mut list = lock(&self.images);
-        let images = std::mem::take(&mut *list);
-        self.publish_images();
-        drop(list);
-        images.iter().for_each(Image::close);
-        Some(images)
-    }
-
-    /// [`Self::close`] on behalf of the application.
-    fn close_and_remove(&self) {
-        let Some(images) = self.close() else { return };
-        let (client_id, registration_id) = (self.core.proxy.client_id(), self.registration_id);
-        self.core.remove(
-            ResourceId::Subscription(registration_id),
-            None,
-            |correlation_id| {
-                Command::RemoveSubscription(RemoveSubscription {
-                    client_id,
-                    correlation_id,
-                    registration_id,
-                })
-            },
-        );
-        let handler = self.on_unavailable.clone();
-        self.core.defer(Deferred::ImagesClosed { images, handler });
-    }
-}
+use super::subscription_shared::SubscriptionShared;
+use super::{AddError, Header, ImagePoller, IntoChannel, Pending, RawBlock};
+use crate::base::{CounterId, RegistrationId, SessionId, StreamId};
+use crate::command::{Command, Destination};
 
 /// An image as its subscription polls it.
 struct Polled {
@@ -353,18 +215,15 @@ impl Subscription {
     /// Takes the list of images if it has changed.
     #[inline]
     fn refresh(&mut self) {
-        // PUBLISH(image-list): pairs with `SubscriptionShared::publish_images`.
-        if self.shared.version.load(Ordering::Acquire) != self.seen_version {
+        if self.shared.version() != self.seen_version {
             self.take_images();
         }
     }
 
     #[cold]
     fn take_images(&mut self) {
-        let list = lock(&self.shared.images);
-        let images = Arc::clone(&list);
-        self.seen_version = self.shared.version.load(Ordering::Relaxed);
-        drop(list);
+        let (version, images) = self.shared.versioned_images();
+        self.seen_version = version;
         if let Some(gone) = &mut self.gone_sessions {
             let is_gone = |old: &&Polled| !images.iter().any(|image| image.is_same(&old.image));
             gone.extend(
@@ -457,7 +316,7 @@ impl Subscription {
     /// Its id at the driver.
     #[must_use]
     pub fn registration_id(&self) -> RegistrationId {
-        self.shared.registration_id
+        self.shared.registration_id()
     }
 
     /// Counter of the channel's status; [`CounterId::NONE`] for IPC and spies.
@@ -567,7 +426,7 @@ impl Subscription {
         if self.is_closed() {
             return Err(AddError::ResourceClosed);
         }
-        super::client::checked_channel(channel)
+        checked_channel(channel)
     }
 
     /// Ends the subscription. Its images are closed, and their handlers run on this thread (within

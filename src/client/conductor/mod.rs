@@ -31,7 +31,7 @@ use super::driver_proxy::DriverProxy;
 use super::handlers::Handlers;
 use super::publication::PublicationShared;
 use super::registrations::{Awaited, Outcome, Registrations, Waiting};
-use super::subscription::SubscriptionShared;
+use super::subscription_shared::SubscriptionShared;
 use super::{ClientConfig, ClientError, CounterEvent};
 use crate::base::{CorrelationId, Nanos, RegistrationId, Rng};
 use crate::command::{
