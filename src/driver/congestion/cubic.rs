@@ -94,7 +94,10 @@ impl Cubic {
             // A window of one datagram would otherwise wait for the timed status message.
             force_status_message = true;
         }
-        WindowDecision { window_length: self.window_length(), force_status_message }
+        WindowDecision {
+            window_length: self.window_length(),
+            force_status_message,
+        }
     }
 
     pub(super) fn on_rtt(&mut self, rtt_ns: i64) {
@@ -105,7 +108,9 @@ impl Cubic {
     }
 
     pub(super) fn measured_rtt_initial_ns(&self) -> Option<i64> {
-        self.params.measure_rtt.then_some(self.params.initial_rtt_ns)
+        self.params
+            .measure_rtt
+            .then_some(self.params.initial_rtt_ns)
     }
 
     pub(super) fn initial_window_length(&self) -> i32 {
@@ -127,10 +132,15 @@ impl Cubic {
     fn grow(&mut self, now: Nanos) {
         let t = seconds(now.since(self.time_of_last_loss));
         let increment = C * (t - self.k).powi(3);
-        self.cwnd = self.w_max.saturating_add(truncated(increment)).min(self.cwnd_max);
+        self.cwnd = self
+            .w_max
+            .saturating_add(truncated(increment))
+            .min(self.cwnd_max);
         if self.params.tcp_mode && self.cwnd < self.w_max {
-            let w_tcp = f64::from(self.w_max)
-                .mul_add(1.0 - B, (3.0 * B / (2.0 - B)) * (t / seconds(self.rtt_ns.max(1))));
+            let w_tcp = f64::from(self.w_max).mul_add(
+                1.0 - B,
+                (3.0 * B / (2.0 - B)) * (t / seconds(self.rtt_ns.max(1))),
+            );
             self.cwnd = self.cwnd.max(truncated(w_tcp)).min(self.cwnd_max);
         }
         debug_assert!(self.cwnd >= 1, "the curve stays above w_max·(1 − B)");
@@ -159,7 +169,10 @@ fn seconds(ns: i64) -> f64 {
     ns as f64 / NANOS_PER_SECOND
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the algorithm truncates; the cast saturates")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the algorithm truncates; the cast saturates"
+)]
 const fn truncated(datagrams: f64) -> i32 {
     datagrams as i32
 }
@@ -206,7 +219,12 @@ mod tests {
 
     #[test]
     fn grows_along_the_curve() {
-        for (time_ns, cwnd) in [(MILLI, 75), (SECOND, 87), (2 * SECOND, 92), (3 * SECOND, 93)] {
+        for (time_ns, cwnd) in [
+            (MILLI, 75),
+            (SECOND, 87),
+            (2 * SECOND, 92),
+            (3 * SECOND, 93),
+        ] {
             let mut cubic = Cubic::new(params(), None, Nanos(0));
             let decision = cubic.on_track_rebuild(&progress(false, 0), Nanos(time_ns));
             assert_eq!(cubic.cwnd, cwnd, "after {time_ns} ns");
@@ -229,7 +247,13 @@ mod tests {
         let mut cubic = Cubic::new(params(), None, Nanos(0));
         let _ = cubic.on_track_rebuild(&progress(false, 0), Nanos(3 * SECOND));
         let decision = cubic.on_track_rebuild(&progress(true, 0), Nanos(3 * SECOND + 1));
-        assert_eq!(decision, WindowDecision { window_length: 74 * MTU, force_status_message: true });
+        assert_eq!(
+            decision,
+            WindowDecision {
+                window_length: 74 * MTU,
+                force_status_message: true
+            }
+        );
         assert_eq!(cubic.w_max, 93);
     }
 
@@ -243,13 +267,26 @@ mod tests {
         let idle = cubic.on_track_rebuild(&progress(false, 0), Nanos(1));
         assert!(!idle.force_status_message);
         let consumed = cubic.on_track_rebuild(&progress(false, 32), Nanos(1));
-        assert_eq!(consumed, WindowDecision { window_length: MTU, force_status_message: true });
+        assert_eq!(
+            consumed,
+            WindowDecision {
+                window_length: MTU,
+                force_status_message: true
+            }
+        );
     }
 
     #[test]
     fn tcp_mode_is_at_least_as_fast_as_tcp() {
         let mut plain = Cubic::new(params(), None, Nanos(0));
-        let mut tcp = Cubic::new(CubicParams { tcp_mode: true, ..params() }, None, Nanos(0));
+        let mut tcp = Cubic::new(
+            CubicParams {
+                tcp_mode: true,
+                ..params()
+            },
+            None,
+            Nanos(0),
+        );
         let now = Nanos(10 * MILLI);
         let _ = plain.on_track_rebuild(&progress(false, 0), now);
         let _ = tcp.on_track_rebuild(&progress(false, 0), now);
@@ -262,7 +299,14 @@ mod tests {
     fn measures_round_trips_only_if_asked_to() {
         let cubic = Cubic::new(params(), None, Nanos(0));
         assert_eq!(cubic.measured_rtt_initial_ns(), None);
-        let cubic = Cubic::new(CubicParams { measure_rtt: true, ..params() }, None, Nanos(0));
+        let cubic = Cubic::new(
+            CubicParams {
+                measure_rtt: true,
+                ..params()
+            },
+            None,
+            Nanos(0),
+        );
         assert_eq!(cubic.measured_rtt_initial_ns(), Some(100_000));
     }
 }

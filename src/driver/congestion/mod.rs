@@ -97,6 +97,10 @@ pub(crate) enum CongestionControl {
     /// TCP's CUBIC, in datagrams.
     Cubic(Cubic),
     /// Something else.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "no setting names an algorithm of the user's yet")
+    )]
     Custom(Box<dyn CongestionController>),
 }
 
@@ -208,7 +212,10 @@ mod tests {
         let decision = control.on_track_rebuild(&progress(true), Nanos(0));
         assert_eq!(
             decision,
-            WindowDecision { window_length: 131_072, force_status_message: false }
+            WindowDecision {
+                window_length: 131_072,
+                force_status_message: false
+            }
         );
         assert_eq!(control.initial_window_length(), 131_072);
         assert_eq!(control.max_window_length(), 131_072);
@@ -219,7 +226,13 @@ mod tests {
     fn a_custom_algorithm_decides() {
         let mut control = CongestionControl::Custom(Box::new(Halving(4_096)));
         let decision = control.on_track_rebuild(&progress(true), Nanos(0));
-        assert_eq!(decision, WindowDecision { window_length: 2_048, force_status_message: true });
+        assert_eq!(
+            decision,
+            WindowDecision {
+                window_length: 2_048,
+                force_status_message: true
+            }
+        );
         control.on_rtt(5);
         assert!(control.rtt_schedule(Nanos(0)).is_none());
     }

@@ -37,7 +37,9 @@ impl RttSchedule {
     /// An answer arrived.
     pub(crate) fn on_rtt(&mut self, rtt_ns: i64, now: Nanos) {
         self.time_of_last_measurement = now;
-        self.timeout_ns = rtt_ns.max(self.rtt_initial_ns).saturating_mul(RTT_TIMEOUT_MULTIPLE);
+        self.timeout_ns = rtt_ns
+            .max(self.rtt_initial_ns)
+            .saturating_mul(RTT_TIMEOUT_MULTIPLE);
     }
 }
 

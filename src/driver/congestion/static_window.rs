@@ -21,6 +21,9 @@ impl StaticWindow {
     }
 
     pub(super) const fn decision(self) -> WindowDecision {
-        WindowDecision { window_length: self.window_length, force_status_message: false }
+        WindowDecision {
+            window_length: self.window_length,
+            force_status_message: false,
+        }
     }
 }

@@ -1,7 +1,6 @@
 //! The conductor's half of an image: rebuilding, advertising, and the end of its life
 //! (`driver.md` §8.4, §8.7, §9.1).
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::shared::Shared;
@@ -11,9 +10,7 @@ use crate::concurrent::{LossReport, LossSource};
 use crate::driver::congestion::{CongestionControl, RebuildProgress};
 use crate::driver::loss::{LossDetector, LossReporter};
 use crate::driver::messages::EndpointId;
-use crate::driver::untethered::{
-    LinkId, SubscriberPosition, SubscriberPositions, UntetheredEvent,
-};
+use crate::driver::untethered::{LinkId, SubscriberPosition, SubscriberPositions, UntetheredEvent};
 use crate::logbuffer::{Gap, LogBuffer};
 use crate::port::Tick;
 use crate::protocol::data::FRAME_ALIGNMENT;
@@ -54,8 +51,7 @@ pub(crate) struct ConductorHalf {
     session_id: SessionId,
     stream_id: StreamId,
     endpoint: EndpointId,
-    source: SocketAddr,
-    /// `source` as text.
+    /// Who sent the SETUP, as `ip:port`.
     source_identity: String,
     channel: String,
     log: LogBuffer,
@@ -86,7 +82,6 @@ impl ConductorHalf {
             session_id: params.session_id,
             stream_id: params.stream_id,
             endpoint: params.endpoint,
-            source: params.source,
             source_identity: params.source.to_string(),
             channel: params.channel,
             log: params.log,
@@ -205,7 +200,9 @@ impl ConductorHalf {
                 ImageEvent::None
             }
             State::Draining { since } => {
-                let goodbye_ns = self.status_message_timeout_ns.saturating_mul(EOS_SM_MULTIPLE);
+                let goodbye_ns = self
+                    .status_message_timeout_ns
+                    .saturating_mul(EOS_SM_MULTIPLE);
                 let is_over = self.is_drained() && now.is_expired(since, goodbye_ns);
                 if !is_over && !self.log.is_publication_revoked() {
                     return ImageEvent::None;
@@ -247,12 +244,7 @@ impl ConductorHalf {
         self.endpoint
     }
 
-    /// Who sent the SETUP.
-    pub(crate) const fn source(&self) -> SocketAddr {
-        self.source
-    }
-
-    /// [`Self::source`] as clients are told.
+    /// Who sent the SETUP, as clients are told.
     pub(crate) fn source_identity(&self) -> &str {
         &self.source_identity
     }
@@ -262,7 +254,8 @@ impl ConductorHalf {
         &self.log
     }
 
-    /// Its counters, to be freed with it.
+    /// Its counters.
+    #[cfg(test)]
     pub(crate) const fn counters(&self) -> &ImageCounters {
         &self.counters
     }
@@ -291,7 +284,10 @@ impl ConductorHalf {
 
     /// Where a subscriber that comes now begins.
     pub(crate) fn join_position(&self) -> Position {
-        join_position(Position(self.counters.rebuild.get_relaxed()), self.subscribers.min())
+        join_position(
+            Position(self.counters.rebuild.get_relaxed()),
+            self.subscribers.min(),
+        )
     }
 
     /// Whether clients may still use it: it has not become unavailable.
@@ -314,7 +310,10 @@ impl ConductorHalf {
         let ceiling = hwm.max(floor);
         let aligned =
             |position: Position| Position(position.get() & !(i64::from(FRAME_ALIGNMENT) - 1));
-        Some((aligned(min).clamp(floor, ceiling), aligned(max).clamp(floor, ceiling)))
+        Some((
+            aligned(min).clamp(floor, ceiling),
+            aligned(max).clamp(floor, ceiling),
+        ))
     }
 
     fn schedule_status_message(&mut self, position: Position, window_length: i32) {
@@ -357,7 +356,8 @@ impl ConductorHalf {
     }
 
     fn is_drained(&self) -> bool {
-        self.subscribers.is_drained(Position(self.counters.rebuild.get_relaxed()))
+        self.subscribers
+            .is_drained(Position(self.counters.rebuild.get_relaxed()))
     }
 }
 

@@ -89,7 +89,11 @@ impl Connections {
 
     /// A heartbeat said that the stream ends at `position`. Returns where it ends once all
     /// connections agree that it does.
-    pub(super) fn on_end_of_stream(&mut self, index: usize, position: Position) -> Option<Position> {
+    pub(super) fn on_end_of_stream(
+        &mut self,
+        index: usize,
+        position: Position,
+    ) -> Option<Position> {
         if let Some(Some(connection)) = self.slots.get_mut(index) {
             connection.end_of_stream = Some(position);
         }
@@ -102,12 +106,21 @@ impl Connections {
 
     /// Slots and addresses of the connections that are sent to.
     pub(super) fn active(&self, now: Nanos) -> impl Iterator<Item = (usize, SocketAddr)> + '_ {
-        self.slots.iter().enumerate().filter_map(move |(index, slot)| {
-            let connection = slot.as_ref()?;
-            let is_silent =
-                now.is_expired(connection.time_of_last_activity, DESTINATION_ACTIVITY_TIMEOUT_NS);
-            if is_silent { None } else { Some((index, connection.control_address?)) }
-        })
+        self.slots
+            .iter()
+            .enumerate()
+            .filter_map(move |(index, slot)| {
+                let connection = slot.as_ref()?;
+                let is_silent = now.is_expired(
+                    connection.time_of_last_activity,
+                    DESTINATION_ACTIVITY_TIMEOUT_NS,
+                );
+                if is_silent {
+                    None
+                } else {
+                    Some((index, connection.control_address?))
+                }
+            })
     }
 
     /// Number of connections that brought a frame within `timeout_ns`.
@@ -130,10 +143,12 @@ impl Connections {
         control_address: SocketAddr,
         now: Nanos,
     ) -> Option<&mut Connection> {
-        debug_assert!(index < self.slots.len(), "room is made when transports are added");
+        debug_assert!(
+            index < self.slots.len(),
+            "room is made when transports are added"
+        );
         let slot = self.slots.get_mut(index)?;
-        let connection =
-            slot.get_or_insert_with(|| Connection::new(Some(control_address), now));
+        let connection = slot.get_or_insert_with(|| Connection::new(Some(control_address), now));
         connection.control_address.get_or_insert(control_address);
         Some(connection)
     }
@@ -159,7 +174,11 @@ mod tests {
         assert_eq!(active(&connections, 5 * SECOND), [(0, address(1))]);
         assert_eq!(active(&connections, 5 * SECOND + 1), []);
         connections.on_frame(0, address(9), Nanos(6 * SECOND));
-        assert_eq!(active(&connections, 6 * SECOND), [(0, address(1))], "the address stays");
+        assert_eq!(
+            active(&connections, 6 * SECOND),
+            [(0, address(1))],
+            "the address stays"
+        );
     }
 
     #[test]
@@ -179,7 +198,10 @@ mod tests {
         let mut connections = Connections::new(0, address(1), Nanos(0));
         connections.add(1, None, Nanos(0));
         assert_eq!(connections.on_end_of_stream(0, Position(64)), None);
-        assert_eq!(connections.on_end_of_stream(1, Position(32)), Some(Position(64)));
+        assert_eq!(
+            connections.on_end_of_stream(1, Position(32)),
+            Some(Position(64))
+        );
     }
 
     #[test]
@@ -188,7 +210,10 @@ mod tests {
         connections.add(1, None, Nanos(0));
         assert_eq!(connections.on_end_of_stream(0, Position(64)), None);
         connections.remove(1);
-        assert_eq!(connections.on_end_of_stream(0, Position(64)), Some(Position(64)));
+        assert_eq!(
+            connections.on_end_of_stream(0, Position(64)),
+            Some(Position(64))
+        );
     }
 
     #[test]

@@ -1,22 +1,21 @@
-//! The receiver's half of an image: datagrams in, control frames out (`driver.md` §8.2, §8.5, §9.2).
+//! The receiver's half of an image: datagrams in (`driver.md` §8.2), control frames out
+//! (`outbound`).
+
+mod outbound;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::connection::Connections;
-use super::shared::{ScheduledStatusMessage, Shared};
+use super::shared::Shared;
 use super::{ImageCounters, ImageParams};
 use crate::base::{CorrelationId, Nanos, Position, SessionId, StreamId, TermId, TermOffset};
 use crate::cnc::{SystemCounter, SystemCounters};
-use crate::command::ErrorCode;
 use crate::driver::congestion::RttSchedule;
 use crate::driver::media::receive_endpoint::{ReceiveEndpoint, SendContext};
 use crate::driver::messages::EndpointId;
 use crate::logbuffer::LogBuffer;
 use crate::port::Transport;
-use crate::protocol::{
-    ErrorMessage, Nak, ResponseSetup, RttMeasurement, StatusMessage, status_message,
-};
 
 /// Longest reason of a rejection that fits an error frame, in bytes.
 pub(crate) const REJECT_REASON_LENGTH_MAX: usize = crate::protocol::error::TEXT_LENGTH_MAX;
@@ -132,12 +131,7 @@ impl ReceiverHalf {
     }
 
     /// Takes in a data datagram (`PublicationImage.insertPacket`).
-    pub(crate) fn insert(
-        &mut self,
-        arrival: Arrival<'_>,
-        now: Nanos,
-        system: &SystemCounters,
-    ) {
+    pub(crate) fn insert(&mut self, arrival: Arrival<'_>, now: Nanos, system: &SystemCounters) {
         let geometry = self.log.geometry();
         let is_before_stream = arrival.term_id.count_since(geometry.initial_term_id()) < 0;
         if self.rejection.is_some() || is_before_stream {
@@ -286,7 +280,8 @@ impl ReceiverHalf {
             return;
         }
         self.time_of_last_packet = now;
-        self.connections.on_frame(arrival.transport_index, arrival.control_address, now);
+        self.connections
+            .on_frame(arrival.transport_index, arrival.control_address, now);
         if arrival.is_end_of_stream && !self.is_end_of_stream {
             self.on_end_of_stream(arrival, position, system);
         }
@@ -300,7 +295,9 @@ impl ReceiverHalf {
         position: Position,
         system: &SystemCounters,
     ) {
-        let Some(end) = self.connections.on_end_of_stream(arrival.transport_index, position)
+        let Some(end) = self
+            .connections
+            .on_end_of_stream(arrival.transport_index, position)
         else {
             return;
         };
@@ -321,16 +318,24 @@ impl ReceiverHalf {
         now: Nanos,
         system: &SystemCounters,
     ) {
-        let Arrival { bytes, transport_index, control_address, timestamps, .. } = arrival;
+        let Arrival {
+            bytes,
+            transport_index,
+            control_address,
+            timestamps,
+            ..
+        } = arrival;
         if position < self.last_sm_position {
             system.get(SystemCounter::FlowControlUnderRuns).add(1);
             if position >= self.last_sm_position - i64::from(self.window_length_max) {
-                self.connections.on_frame(transport_index, control_address, now);
+                self.connections
+                    .on_frame(transport_index, control_address, now);
             }
             return;
         }
         self.time_of_last_packet = now;
-        self.connections.on_frame(transport_index, control_address, now);
+        self.connections
+            .on_frame(transport_index, control_address, now);
         for timestamp in timestamps.into_iter().flatten() {
             super::timestamps::write(bytes, timestamp);
         }
@@ -339,191 +344,6 @@ impl ReceiverHalf {
     }
 
     fn has_received_everything(&self) -> bool {
-        self.is_end_of_stream
-            && self.counters.rebuild.get() == self.counters.hwm.get_relaxed()
-    }
-
-    // Control frames.
-
-    /// Status message, response setup, or error if a client rejected the image.
-    fn send_status<T: Transport>(
-        &mut self,
-        endpoint: &mut ReceiveEndpoint<T>,
-        context: &SendContext<'_>,
-    ) -> bool {
-        let now = context.tick.now;
-        let sequence = self.shared.status_message_sequence();
-        let deadline_resets = self.shared.deadline_resets();
-        if deadline_resets != self.last_deadline_resets {
-            self.last_deadline_resets = deadline_resets;
-            self.sm_deadline = now.plus_ns(-1);
-        }
-        let is_timed_out = self.is_timed_sm_enabled && now.since(self.sm_deadline) > 0;
-        if let Some(reason) = &self.rejection {
-            if is_timed_out {
-                self.send_rejection(reason, endpoint, context);
-                self.sm_deadline = now.plus_ns(self.status_message_timeout_ns);
-            }
-            return is_timed_out;
-        }
-        if is_timed_out && let Some(response) = self.shared.response_session_id() {
-            self.send_response_setup(response, endpoint, context);
-        }
-        if sequence == self.last_sm_sequence && !is_timed_out {
-            return false;
-        }
-        let Some(scheduled) = self.shared.status_message() else {
-            return false;
-        };
-        self.send_status_message(scheduled, endpoint, context);
-        true
-    }
-
-    fn send_status_message<T: Transport>(
-        &mut self,
-        scheduled: ScheduledStatusMessage,
-        endpoint: &mut ReceiveEndpoint<T>,
-        context: &SendContext<'_>,
-    ) {
-        let ScheduledStatusMessage { sequence, position, window_length } = scheduled;
-        let now = context.tick.now;
-        let geometry = self.log.geometry();
-        let message = StatusMessage {
-            flags: if self.is_sending_eos_sm { status_message::flags::EOS } else { 0 },
-            session_id: self.session_id,
-            stream_id: self.stream_id,
-            consumption_term_id: geometry.term_id_at(position),
-            consumption_term_offset: geometry.term_offset_at(position),
-            receiver_window: window_length,
-            receiver_id: endpoint.receiver_id(),
-            group_tag: endpoint.group_tag(),
-        };
-        let mut frame = [0; StatusMessage::MAX_LENGTH];
-        let length = message.encode(&mut frame);
-        self.send(&frame[..length], endpoint, context);
-        context.counters.get(SystemCounter::StatusMessagesSent).add(1);
-
-        self.last_sm_sequence = sequence;
-        self.last_sm_position = position;
-        self.overrun_threshold = position + i64::from(geometry.term_length() / 2);
-        self.sm_deadline = now.plus_ns(self.status_message_timeout_ns);
-        self.publish_transport_count(now);
-    }
-
-    fn send_rejection<T: Transport>(
-        &self,
-        reason: &str,
-        endpoint: &mut ReceiveEndpoint<T>,
-        context: &SendContext<'_>,
-    ) {
-        let message = ErrorMessage {
-            session_id: self.session_id,
-            stream_id: self.stream_id,
-            receiver_id: endpoint.receiver_id(),
-            group_tag: endpoint.group_tag(),
-            error_code: ErrorCode::ImageRejected.to_wire(),
-            text: reason.as_bytes(),
-        };
-        let mut frame = [0; ErrorMessage::MAX_LENGTH];
-        let length = message.encode(&mut frame);
-        let sent = self.send(&frame[..length], endpoint, context);
-        context.counters.get(SystemCounter::ErrorFramesSent).add(sent);
-    }
-
-    fn send_response_setup<T: Transport>(
-        &self,
-        response_session_id: SessionId,
-        endpoint: &mut ReceiveEndpoint<T>,
-        context: &SendContext<'_>,
-    ) {
-        let mut frame = [0; ResponseSetup::LENGTH];
-        ResponseSetup {
-            session_id: self.session_id,
-            stream_id: self.stream_id,
-            response_session_id,
-        }
-        .encode(&mut frame);
-        self.send(&frame, endpoint, context);
-    }
-
-    /// Asks for the gap that the conductor reported, or pads over it.
-    fn process_loss<T: Transport>(
-        &mut self,
-        endpoint: &mut ReceiveEndpoint<T>,
-        context: &SendContext<'_>,
-    ) -> bool {
-        if self.shared.loss_sequence() == self.last_loss_sequence
-            || self.log.is_publication_revoked()
-        {
-            return false;
-        }
-        let Some((sequence, gap)) = self.shared.loss() else {
-            return false;
-        };
-        self.last_loss_sequence = sequence;
-        if !self.is_reliable {
-            if self.log.fill_gap(gap) {
-                context.counters.get(SystemCounter::LossGapFills).add(1);
-            }
-            return true;
-        }
-        let mut frame = [0; Nak::LENGTH];
-        Nak {
-            session_id: self.session_id,
-            stream_id: self.stream_id,
-            term_id: gap.term_id,
-            term_offset: gap.term_offset,
-            length: gap.length,
-        }
-        .encode(&mut frame);
-        self.send(&frame, endpoint, context);
-        context.counters.get(SystemCounter::NaksSent).add(1);
-        self.counters.naks_sent.increment_single_writer();
-        true
-    }
-
-    fn request_rtt<T: Transport>(
-        &mut self,
-        endpoint: &mut ReceiveEndpoint<T>,
-        context: &SendContext<'_>,
-    ) -> bool {
-        let now = context.tick.now;
-        match &mut self.rtt {
-            Some(schedule) if schedule.should_measure(now) => schedule.on_sent(now),
-            Some(_) | None => return false,
-        }
-        let mut frame = [0; RttMeasurement::LENGTH];
-        RttMeasurement {
-            is_reply_requested: true,
-            session_id: self.session_id,
-            stream_id: self.stream_id,
-            echo_timestamp: now,
-            reception_delta_ns: 0,
-            receiver_id: endpoint.receiver_id(),
-        }
-        .encode(&mut frame);
-        self.send(&frame, endpoint, context);
-        true
-    }
-
-    /// Sends a frame over all connections that are not silent; returns how many took it.
-    fn send<T: Transport>(
-        &self,
-        frame: &[u8],
-        endpoint: &mut ReceiveEndpoint<T>,
-        context: &SendContext<'_>,
-    ) -> i64 {
-        let mut sent = 0;
-        for (index, control_address) in self.connections.active(context.tick.now) {
-            sent += i64::from(endpoint.send(index, control_address, frame, context));
-        }
-        sent
-    }
-
-    fn publish_transport_count(&self, now: Nanos) {
-        let count = self.connections.count_live(now, self.liveness_timeout_ns);
-        if count != self.log.active_transport_count() {
-            self.log.set_active_transport_count(count);
-        }
+        self.is_end_of_stream && self.counters.rebuild.get() == self.counters.hwm.get_relaxed()
     }
 }

@@ -61,7 +61,8 @@ impl Shared {
     // Conductor to receiver.
 
     pub(super) fn schedule_status_message(&self, position: Position, window_length: i32) {
-        self.status_message.publish(&[position.get(), i64::from(window_length)]);
+        self.status_message
+            .publish(&[position.get(), i64::from(window_length)]);
     }
 
     /// Sequence number of the status message scheduled last.
@@ -75,12 +76,21 @@ impl Shared {
     pub(super) fn status_message(&self) -> Option<ScheduledStatusMessage> {
         let (sequence, [position, window]) = self.status_message.read()?;
         let window_length = window as i32;
-        Some(ScheduledStatusMessage { sequence, position: Position(position), window_length })
+        Some(ScheduledStatusMessage {
+            sequence,
+            position: Position(position),
+            window_length,
+        })
     }
 
     pub(super) fn report_loss(&self, gap: Gap) {
-        let Gap { term_id, term_offset, length } = gap;
-        self.loss.publish(&[term_id.get(), term_offset.get(), length].map(i64::from));
+        let Gap {
+            term_id,
+            term_offset,
+            length,
+        } = gap;
+        self.loss
+            .publish(&[term_id.get(), term_offset.get(), length].map(i64::from));
     }
 
     /// Sequence number of the gap reported last.
@@ -94,20 +104,28 @@ impl Shared {
     pub(super) fn loss(&self) -> Option<(i64, Gap)> {
         let (sequence, values) = self.loss.read()?;
         let [term_id, term_offset, length] = values.map(|value| value as i32);
-        let gap =
-            Gap { term_id: TermId(term_id), term_offset: TermOffset(term_offset), length };
+        let gap = Gap {
+            term_id: TermId(term_id),
+            term_offset: TermOffset(term_offset),
+            length,
+        };
         Some((sequence, gap))
     }
 
     pub(super) fn request_drain(&self) {
         // PUBLISH(image-drain): pairs with is_drain_requested. What the conductor saw (the revoked
         // flag, no subscribers) is visible to whoever drains.
-        self.from_conductor.is_drain_requested.store(true, Ordering::Release);
+        self.from_conductor
+            .is_drain_requested
+            .store(true, Ordering::Release);
     }
 
     #[inline]
     pub(super) fn is_drain_requested(&self) -> bool {
-        self.from_conductor.is_drain_requested.load(Ordering::Acquire)
+        // Pairs with PUBLISH(image-drain).
+        self.from_conductor
+            .is_drain_requested
+            .load(Ordering::Acquire)
     }
 
     /// Asks for a status message (and a response setup) in the next cycle of the receiver.
@@ -115,23 +133,32 @@ impl Shared {
         let resets = &self.from_conductor.deadline_resets;
         // Relaxed load: the conductor is the only writer.
         // PUBLISH(image-deadline): pairs with deadline_resets; the response session comes first.
-        resets.store(resets.load(Ordering::Relaxed).wrapping_add(1), Ordering::Release);
+        resets.store(
+            resets.load(Ordering::Relaxed).wrapping_add(1),
+            Ordering::Release,
+        );
     }
 
     /// How often [`Self::request_status_message`] was called.
     #[inline]
     pub(super) fn deadline_resets(&self) -> i64 {
+        // Pairs with PUBLISH(image-deadline).
         self.from_conductor.deadline_resets.load(Ordering::Acquire)
     }
 
     pub(super) fn set_response_session_id(&self, session_id: Option<SessionId>) {
         let value = session_id.map_or(NO_SESSION, |session_id| i64::from(session_id.get()));
         // Relaxed: a value by itself; the request that follows it publishes.
-        self.from_conductor.response_session_id.store(value, Ordering::Relaxed);
+        self.from_conductor
+            .response_session_id
+            .store(value, Ordering::Relaxed);
     }
 
     pub(super) fn response_session_id(&self) -> Option<SessionId> {
-        let value = self.from_conductor.response_session_id.load(Ordering::Relaxed);
+        let value = self
+            .from_conductor
+            .response_session_id
+            .load(Ordering::Relaxed);
         i32::try_from(value).ok().map(SessionId)
     }
 
@@ -163,6 +190,8 @@ impl Shared {
     /// Round trip measured last with its sequence number, 0 if none was; `None` while it is being
     /// replaced.
     pub(super) fn rtt(&self) -> Option<(i64, i64)> {
-        self.rtt.read().map(|(sequence, [rtt_ns])| (sequence, rtt_ns))
+        self.rtt
+            .read()
+            .map(|(sequence, [rtt_ns])| (sequence, rtt_ns))
     }
 }

@@ -58,8 +58,16 @@ mod tests {
     fn stamped(offset: i32) -> Vec<usize> {
         let mut bytes = datagram();
         let before = bytes.clone();
-        write(&mut bytes, Timestamp { offset, epoch_ns: -1 });
-        let changed = (0..bytes.len()).filter(|at| bytes[*at] != before[*at]).collect::<Vec<_>>();
+        write(
+            &mut bytes,
+            Timestamp {
+                offset,
+                epoch_ns: -1,
+            },
+        );
+        let changed = (0..bytes.len())
+            .filter(|at| bytes[*at] != before[*at])
+            .collect::<Vec<_>>();
         changed.chunks(8).map(|chunk| chunk[0]).collect()
     }
 
@@ -87,7 +95,13 @@ mod tests {
         let mut bytes = vec![0; 32];
         bytes[0] = 192;
         bytes[offset::FLAGS] = 0xC0;
-        write(&mut bytes, Timestamp { offset: -8, epoch_ns: 7 });
+        write(
+            &mut bytes,
+            Timestamp {
+                offset: -8,
+                epoch_ns: 7,
+            },
+        );
         assert_eq!(read_i64(&bytes, 24), Some(0));
     }
 }

@@ -22,7 +22,10 @@ pub(crate) enum NakDelay {
 impl NakDelay {
     /// No delay at all: for unreliable streams, whose gaps are filled locally.
     pub(crate) const fn immediate() -> Self {
-        Self::Static(StaticDelay { delay_ns: 0, retry_delay_ns: 0 })
+        Self::Static(StaticDelay {
+            delay_ns: 0,
+            retry_delay_ns: 0,
+        })
     }
 
     /// For unicast: `delay_ns`, and `ratio` times it (at least 1 µs) between repetitions.
@@ -30,7 +33,10 @@ impl NakDelay {
         debug_assert!(delay_ns >= 0);
         debug_assert!(ratio >= 1);
         let retry_delay_ns = delay_ns.max(UNICAST_DELAY_MIN_NS).saturating_mul(ratio);
-        Self::Static(StaticDelay { delay_ns, retry_delay_ns })
+        Self::Static(StaticDelay {
+            delay_ns,
+            retry_delay_ns,
+        })
     }
 
     /// For groups of about `group_size` receivers: random below `backoff_max_ns`.
@@ -78,7 +84,12 @@ impl OptimalMulticastDelay {
     #[expect(clippy::cast_precision_loss, reason = "a delay needs no 53 bits")]
     fn new(backoff_max_ns: i64, group_size: u32, rng: Rng) -> Self {
         let lambda = f64::from(group_size.max(1)).ln() + 1.0;
-        Self { rng, lambda, span: lambda.exp() - 1.0, backoff_max_ns: backoff_max_ns as f64 }
+        Self {
+            rng,
+            lambda,
+            span: lambda.exp() - 1.0,
+            backoff_max_ns: backoff_max_ns as f64,
+        }
     }
 
     fn sample_ns(&mut self) -> i64 {
@@ -87,7 +98,10 @@ impl OptimalMulticastDelay {
     }
 
     /// The delay for a `uniform` draw from `[0, 1)`.
-    #[expect(clippy::cast_possible_truncation, reason = "bounded by the longest delay")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "bounded by the longest delay"
+    )]
     fn delay_of(&self, uniform: f64) -> i64 {
         let rate = self.lambda / self.backoff_max_ns;
         let x = uniform.mul_add(rate, rate / self.span);
@@ -123,11 +137,18 @@ mod tests {
     #[test]
     fn multicast_backoff_meets_the_vectors() {
         let delay = OptimalMulticastDelay::new(10_000_000, 10, Rng::new(1));
-        for (uniform, expected) in
-            [(0.0, 0), (0.25, 6_119_383), (0.5, 8_010_589), (0.75, 9_165_823), (1.0, 10_000_000)]
-        {
+        for (uniform, expected) in [
+            (0.0, 0),
+            (0.25, 6_119_383),
+            (0.5, 8_010_589),
+            (0.75, 9_165_823),
+            (1.0, 10_000_000),
+        ] {
             let actual = delay.delay_of(uniform);
-            assert!((actual - expected).abs() <= 1, "U={uniform}: {actual}, not {expected}");
+            assert!(
+                (actual - expected).abs() <= 1,
+                "U={uniform}: {actual}, not {expected}"
+            );
         }
     }
 

@@ -25,7 +25,10 @@ enum Entry {
 impl LossReporter {
     /// A reporter of an image that lost nothing yet.
     pub(crate) const fn new() -> Self {
-        Self { entry: Entry::Unopened, reported: None }
+        Self {
+            entry: Entry::Unopened,
+            reported: None,
+        }
     }
 
     /// Notes a gap that is being asked for; `source` says whose.
@@ -81,7 +84,11 @@ mod tests {
     };
 
     fn gap(term_id: i32, term_offset: i32, length: i32) -> Gap {
-        Gap { term_id: TermId(term_id), term_offset: TermOffset(term_offset), length }
+        Gap {
+            term_id: TermId(term_id),
+            term_offset: TermOffset(term_offset),
+            length,
+        }
     }
 
     fn observations(buffer: &AtomicBuffer) -> Vec<LossObservation> {
@@ -109,7 +116,10 @@ mod tests {
         assert_eq!(all.len(), 1);
         assert_eq!(all[0].total_bytes_lost, 128 + 64 + 32 + 32);
         assert_eq!(all[0].observation_count, 4);
-        assert_eq!((all[0].first, all[0].last), (EpochMillis(10), EpochMillis(60)));
+        assert_eq!(
+            (all[0].first, all[0].last),
+            (EpochMillis(10), EpochMillis(60))
+        );
         assert_eq!(all[0].source_identity, "127.0.0.1:50000");
     }
 

@@ -15,7 +15,7 @@ use crate::cnc::{SystemCounter, SystemCounters};
 use crate::command::ErrorCode;
 use crate::driver::dispatcher::Dispatcher;
 use crate::driver::errors::ErrorReporter;
-use crate::driver::media::loss::LossGenerator;
+use crate::driver::media::loss::LossChain;
 use crate::driver::media::udp_channel::UdpChannel;
 use crate::driver::messages::EndpointId;
 use crate::port::{Tick, Transport};
@@ -65,7 +65,11 @@ impl ReceiveTransportSpec {
         Self {
             control_group: channel.is_multicast().then(|| channel.remote_control()),
             explicit_control: explicit_control.filter(|_| channel.is_explicit_control()),
-            ttl: if channel.ttl() == 0 { ttl_default } else { channel.ttl() },
+            ttl: if channel.ttl() == 0 {
+                ttl_default
+            } else {
+                channel.ttl()
+            },
             channel_timestamp_offset: offsets.channel_receive,
             media_timestamp_offset: offsets.media_receive,
         }
@@ -95,17 +99,26 @@ impl ReceiveTransportState {
     /// Where this transport can be heard before anything arrived on it: the control group or the
     /// explicit control address.
     pub(crate) fn known_control_address(&self) -> Option<SocketAddr> {
-        self.spec.control_group.or_else(|| self.explicit_control_address())
+        self.spec
+            .control_group
+            .or_else(|| self.explicit_control_address())
     }
 
     /// The explicit control address, if the channel has one.
     pub(crate) fn explicit_control_address(&self) -> Option<SocketAddr> {
-        self.spec.explicit_control.as_ref().map(|control| control.address)
+        self.spec
+            .explicit_control
+            .as_ref()
+            .map(|control| control.address)
     }
 
     /// Whether a sender's datagrams travel further than what this receiver answers.
     pub(crate) fn is_ttl_asymmetric(&self, setup_ttl: i32) -> bool {
-        let ttl = if self.spec.ttl == 0 { TTL_DEFAULT } else { self.spec.ttl };
+        let ttl = if self.spec.ttl == 0 {
+            TTL_DEFAULT
+        } else {
+            self.spec.ttl
+        };
         self.spec.control_group.is_some() && i32::from(ttl) < setup_ttl
     }
 
@@ -149,7 +162,10 @@ impl ReceiveTransportState {
 impl<T: Transport> ReceiveTransport<T> {
     /// Wraps an open socket.
     pub(crate) const fn new(transport: T, spec: ReceiveTransportSpec, now: Nanos) -> Self {
-        let state = ReceiveTransportState { spec, time_of_last_activity: now };
+        let state = ReceiveTransportState {
+            spec,
+            time_of_last_activity: now,
+        };
         Self { transport, state }
     }
 
@@ -161,7 +177,9 @@ impl<T: Transport> ReceiveTransport<T> {
 
 impl<T> fmt::Debug for ReceiveTransport<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReceiveTransport").field("state", &self.state).finish_non_exhaustive()
+        f.debug_struct("ReceiveTransport")
+            .field("state", &self.state)
+            .finish_non_exhaustive()
     }
 }
 
@@ -177,9 +195,9 @@ pub(crate) struct ReceiveEndpointSpec {
     /// Images allowed per stream.
     pub(crate) stream_session_limit: i32,
     /// Hides incoming frames.
-    pub(crate) data_loss: Option<LossGenerator>,
+    pub(crate) data_loss: LossChain,
     /// Hides outgoing frames.
-    pub(crate) control_loss: Option<LossGenerator>,
+    pub(crate) control_loss: LossChain,
 }
 
 /// What sending needs besides the endpoint.
@@ -200,8 +218,8 @@ pub(crate) struct ReceiveEndpoint<T> {
     group_tag: Option<i64>,
     pub(crate) transports: Vec<Option<ReceiveTransport<T>>>,
     pub(crate) dispatcher: Dispatcher,
-    pub(crate) data_loss: Option<LossGenerator>,
-    control_loss: Option<LossGenerator>,
+    pub(crate) data_loss: LossChain,
+    control_loss: LossChain,
 }
 
 impl<T: Transport> ReceiveEndpoint<T> {
@@ -251,7 +269,10 @@ impl<T: Transport> ReceiveEndpoint<T> {
 
     /// The state of the transport in a slot.
     pub(crate) fn transport_state(&self, index: usize) -> Option<&ReceiveTransportState> {
-        self.transports.get(index)?.as_ref().map(|transport| &transport.state)
+        self.transports
+            .get(index)?
+            .as_ref()
+            .map(|transport| &transport.state)
     }
 
     /// The state of the transport in a slot, to change it.
@@ -259,7 +280,10 @@ impl<T: Transport> ReceiveEndpoint<T> {
         &mut self,
         index: usize,
     ) -> Option<&mut ReceiveTransportState> {
-        self.transports.get_mut(index)?.as_mut().map(|transport| &mut transport.state)
+        self.transports
+            .get_mut(index)?
+            .as_mut()
+            .map(|transport| &mut transport.state)
     }
 
     /// Number of slots, used and free.
@@ -280,7 +304,7 @@ impl<T: Transport> ReceiveEndpoint<T> {
         let Some(Some(transport)) = self.transports.get_mut(index) else {
             return false;
         };
-        if self.control_loss.as_mut().is_some_and(|loss| loss.should_drop(frame)) {
+        if self.control_loss.should_drop(frame) {
             return true;
         }
         match transport.transport.send(Some(to), &[frame]) {
@@ -305,12 +329,8 @@ impl<T: Transport> ReceiveEndpoint<T> {
         (stream_id, session_id): (StreamId, SessionId),
         context: &SendContext<'_>,
     ) {
-        let request = StatusMessage::setup_request(
-            session_id,
-            stream_id,
-            self.receiver_id,
-            self.group_tag,
-        );
+        let request =
+            StatusMessage::setup_request(session_id, stream_id, self.receiver_id, self.group_tag);
         let mut frame = [0; StatusMessage::MAX_LENGTH];
         let length = request.encode(&mut frame);
         self.send(index, to, &frame[..length], context);
@@ -320,7 +340,9 @@ impl<T: Transport> ReceiveEndpoint<T> {
 #[cold]
 fn report_send_error(error: &io::Error, to: SocketAddr, context: &SendContext<'_>) {
     let text = format!("failed to send datagram to {to}: {error}");
-    context.errors.report(context.tick.epoch, ErrorCode::GenericError, &text);
+    context
+        .errors
+        .report(context.tick.epoch, ErrorCode::GenericError, &text);
 }
 
 impl<T> fmt::Debug for ReceiveEndpoint<T> {

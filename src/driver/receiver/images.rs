@@ -40,7 +40,8 @@ impl Images {
     /// Where an image is. For commands: it looks through all of them.
     pub(super) fn find(&self, image: CorrelationId) -> Option<ImageSlot> {
         let is_it = |slot: &Option<Box<ReceiverHalf>>| {
-            slot.as_ref().is_some_and(|half| half.correlation_id() == image)
+            slot.as_ref()
+                .is_some_and(|half| half.correlation_id() == image)
         };
         self.slots.iter().position(is_it).map(ImageSlot)
     }

@@ -12,7 +12,7 @@ use crate::cnc::SystemCounter;
 use crate::command::ErrorCode;
 use crate::driver::dispatcher::{DataAction, Dispatcher, SetupAction};
 use crate::driver::image::{Arrival, Timestamp};
-use crate::driver::media::loss::{FramePlace, LossGenerator};
+use crate::driver::media::loss::{FramePlace, LossChain};
 use crate::driver::media::receive_endpoint::{
     ReceiveEndpoint, ReceiveTransport, ReceiveTransportState, SendContext,
 };
@@ -26,9 +26,16 @@ use crate::protocol::{
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Reply {
     /// Ask for the SETUP of a session.
-    Elicit { to: SocketAddr, stream_id: StreamId, session_id: SessionId },
+    Elicit {
+        to: SocketAddr,
+        stream_id: StreamId,
+        session_id: SessionId,
+    },
     /// Answer a round-trip request.
-    RttAnswer { to: SocketAddr, answer: RttMeasurement },
+    RttAnswer {
+        to: SocketAddr,
+        answer: RttMeasurement,
+    },
 }
 
 impl Reply {
@@ -41,7 +48,11 @@ impl Reply {
         context: &SendContext<'_>,
     ) {
         match self {
-            Self::Elicit { to, stream_id, session_id } => {
+            Self::Elicit {
+                to,
+                stream_id,
+                session_id,
+            } => {
                 endpoint.send_setup_request(index, to, (stream_id, session_id), context);
                 pending.elicit(ElicitedSetup {
                     endpoint: endpoint.id(),
@@ -77,16 +88,18 @@ struct Source<'a> {
     index: usize,
     state: &'a mut ReceiveTransportState,
     dispatcher: &'a mut Dispatcher,
-    loss: &'a mut Option<LossGenerator>,
+    loss: &'a mut LossChain,
 }
 
 impl Source<'_> {
     fn hides(&mut self, datagram: &[u8]) -> bool {
-        self.loss.as_mut().is_some_and(|loss| loss.should_drop(datagram))
+        self.loss.should_drop(datagram)
     }
 
     fn hides_data(&mut self, datagram: &[u8], fields: &DataFields) -> bool {
-        let Some(loss) = self.loss else { return false };
+        if self.loss.is_empty() {
+            return false;
+        }
         let place = FramePlace {
             stream_id: fields.stream_id,
             session_id: fields.session_id,
@@ -94,7 +107,7 @@ impl Source<'_> {
             term_offset: fields.term_offset,
             length: i32::try_from(datagram.len()).unwrap_or(i32::MAX),
         };
-        loss.should_drop_data(datagram, &place)
+        self.loss.should_drop_data(datagram, &place)
     }
 }
 
@@ -127,7 +140,14 @@ impl DataFields {
 impl<T: Transport> Intake<'_, T> {
     /// Takes in what has arrived on the transport in slot `index`; returns the bytes.
     pub(super) fn poll(mut self, endpoint: &mut ReceiveEndpoint<T>, index: usize) -> usize {
-        let ReceiveEndpoint { id, receiver_id, transports, dispatcher, data_loss, .. } = endpoint;
+        let ReceiveEndpoint {
+            id,
+            receiver_id,
+            transports,
+            dispatcher,
+            data_loss,
+            ..
+        } = endpoint;
         let Some(Some(ReceiveTransport { transport, state })) = transports.get_mut(index) else {
             return 0;
         };
@@ -169,26 +189,32 @@ impl<T: Transport> Intake<'_, T> {
                 ),
             ) => {}
             Err(_malformed) => {
-                self.context.counters.get(SystemCounter::InvalidPackets).add(1);
+                self.context
+                    .counters
+                    .get(SystemCounter::InvalidPackets)
+                    .add(1);
             }
         }
     }
 
     #[inline]
-    fn on_data(
-        &mut self,
-        fields: DataFields,
-        source: &mut Source<'_>,
-        datagram: Datagram<'_>,
-    ) {
+    fn on_data(&mut self, fields: DataFields, source: &mut Source<'_>, datagram: Datagram<'_>) {
         if source.hides_data(datagram.bytes, &fields) {
             return;
         }
         let now = self.context.tick.now;
         source.state.on_activity(now);
-        let DataFields { stream_id, session_id, is_end_of_stream, .. } = fields;
+        let DataFields {
+            stream_id,
+            session_id,
+            is_end_of_stream,
+            ..
+        } = fields;
         let control_address = source.state.control_address(datagram.source);
-        match source.dispatcher.on_data(stream_id, session_id, is_end_of_stream) {
+        match source
+            .dispatcher
+            .on_data(stream_id, session_id, is_end_of_stream)
+        {
             DataAction::Drop => {}
             DataAction::Insert(slot) => {
                 let timestamps = self.timestamps(source.state, datagram.media_timestamp_ns);
@@ -208,7 +234,11 @@ impl<T: Transport> Intake<'_, T> {
                 }
             }
             DataAction::Elicit => {
-                self.replies.push(Reply::Elicit { to: control_address, stream_id, session_id });
+                self.replies.push(Reply::Elicit {
+                    to: control_address,
+                    stream_id,
+                    session_id,
+                });
             }
         }
     }
@@ -225,7 +255,10 @@ impl<T: Transport> Intake<'_, T> {
         let now = self.context.tick.now;
         source.state.on_activity(now);
         let control_address = source.state.control_address(datagram.source);
-        match source.dispatcher.on_setup(frame.stream_id(), frame.session_id()) {
+        match source
+            .dispatcher
+            .on_setup(frame.stream_id(), frame.session_id())
+        {
             SetupAction::Drop => {}
             SetupAction::LimitExceeded => {
                 let text = format!("exceeded session limit of stream {}", frame.stream_id());
@@ -238,7 +271,10 @@ impl<T: Transport> Intake<'_, T> {
             }
             SetupAction::Create => {
                 if source.state.is_ttl_asymmetric(frame.ttl()) {
-                    self.context.counters.get(SystemCounter::PossibleTtlAsymmetry).add(1);
+                    self.context
+                        .counters
+                        .get(SystemCounter::PossibleTtlAsymmetry)
+                        .add(1);
                 }
                 self.request_image(frame, source, datagram.source, control_address);
             }
@@ -255,24 +291,27 @@ impl<T: Transport> Intake<'_, T> {
         let (stream_id, session_id) = (frame.stream_id(), frame.session_id());
         // SETUPs are repeated, so a conductor that is behind need not be burdened with this one.
         if self.conductor.is_full() {
-            source.dispatcher.remove_init_in_progress(stream_id, session_id);
+            source
+                .dispatcher
+                .remove_init_in_progress(stream_id, session_id);
             return;
         }
-        self.conductor.send(ConductorMessage::CreateImage(Box::new(ImageRequest {
-            endpoint: source.endpoint,
-            transport_index: source.index,
-            session_id,
-            stream_id,
-            initial_term_id: frame.initial_term_id(),
-            active_term_id: frame.active_term_id(),
-            term_offset: frame.term_offset(),
-            term_length: frame.term_length(),
-            mtu_length: frame.mtu(),
-            is_group: frame.is_group(),
-            wants_response: frame.is_response_expected(),
-            source: sender,
-            control_address,
-        })));
+        self.conductor
+            .send(ConductorMessage::CreateImage(Box::new(ImageRequest {
+                endpoint: source.endpoint,
+                transport_index: source.index,
+                session_id,
+                stream_id,
+                initial_term_id: frame.initial_term_id(),
+                active_term_id: frame.active_term_id(),
+                term_offset: frame.term_offset(),
+                term_length: frame.term_length(),
+                mtu_length: frame.mtu(),
+                is_group: frame.is_group(),
+                wants_response: frame.is_response_expected(),
+                source: sender,
+                control_address,
+            })));
     }
 
     fn on_rtt(
@@ -287,7 +326,10 @@ impl<T: Transport> Intake<'_, T> {
         }
         let now = self.context.tick.now;
         source.state.on_activity(now);
-        let Some(slot) = source.dispatcher.image(frame.stream_id(), frame.session_id()) else {
+        let Some(slot) = source
+            .dispatcher
+            .image(frame.stream_id(), frame.session_id())
+        else {
             return;
         };
         if frame.is_reply_requested() {
@@ -310,9 +352,10 @@ impl<T: Transport> Intake<'_, T> {
         state: &ReceiveTransportState,
         media_timestamp_ns: Option<i64>,
     ) -> [Option<Timestamp>; 2] {
-        let channel = state
-            .channel_timestamp_offset()
-            .map(|offset| Timestamp { offset, epoch_ns: self.epoch_ns });
+        let channel = state.channel_timestamp_offset().map(|offset| Timestamp {
+            offset,
+            epoch_ns: self.epoch_ns,
+        });
         let media = state
             .media_timestamp_offset()
             .zip(media_timestamp_ns)
@@ -322,6 +365,8 @@ impl<T: Transport> Intake<'_, T> {
 
     #[cold]
     fn report(&self, text: &str) {
-        self.context.errors.report(self.context.tick.epoch, ErrorCode::GenericError, text);
+        self.context
+            .errors
+            .report(self.context.tick.epoch, ErrorCode::GenericError, text);
     }
 }

@@ -60,7 +60,8 @@ impl PendingSetups {
     ) {
         self.elicited
             .retain(|setup| keep_transport(setup.endpoint, setup.index) && keep_elicited(setup));
-        self.solicitations.retain(|entry| keep_transport(entry.endpoint, entry.index));
+        self.solicitations
+            .retain(|entry| keep_transport(entry.endpoint, entry.index));
     }
 
     /// Forgets and returns a SETUP that did not come in time, the oldest first.
