@@ -1,0 +1,13 @@
+//! aileron and the C implementation of Aeron, talking to each other.
+//!
+//! | Module | What it shows |
+//! |---|---|
+//! | `sessions` | every pairing of drivers and clients, over IPC and UDP, all sizes of messages |
+//! | `loss` | the same between drivers that lose frames of every kind, in both directions |
+//! | `counters` | either reader lists the other driver's counters, with the right labels |
+//! | `capture` | the frames on the wire, as a dissector of another origin reads them |
+//!
+//! `harness` starts and watches the processes. Run in release: `cargo test --release -p aileron-interop`.
+
+mod harness;
+mod sessions;

@@ -1,0 +1,66 @@
+//! Every pairing of drivers and clients.
+
+use crate::harness::{Driver, Media, SIZES, Session, Side};
+
+/// Messages of a session: each size eight times, some ten megabytes and more than two terms.
+const COUNT: u64 = 72;
+
+/// Terms just long enough for the longest message.
+const TERMS: &str = "term-length=8m";
+
+/// Timers that end an image soon after its publication, on either driver.
+const QUICK: &[(&str, &str)] =
+    &[("aeron.threading.mode", "SHARED_NETWORK"), ("aeron.timer.interval", "100ms")];
+
+/// Runs a publisher and a subscriber of each of `sides` on `publishing` and `subscribing`.
+fn pairings(publishing: &Driver, subscribing: &Driver, sides: &[(Side, Side)], media: Media) {
+    let mut stream = 1000;
+    for (publisher, subscriber) in sides {
+        for exclusive in [false, true] {
+            stream += 1;
+            Session {
+                publisher: *publisher,
+                publisher_driver: publishing,
+                subscriber: *subscriber,
+                subscriber_driver: subscribing,
+                media,
+                exclusive,
+                claim: exclusive,
+                count: COUNT,
+                sizes: SIZES,
+                stream,
+                publication_parameters: TERMS,
+                subscription_parameters: "",
+            }
+            .run();
+        }
+    }
+}
+
+fn one_driver(side: Side, sides: &[(Side, Side)], media: Media) {
+    let driver = Driver::launch(side, QUICK);
+    pairings(&driver, &driver, sides, media);
+    driver.stop();
+}
+
+/// The harness itself: their client on their driver.
+mod theirs_alone {
+    use super::*;
+
+    const SIDES: &[(Side, Side)] = &[(Side::Theirs, Side::Theirs)];
+
+    #[test]
+    fn ipc() {
+        one_driver(Side::Theirs, SIDES, Media::Ipc);
+    }
+
+    #[test]
+    fn udp_v4() {
+        one_driver(Side::Theirs, SIDES, Media::UdpV4);
+    }
+
+    #[test]
+    fn udp_v6() {
+        one_driver(Side::Theirs, SIDES, Media::UdpV6);
+    }
+}
