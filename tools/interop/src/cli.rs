@@ -18,7 +18,10 @@ use crate::pattern::Plan;
 /// assert_eq!(driver.defines, [("aeron.threading.mode".to_owned(), "SHARED".to_owned())]);
 /// ```
 #[derive(Debug, Parser)]
-#[command(about = "a driver or client for the interop tests", disable_help_subcommand = true)]
+#[command(
+    about = "a driver or client for the interop tests",
+    disable_help_subcommand = true
+)]
 pub struct Cli {
     /// What to be.
     #[command(subcommand)]
@@ -122,7 +125,10 @@ impl SubscribeArgs {
     #[must_use]
     pub fn plans(&self) -> Vec<Plan> {
         let stream = &self.stream;
-        self.seeds.iter().map(|seed| Plan::new(*seed, stream.count, stream.sizes.clone())).collect()
+        self.seeds
+            .iter()
+            .map(|seed| Plan::new(*seed, stream.count, stream.sizes.clone()))
+            .collect()
     }
 }
 
@@ -135,6 +141,8 @@ pub struct CountersArgs {
 }
 
 fn define(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or_else(|| format!("malformed define: {text}"))?;
+    let (name, value) = text
+        .split_once('=')
+        .ok_or_else(|| format!("malformed define: {text}"))?;
     Ok((name.to_owned(), value.to_owned()))
 }

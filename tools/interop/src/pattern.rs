@@ -99,7 +99,9 @@ impl Tally {
         for chunk in message.chunks(8) {
             let mut word = [0; 8];
             word[..chunk.len()].copy_from_slice(chunk);
-            state = (state ^ u64::from_le_bytes(word)).wrapping_mul(0x0000_0100_0000_01B3).rotate_left(23);
+            state = (state ^ u64::from_le_bytes(word))
+                .wrapping_mul(0x0000_0100_0000_01B3)
+                .rotate_left(23);
         }
         self.digest = splitmix(&mut state);
     }
@@ -107,7 +109,11 @@ impl Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "messages={} bytes={} digest={:016x}", self.messages, self.bytes, self.digest)
+        write!(
+            f,
+            "messages={} bytes={} digest={:016x}",
+            self.messages, self.bytes, self.digest
+        )
     }
 }
 
@@ -134,7 +140,10 @@ impl Checker {
     #[must_use]
     pub fn new(plans: Vec<Plan>) -> Self {
         Self {
-            streams: plans.into_iter().map(|plan| (plan, Tally::default())).collect(),
+            streams: plans
+                .into_iter()
+                .map(|plan| (plan, Tally::default()))
+                .collect(),
             due: Vec::new(),
         }
     }
@@ -160,7 +169,9 @@ impl Checker {
     /// Whether everything has arrived.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.streams.iter().all(|(plan, tally)| tally.messages == plan.count)
+        self.streams
+            .iter()
+            .all(|(plan, tally)| tally.messages == plan.count)
     }
 
     /// Seed and tally of each stream.
@@ -182,10 +193,21 @@ impl Checker {
 
 fn difference(number: u64, due: &[u8], message: &[u8]) -> String {
     if due.len() != message.len() {
-        return format!("message {number} has {} bytes, due were {}", message.len(), due.len());
+        return format!(
+            "message {number} has {} bytes, due were {}",
+            message.len(),
+            due.len()
+        );
     }
-    let offset = due.iter().zip(message).position(|(a, b)| a != b).unwrap_or(0);
-    format!("message {number} of {} bytes differs at byte {offset}", due.len())
+    let offset = due
+        .iter()
+        .zip(message)
+        .position(|(a, b)| a != b)
+        .unwrap_or(0);
+    format!(
+        "message {number} of {} bytes differs at byte {offset}",
+        due.len()
+    )
 }
 
 /// One step of the splitmix64 generator.

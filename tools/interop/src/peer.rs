@@ -85,7 +85,11 @@ pub fn publish(publisher: &mut impl Publisher, args: &PublishArgs) -> Result<(),
         plan.fill(number, &mut message);
         let claims = args.claim && message.len() <= publisher.max_payload_length();
         loop {
-            let offered = if claims { publisher.claim(&message) } else { publisher.offer(&message) };
+            let offered = if claims {
+                publisher.claim(&message)
+            } else {
+                publisher.offer(&message)
+            };
             match offered {
                 Offered::Sent => break,
                 Offered::Retry => patience.check("room in the log")?,
@@ -136,7 +140,10 @@ pub fn subscribe(subscriber: &mut impl Subscriber, args: &SubscribeArgs) -> Resu
             Order::Line(line) => obey(subscriber, &line)?,
             Order::None if done => {}
             Order::None => {
-                let so_far: Vec<_> = checker.tallies().map(|(_, tally)| tally.to_string()).collect();
+                let so_far: Vec<_> = checker
+                    .tallies()
+                    .map(|(_, tally)| tally.to_string())
+                    .collect();
                 patience.check(&format!("messages after {so_far:?}"))?;
             }
         }
@@ -144,7 +151,9 @@ pub fn subscribe(subscriber: &mut impl Subscriber, args: &SubscribeArgs) -> Resu
 }
 
 fn obey(subscriber: &mut impl Subscriber, line: &str) -> Result<(), String> {
-    let reason = line.strip_prefix("reject ").ok_or_else(|| format!("unknown order {line}"))?;
+    let reason = line
+        .strip_prefix("reject ")
+        .ok_or_else(|| format!("unknown order {line}"))?;
     let images = subscriber.reject_images(reason)?;
     report(&format!("REJECTED images={images}"));
     Ok(())
@@ -158,7 +167,10 @@ struct Patience {
 
 impl Patience {
     fn new(limit: Duration) -> Self {
-        Self { start: Instant::now(), limit }
+        Self {
+            start: Instant::now(),
+            limit,
+        }
     }
 
     fn check(&self, awaited: &str) -> Result<(), String> {

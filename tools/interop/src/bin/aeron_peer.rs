@@ -77,8 +77,9 @@ fn publish(args: &PublishArgs) -> Result<(), String> {
             .map_err(|e| text(&e))?;
         peer::publish(&mut Exclusive(publication), args)
     } else {
-        let publication =
-            client.add_publication(&channel, args.stream.stream, ADD_TIMEOUT).map_err(|e| text(&e))?;
+        let publication = client
+            .add_publication(&channel, args.stream.stream, ADD_TIMEOUT)
+            .map_err(|e| text(&e))?;
         peer::publish(&mut Concurrent(publication), args)
     }
 }
@@ -86,9 +87,13 @@ fn publish(args: &PublishArgs) -> Result<(), String> {
 fn subscribe(args: &SubscribeArgs) -> Result<(), String> {
     let client = connect(&args.stream.dir).map_err(|e| text(&e))?;
     let unavailable = Handler::new(|_: AeronSubscription, image: AeronImage| {
-        let session = image.get_constants().map_or(0, |constants| constants.session_id());
+        let session = image
+            .get_constants()
+            .map_or(0, |constants| constants.session_id());
         let ended = image.is_end_of_stream();
-        report(&format!("UNAVAILABLE session={session} end-of-stream={ended}"));
+        report(&format!(
+            "UNAVAILABLE session={session} end-of-stream={ended}"
+        ));
     });
     let subscription = client
         .add_subscription(
@@ -100,7 +105,13 @@ fn subscribe(args: &SubscribeArgs) -> Result<(), String> {
         )
         .map_err(|e| text(&e))?;
     let assembler = AeronFragmentClosureAssembler::new().map_err(|e| text(&e))?;
-    peer::subscribe(&mut Subscribed { subscription, assembler }, args)
+    peer::subscribe(
+        &mut Subscribed {
+            subscription,
+            assembler,
+        },
+        args,
+    )
 }
 
 fn counters(args: &CountersArgs) -> Result<(), String> {
@@ -159,7 +170,9 @@ macro_rules! publisher {
             }
 
             fn session_id(&self) -> i32 {
-                self.0.get_constants().map_or(0, |constants| constants.session_id())
+                self.0
+                    .get_constants()
+                    .map_or(0, |constants| constants.session_id())
             }
         }
     };
@@ -204,15 +217,18 @@ impl Subscriber for Subscribed {
     }
 
     fn resolved_endpoint(&self) -> Result<Option<String>, String> {
-        let endpoint =
-            self.subscription.resolved_endpoint_as_string(128).map_err(|e| text(&e))?;
+        let endpoint = self
+            .subscription
+            .resolved_endpoint_as_string(128)
+            .map_err(|e| text(&e))?;
         Ok(Some(endpoint).filter(|endpoint| !endpoint.is_empty()))
     }
 
     fn reject_images(&mut self, reason: &str) -> Result<usize, String> {
         let reason = c_string(reason);
         let mut outcomes = Vec::new();
-        self.subscription.for_each_image(|image| outcomes.push(image.reject(&reason)));
+        self.subscription
+            .for_each_image(|image| outcomes.push(image.reject(&reason)));
         for outcome in &outcomes {
             outcome.as_ref().map_err(text)?;
         }

@@ -1,2 +1,183 @@
 //! The peer of the interop tests that is this implementation, driver and client.
-fn main() {}
+
+#![forbid(unsafe_code)]
+
+use std::fmt::Display;
+use std::path::Path;
+use std::process::ExitCode;
+
+use aileron::client::{Client, ExclusivePublication, OfferError, Publication, Subscription};
+use aileron::{Context, FragmentAssembler, StreamId};
+use aileron_interop::cli::{Cli, Command, CountersArgs, DriverArgs, PublishArgs, SubscribeArgs};
+use aileron_interop::console::report;
+use aileron_interop::pattern::Checker;
+use aileron_interop::peer::{self, Offered, Publisher, Subscriber};
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Driver(args) => driver(&args),
+        Command::Publish(args) => publish(&args),
+        Command::Subscribe(args) => subscribe(&args),
+        Command::Counters(args) => counters(&args),
+        other => Err(format!("not offered: {other:?}")),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            report(&format!("FAILED {why}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn driver(args: &DriverArgs) -> Result<(), String> {
+    Err(format!("no driver yet for {args:?}"))
+}
+
+fn publish(args: &PublishArgs) -> Result<(), String> {
+    let client = connect(&args.stream.dir)?;
+    let (channel, stream_id) = (args.stream.channel.as_str(), StreamId(args.stream.stream));
+    if args.exclusive {
+        let publication = client
+            .add_exclusive_publication(channel, stream_id)
+            .map_err(text)?;
+        peer::publish(&mut Exclusive(publication), args)
+    } else {
+        let publication = client.add_publication(channel, stream_id).map_err(text)?;
+        peer::publish(&mut Concurrent(publication), args)
+    }
+}
+
+fn subscribe(args: &SubscribeArgs) -> Result<(), String> {
+    let client = connect(&args.stream.dir)?;
+    let subscription = client
+        .subscription(args.stream.channel.as_str(), StreamId(args.stream.stream))
+        .on_unavailable_image(|image| {
+            let (session, ended) = (image.session_id().0, image.is_end_of_stream());
+            report(&format!(
+                "UNAVAILABLE session={session} end-of-stream={ended}"
+            ));
+        })
+        .add()
+        .map_err(text)?;
+    peer::subscribe(
+        &mut Subscribed {
+            subscription,
+            assembler: FragmentAssembler::new(),
+        },
+        args,
+    )
+}
+
+fn counters(args: &CountersArgs) -> Result<(), String> {
+    let cnc = aileron::runtime::map_cnc(&args.dir, true).map_err(text)?;
+    cnc.counters().for_each(|counter| {
+        report(&format!(
+            "COUNTER {}\t{}\t{}\t{}\t{}\t{}\t{}",
+            counter.id.0,
+            counter.type_id,
+            counter.registration_id.0,
+            counter.owner_id,
+            counter.reference_id,
+            counter.value,
+            counter.label
+        ));
+    });
+    Ok(())
+}
+
+fn connect(dir: &Path) -> Result<Client, String> {
+    Context::new()
+        .dir(dir)
+        .on_error(|error| report(&format!("CLIENT-ERROR {error}")))
+        .configure(|config| {
+            config.on_publication_error(|error| {
+                let (session, code) = (error.session_id.0, error.code.to_wire());
+                report(&format!("ERROR-FRAME session={session} code={code}"));
+            })
+        })
+        .connect()
+        .map_err(text)
+}
+
+struct Concurrent(Publication);
+struct Exclusive(ExclusivePublication);
+
+macro_rules! publisher {
+    ($name:ty) => {
+        impl Publisher for $name {
+            fn is_connected(&self) -> bool {
+                self.0.is_connected()
+            }
+
+            fn offer(&mut self, message: &[u8]) -> Offered {
+                outcome(self.0.offer(message))
+            }
+
+            fn claim(&mut self, message: &[u8]) -> Offered {
+                outcome(self.0.try_claim(message.len()).map(|mut claim| {
+                    claim.copy_from_slice(message);
+                    claim.commit()
+                }))
+            }
+
+            fn max_payload_length(&self) -> usize {
+                self.0.max_payload_length()
+            }
+
+            fn session_id(&self) -> i32 {
+                self.0.session_id().0
+            }
+        }
+    };
+}
+
+publisher!(Concurrent);
+publisher!(Exclusive);
+
+fn outcome<T>(result: Result<T, OfferError>) -> Offered {
+    match result {
+        Ok(_) => Offered::Sent,
+        Err(error) if error.is_retryable() => Offered::Retry,
+        Err(error) => Offered::Failed(error.to_string()),
+    }
+}
+
+struct Subscribed {
+    subscription: Subscription,
+    assembler: FragmentAssembler,
+}
+
+impl Subscriber for Subscribed {
+    fn poll(&mut self, checker: &mut Checker, limit: usize) -> Result<usize, String> {
+        let mut outcome = Ok(());
+        let fragments =
+            self.subscription
+                .poll_assembled(&mut self.assembler, limit, |message, _| {
+                    if outcome.is_ok() {
+                        outcome = checker.accept(message);
+                    }
+                });
+        outcome.map(|()| fragments)
+    }
+
+    fn resolved_endpoint(&self) -> Result<Option<String>, String> {
+        Ok(self
+            .subscription
+            .resolved_endpoint()
+            .map(|address| address.to_string()))
+    }
+
+    fn reject_images(&mut self, reason: &str) -> Result<usize, String> {
+        let images = self.subscription.images();
+        for image in images.iter() {
+            image.reject(reason).map_err(text)?;
+        }
+        Ok(images.len())
+    }
+}
+
+fn text(error: impl Display) -> String {
+    error.to_string().replace('\n', " | ")
+}

@@ -21,8 +21,6 @@ pub(crate) enum Side {
 }
 
 impl Side {
-    pub(crate) const BOTH: [Self; 2] = [Self::Theirs, Self::Ours];
-
     fn program(self) -> &'static str {
         match self {
             Self::Theirs => env!("CARGO_BIN_EXE_aeron-peer"),
@@ -68,7 +66,14 @@ impl Peer {
             String::from_utf8_lossy(&text).into_owned()
         });
         let orders = child.stdin.take();
-        Self { name, child, orders, lines, seen: Vec::new(), errors: Some(errors) }
+        Self {
+            name,
+            child,
+            orders,
+            lines,
+            seen: Vec::new(),
+            errors: Some(errors),
+        }
     }
 
     /// The rest of the first line, from now on or already seen and not yet asked for, that begins
@@ -85,7 +90,10 @@ impl Peer {
         }
         let deadline = Instant::now() + limit;
         loop {
-            match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            match self
+                .lines
+                .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+            {
                 Ok(line) if line.starts_with(prefix) => {
                     return Some(line[prefix.len()..].trim().to_owned());
                 }
@@ -102,7 +110,9 @@ impl Peer {
     /// Gives an order.
     pub(crate) fn order(&mut self, line: &str) {
         let orders = self.orders.as_mut().expect("not stopped");
-        writeln!(orders, "{line}").and_then(|()| orders.flush()).expect("peer takes orders");
+        writeln!(orders, "{line}")
+            .and_then(|()| orders.flush())
+            .expect("peer takes orders");
     }
 
     /// Ends the process and returns the lines nobody asked for.
@@ -110,7 +120,10 @@ impl Peer {
         self.orders = None;
         let deadline = Instant::now() + WATCHDOG;
         loop {
-            match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            match self
+                .lines
+                .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+            {
                 Ok(line) if line.starts_with("FAILED") => self.fail(&line),
                 Ok(line) => self.seen.push(line),
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -124,14 +137,17 @@ impl Peer {
         std::mem::take(&mut self.seen)
     }
 
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     fn fail(&mut self, why: &str) -> ! {
         self.end();
-        let errors = self.errors.take().and_then(|errors| errors.join().ok()).unwrap_or_default();
-        panic!("{}: {why}\nlines: {:#?}\nstandard error: {errors}", self.name, self.seen);
+        let errors = self
+            .errors
+            .take()
+            .and_then(|errors| errors.join().ok())
+            .unwrap_or_default();
+        panic!(
+            "{}: {why}\nlines: {:#?}\nstandard error: {errors}",
+            self.name, self.seen
+        );
     }
 
     fn end(&mut self) {
@@ -151,7 +167,7 @@ impl Drop for Peer {
 
 /// A media driver of either side, in a directory of its own.
 pub(crate) struct Driver {
-    pub(crate) side: Side,
+    side: Side,
     dir: PathBuf,
     process: Option<Peer>,
     // After the process: a directory is removed when nobody maps its files.
@@ -161,8 +177,11 @@ pub(crate) struct Driver {
 impl Driver {
     pub(crate) fn launch(side: Side, settings: &[(&str, &str)]) -> Self {
         let shared_memory = Path::new("/dev/shm");
-        let parent =
-            if shared_memory.is_dir() { shared_memory.to_owned() } else { std::env::temp_dir() };
+        let parent = if shared_memory.is_dir() {
+            shared_memory.to_owned()
+        } else {
+            std::env::temp_dir()
+        };
         let root = tempfile::Builder::new()
             .prefix("aileron-interop-")
             .tempdir_in(parent)
@@ -175,31 +194,69 @@ impl Driver {
         }
         let mut process = Peer::spawn(format!("{side:?} driver"), &mut command);
         process.line("READY");
-        Self { side, dir, process: Some(process), _root: root }
+        Self {
+            side,
+            dir,
+            process: Some(process),
+            _root: root,
+        }
     }
 
-    pub(crate) fn dir(&self) -> &Path {
-        &self.dir
+    pub(crate) fn side(&self) -> Side {
+        self.side
     }
 
     /// A client of the given side on this driver.
     pub(crate) fn client(&self, side: Side, role: &str, arguments: &[String]) -> Peer {
         let mut command = Command::new(side.program());
-        command.arg(role).arg("--dir").arg(&self.dir).args(arguments);
-        Peer::spawn(format!("{side:?} {role} on {:?} driver", self.side), &mut command)
+        command
+            .arg(role)
+            .arg("--dir")
+            .arg(&self.dir)
+            .args(arguments);
+        Peer::spawn(
+            format!("{side:?} {role} on {:?} driver", self.side),
+            &mut command,
+        )
     }
 
     /// The counters of this driver, as the given side lists them.
     pub(crate) fn counters(&self, reader: Side) -> Vec<Counter> {
         let lines = self.client(reader, "counters", &[]).stop();
-        lines.iter().filter_map(|line| Counter::parse(line)).collect()
+        lines
+            .iter()
+            .filter_map(|line| Counter::parse(line))
+            .collect()
+    }
+
+    /// The same, as soon as `complete` says that they are what the test waits for.
+    pub(crate) fn counters_when(
+        &self,
+        reader: Side,
+        complete: impl Fn(&[Counter]) -> bool,
+    ) -> Vec<Counter> {
+        let deadline = Instant::now() + WATCHDOG;
+        loop {
+            let counters = self.counters(reader);
+            if complete(&counters) {
+                return counters;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "counters after {WATCHDOG:?}: {counters:#?}"
+            );
+        }
     }
 
     /// The value of a system counter, read through the C reader.
     pub(crate) fn system_counter(&self, id: i32) -> i64 {
         let counters = self.counters(Side::Theirs);
-        let found = counters.iter().find(|counter| counter.type_id == 0 && counter.id == id);
-        found.unwrap_or_else(|| panic!("no system counter {id}")).value
+        let found = counters
+            .iter()
+            .find(|counter| counter.type_id == 0 && counter.id == id);
+        found
+            .unwrap_or_else(|| panic!("no system counter {id}"))
+            .value
     }
 
     pub(crate) fn stop(mut self) {
@@ -254,7 +311,7 @@ impl Media {
         }
     }
 
-    fn publication_channel(self, endpoint: &str, parameters: &str) -> String {
+    pub(crate) fn publication_channel(self, endpoint: &str, parameters: &str) -> String {
         match self {
             Self::Ipc => with_parameters("aeron:ipc", parameters),
             Self::UdpV4 | Self::UdpV6 => {
@@ -303,7 +360,11 @@ impl fmt::Debug for Session<'_> {
             self.subscriber,
             self.subscriber_driver.side,
             self.media,
-            if self.exclusive { "exclusive" } else { "concurrent" },
+            if self.exclusive {
+                "exclusive"
+            } else {
+                "concurrent"
+            },
         )
     }
 }
@@ -320,28 +381,46 @@ pub(crate) struct Running {
 impl Session<'_> {
     /// Starts the subscriber, then the publisher.
     pub(crate) fn start(&self) -> Running {
-        let mut subscribe = self.arguments(
-            &self.media.subscription_channel(self.subscription_parameters),
-        );
-        subscribe.extend(["--seeds".to_owned(), self.stream.to_string()]);
-        let mut subscriber = self.subscriber_driver.client(self.subscriber, "subscribe", &subscribe);
-        let endpoint = value(&subscriber.line("READY"), "endpoint").unwrap_or_default();
+        let (subscriber, endpoint) = self.start_subscriber();
         self.start_publisher(subscriber, endpoint)
+    }
+
+    /// Starts the subscriber, and tells where it listens.
+    pub(crate) fn start_subscriber(&self) -> (Peer, String) {
+        let channel = self
+            .media
+            .subscription_channel(self.subscription_parameters);
+        let mut subscribe = self.arguments(&channel);
+        subscribe.extend(["--seeds".to_owned(), self.stream.to_string()]);
+        let mut subscriber =
+            self.subscriber_driver
+                .client(self.subscriber, "subscribe", &subscribe);
+        let endpoint = value(&subscriber.line("READY"), "endpoint").unwrap_or_default();
+        (subscriber, endpoint)
     }
 
     /// Starts the publisher for a subscriber that is there already.
     pub(crate) fn start_publisher(&self, subscriber: Peer, endpoint: String) -> Running {
         let mut publish = self.arguments(
-            &self.media.publication_channel(&endpoint, self.publication_parameters),
+            &self
+                .media
+                .publication_channel(&endpoint, self.publication_parameters),
         );
         publish.extend(["--seed".to_owned(), self.stream.to_string()]);
         publish.extend(self.exclusive.then(|| "--exclusive".to_owned()));
         publish.extend(self.claim.then(|| "--claim".to_owned()));
-        let mut publisher = self.publisher_driver.client(self.publisher, "publish", &publish);
+        let mut publisher = self
+            .publisher_driver
+            .client(self.publisher, "publish", &publish);
         let ready = publisher.line("READY");
         let session_id = value(&ready, "session").and_then(|text| text.parse().ok());
         let session_id = session_id.unwrap_or_else(|| panic!("{self:?}: no session in {ready:?}"));
-        Running { publisher, subscriber, endpoint, session_id }
+        Running {
+            publisher,
+            subscriber,
+            endpoint,
+            session_id,
+        }
     }
 
     fn arguments(&self, channel: &str) -> Vec<String> {
@@ -364,7 +443,7 @@ impl Session<'_> {
         running.await_all_messages();
         let sent = start.elapsed();
         running.finish();
-        println!("{self:?}: {sent:?}, closed after {:?}", start.elapsed());
+        eprintln!("{self:?}: {sent:?}, closed after {:?}", start.elapsed());
     }
 }
 
@@ -377,9 +456,17 @@ impl Running {
 
     /// Closes the publication first, so that the end of the stream is seen too.
     pub(crate) fn finish(self) {
-        let Self { publisher, mut subscriber, session_id, .. } = self;
+        let Self {
+            publisher,
+            mut subscriber,
+            session_id,
+            ..
+        } = self;
         let left = publisher.stop();
-        assert!(left.iter().all(|line| line == "CONNECTED"), "publisher said {left:?}");
+        assert!(
+            left.iter().all(|line| line == "CONNECTED"),
+            "publisher said {left:?}"
+        );
         let end = subscriber.line("UNAVAILABLE");
         assert_eq!(end, format!("session={session_id} end-of-stream=true"));
         let left = subscriber.stop();
@@ -389,5 +476,7 @@ impl Running {
 
 /// The value of `key=value` among words.
 pub(crate) fn value(line: &str, key: &str) -> Option<String> {
-    line.split(' ').find_map(|word| word.strip_prefix(key)?.strip_prefix('=')).map(str::to_owned)
+    line.split(' ')
+        .find_map(|word| word.strip_prefix(key)?.strip_prefix('='))
+        .map(str::to_owned)
 }

@@ -9,5 +9,8 @@
 //!
 //! `harness` starts and watches the processes. Run in release: `cargo test --release -p aileron-interop`.
 
+mod capture;
+mod counters;
 mod harness;
+mod loss;
 mod sessions;

@@ -9,8 +9,10 @@ const COUNT: u64 = 72;
 const TERMS: &str = "term-length=8m";
 
 /// Timers that end an image soon after its publication, on either driver.
-const QUICK: &[(&str, &str)] =
-    &[("aeron.threading.mode", "SHARED_NETWORK"), ("aeron.timer.interval", "100ms")];
+const QUICK: &[(&str, &str)] = &[
+    ("aeron.threading.mode", "SHARED_NETWORK"),
+    ("aeron.timer.interval", "100ms"),
+];
 
 /// Runs a publisher and a subscriber of each of `sides` on `publishing` and `subscribing`.
 fn pairings(publishing: &Driver, subscribing: &Driver, sides: &[(Side, Side)], media: Media) {
@@ -62,5 +64,32 @@ mod theirs_alone {
     #[test]
     fn udp_v6() {
         one_driver(Side::Theirs, SIDES, Media::UdpV6);
+    }
+}
+
+/// Pairings with at least one client of ours.
+const WITH_OURS: &[(Side, Side)] = &[
+    (Side::Ours, Side::Ours),
+    (Side::Ours, Side::Theirs),
+    (Side::Theirs, Side::Ours),
+];
+
+/// Our client on their driver, with itself and with their client.
+mod our_client_on_their_driver {
+    use super::*;
+
+    #[test]
+    fn ipc() {
+        one_driver(Side::Theirs, WITH_OURS, Media::Ipc);
+    }
+
+    #[test]
+    fn udp_v4() {
+        one_driver(Side::Theirs, WITH_OURS, Media::UdpV4);
+    }
+
+    #[test]
+    fn udp_v6() {
+        one_driver(Side::Theirs, WITH_OURS, Media::UdpV6);
     }
 }
