@@ -99,6 +99,9 @@ pub struct PublishArgs {
     /// Seed of the messages.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// Do not send before a line comes on standard input.
+    #[arg(long)]
+    pub gated: bool,
 }
 
 impl PublishArgs {

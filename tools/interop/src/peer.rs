@@ -78,6 +78,10 @@ pub fn publish(publisher: &mut impl Publisher, args: &PublishArgs) -> Result<(),
         idle.idle(0);
     }
     report("CONNECTED");
+    while args.gated && orders.next() == Order::None {
+        patience.check("the order to send")?;
+        idle.idle(0);
+    }
     let plan = args.plan();
     let mut tally = Tally::default();
     let mut message = Vec::new();

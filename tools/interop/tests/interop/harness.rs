@@ -387,26 +387,58 @@ impl Session<'_> {
 
     /// Starts the subscriber, and tells where it listens.
     pub(crate) fn start_subscriber(&self) -> (Peer, String) {
+        self.start_subscriber_of(&[self.stream])
+    }
+
+    /// Starts the subscriber for the publishers of these seeds, and tells where it listens.
+    pub(crate) fn start_subscriber_of(&self, seeds: &[i32]) -> (Peer, String) {
         let channel = self
             .media
             .subscription_channel(self.subscription_parameters);
-        let mut subscribe = self.arguments(&channel);
-        subscribe.extend(["--seeds".to_owned(), self.stream.to_string()]);
+        let (subscriber, ready) = self.spawn_subscriber(&channel, seeds);
+        (subscriber, value(&ready, "endpoint").unwrap_or_default())
+    }
+
+    /// Starts a subscriber on a channel of its own.
+    pub(crate) fn start_subscriber_on(&self, channel: &str) -> Peer {
+        self.spawn_subscriber(channel, &[self.stream]).0
+    }
+
+    fn spawn_subscriber(&self, channel: &str, seeds: &[i32]) -> (Peer, String) {
+        let mut subscribe = self.arguments(channel);
+        let seeds: Vec<_> = seeds.iter().map(ToString::to_string).collect();
+        subscribe.extend(["--seeds".to_owned(), seeds.join(",")]);
         let mut subscriber =
             self.subscriber_driver
                 .client(self.subscriber, "subscribe", &subscribe);
-        let endpoint = value(&subscriber.line("READY"), "endpoint").unwrap_or_default();
-        (subscriber, endpoint)
+        let ready = subscriber.line("READY");
+        (subscriber, ready)
     }
 
     /// Starts the publisher for a subscriber that is there already.
     pub(crate) fn start_publisher(&self, subscriber: Peer, endpoint: String) -> Running {
-        let mut publish = self.arguments(
-            &self
-                .media
-                .publication_channel(&endpoint, self.publication_parameters),
-        );
-        publish.extend(["--seed".to_owned(), self.stream.to_string()]);
+        let (publisher, session_id) = self.start_publisher_alone(&endpoint, self.stream, &[]);
+        Running {
+            publisher,
+            subscriber,
+            endpoint,
+            session_id,
+        }
+    }
+
+    /// Starts a publisher with a seed of its own; returns it and its session id.
+    pub(crate) fn start_publisher_alone(
+        &self,
+        endpoint: &str,
+        seed: i32,
+        extra: &[&str],
+    ) -> (Peer, i32) {
+        let channel = self
+            .media
+            .publication_channel(endpoint, self.publication_parameters);
+        let mut publish = self.arguments(&channel);
+        publish.extend(["--seed".to_owned(), seed.to_string()]);
+        publish.extend(extra.iter().map(ToString::to_string));
         publish.extend(self.exclusive.then(|| "--exclusive".to_owned()));
         publish.extend(self.claim.then(|| "--claim".to_owned()));
         let mut publisher = self
@@ -415,12 +447,7 @@ impl Session<'_> {
         let ready = publisher.line("READY");
         let session_id = value(&ready, "session").and_then(|text| text.parse().ok());
         let session_id = session_id.unwrap_or_else(|| panic!("{self:?}: no session in {ready:?}"));
-        Running {
-            publisher,
-            subscriber,
-            endpoint,
-            session_id,
-        }
+        (publisher, session_id)
     }
 
     fn arguments(&self, channel: &str) -> Vec<String> {

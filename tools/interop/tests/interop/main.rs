@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `sessions` | every pairing of drivers and clients, over IPC and UDP, all sizes of messages |
 //! | `loss` | the same between drivers that lose frames of every kind, in both directions |
+//! | `mixed` | both sides on one log, one subscription, one publication |
 //! | `counters` | either reader lists the other driver's counters, with the right labels |
 //! | `capture` | the frames on the wire, as a dissector of another origin reads them |
 //!
@@ -13,4 +14,5 @@ mod capture;
 mod counters;
 mod harness;
 mod loss;
+mod mixed;
 mod sessions;

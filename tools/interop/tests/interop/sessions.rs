@@ -93,3 +93,75 @@ mod our_client_on_their_driver {
         one_driver(Side::Theirs, WITH_OURS, Media::UdpV6);
     }
 }
+
+/// Every client on our driver, theirs alone included.
+mod on_our_driver {
+    use super::*;
+
+    const ALL: &[(Side, Side)] = &[
+        (Side::Theirs, Side::Theirs),
+        (Side::Theirs, Side::Ours),
+        (Side::Ours, Side::Theirs),
+        (Side::Ours, Side::Ours),
+    ];
+
+    #[test]
+    fn ipc() {
+        one_driver(Side::Ours, ALL, Media::Ipc);
+    }
+
+    #[test]
+    fn udp_v4() {
+        one_driver(Side::Ours, ALL, Media::UdpV4);
+    }
+
+    #[test]
+    fn udp_v6() {
+        one_driver(Side::Ours, ALL, Media::UdpV6);
+    }
+}
+
+/// From one driver to the other, over UDP, with every client on either.
+mod between_drivers {
+    use super::*;
+
+    const ALL: &[(Side, Side)] = &[
+        (Side::Theirs, Side::Theirs),
+        (Side::Theirs, Side::Ours),
+        (Side::Ours, Side::Theirs),
+        (Side::Ours, Side::Ours),
+    ];
+
+    fn two_drivers(publishing: Side, subscribing: Side, media: Media) {
+        let publishing = Driver::launch(publishing, QUICK);
+        let subscribing = Driver::launch(subscribing, QUICK);
+        pairings(&publishing, &subscribing, ALL, media);
+        publishing.stop();
+        subscribing.stop();
+    }
+
+    #[test]
+    fn theirs_to_ours_v4() {
+        two_drivers(Side::Theirs, Side::Ours, Media::UdpV4);
+    }
+
+    #[test]
+    fn theirs_to_ours_v6() {
+        two_drivers(Side::Theirs, Side::Ours, Media::UdpV6);
+    }
+
+    #[test]
+    fn ours_to_theirs_v4() {
+        two_drivers(Side::Ours, Side::Theirs, Media::UdpV4);
+    }
+
+    #[test]
+    fn ours_to_theirs_v6() {
+        two_drivers(Side::Ours, Side::Theirs, Media::UdpV6);
+    }
+
+    #[test]
+    fn ours_to_ours_v4() {
+        two_drivers(Side::Ours, Side::Ours, Media::UdpV4);
+    }
+}
