@@ -35,12 +35,12 @@ impl ConductorInvoker {
         self.core.is_closed()
     }
 
-    /// Ends the client, as [`Client::close`] does.
+    /// Ends the client, as [`Client::close`](super::Client::close) does.
     pub fn close(&mut self) {
         self.core.close();
     }
 
-    /// Sets what [`Client::close`] does last, such as joining the thread that drives this.
+    /// Sets what [`Client::close`](super::Client::close) does last, such as joining the thread that drives this.
     pub fn on_closed(&self, hook: impl FnOnce() + Send + 'static) {
         self.core.set_on_closed(Box::new(hook));
     }
