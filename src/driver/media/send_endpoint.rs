@@ -12,14 +12,14 @@ use std::net::SocketAddr;
 
 use super::control_inbox::ControlInbox;
 use super::destinations::{DESTINATION_TIMEOUT_NS, Destinations};
-use super::loss::LossChain;
+use super::loss::{FramePlace, LossChain};
 use crate::base::{Nanos, ReceiverId, RegistrationId};
 use crate::cnc::counter_types::ChannelStatus;
 use crate::cnc::{SystemCounter, SystemCounters};
 use crate::concurrent::AtomicCounter;
 use crate::driver::messages::{Destination, EndpointId};
 use crate::port::Transport;
-use crate::protocol::{Frame, SocketRole};
+use crate::protocol::{DataFrame, Frame, SocketRole};
 
 /// Where a channel sends to.
 #[derive(Debug)]
@@ -148,7 +148,7 @@ impl<T: Transport> SendEndpoint<T> {
         for datagram in datagrams.chunks(1) {
             let is_lost = datagram
                 .iter()
-                .any(|bytes| self.data_loss.should_drop(bytes));
+                .any(|bytes| is_dropped(&mut self.data_loss, bytes));
             if !is_lost && self.transmit(learnt, datagram, now) == 0 {
                 break;
             }
@@ -332,6 +332,23 @@ impl<T: Transport> SendEndpoint<T> {
     }
 }
 
+/// Whether deliberate loss hides a datagram; data is judged by its place in the stream as well.
+fn is_dropped(loss: &mut LossChain, datagram: &[u8]) -> bool {
+    match DataFrame::parse(datagram) {
+        Ok(frame) if !frame.is_heartbeat() => loss.should_drop_data(
+            datagram,
+            &FramePlace {
+                stream_id: frame.stream_id(),
+                session_id: frame.session_id(),
+                term_id: frame.term_id(),
+                term_offset: frame.term_offset(),
+                length: i32::try_from(datagram.len()).unwrap_or(i32::MAX),
+            },
+        ),
+        Ok(_) | Err(_) => loss.should_drop(datagram),
+    }
+}
+
 /// Whether deliberate loss applies to the frame.
 const fn is_lossy(frame: &Frame<'_>) -> bool {
     matches!(
@@ -346,8 +363,8 @@ mod tests {
     use crate::base::{Rng, SessionId, StreamId, TermId, TermOffset};
     use crate::driver::media::destinations::DestinationKind;
     use crate::driver::media::fake_transport::FakeTransport;
-    use crate::driver::media::loss::{LossGenerator, RandomLoss};
-    use crate::protocol::{Nak, ResponseSetup};
+    use crate::driver::media::loss::{FixedLoss, LossGenerator, RandomLoss};
+    use crate::protocol::{DataHeader, FrameType, Nak, ResponseSetup};
 
     const SECOND: i64 = 1_000_000_000;
 
@@ -450,6 +467,38 @@ mod tests {
         });
         assert_eq!(endpoint.send(None, &[&[1; 32], &[2; 32]], Nanos(0)), 2);
         assert_eq!(endpoint.transport.calls(), 0);
+    }
+
+    #[test]
+    fn a_lost_range_passes_the_second_time() {
+        let range = FixedLoss::new(TermId(7), TermOffset(64), 32);
+        let data_loss = LossChain::new(vec![LossGenerator::Fixed(range)]);
+        let mut endpoint = SendEndpoint::new(SendEndpointParams {
+            data_loss,
+            ..params(unicast())
+        });
+        let frame = |frame_length, term_offset| {
+            let mut bytes = [0; DataHeader::LENGTH];
+            DataHeader {
+                frame_length,
+                flags: 0xc0,
+                frame_type: FrameType::Data,
+                term_offset: TermOffset(term_offset),
+                session_id: SessionId(1),
+                stream_id: StreamId(2),
+                term_id: TermId(7),
+                reserved_value: 0,
+            }
+            .encode(&mut bytes);
+            bytes
+        };
+        let (before, within) = (frame(32, 32), frame(32, 64));
+        let heartbeat = frame(0, 64);
+        let batch: [&[u8]; 3] = [&before, &heartbeat, &within];
+        assert_eq!(endpoint.send(None, &batch, Nanos(0)), 3);
+        assert_eq!(endpoint.transport.take_sent().len(), 2);
+        assert_eq!(endpoint.send(None, &batch, Nanos(0)), 3);
+        assert_eq!(endpoint.transport.take_sent().len(), 3);
     }
 
     #[test]
