@@ -37,6 +37,7 @@ pub(crate) struct LossChain(Vec<LossGenerator>);
 
 impl LossChain {
     /// A chain of the given rules.
+    #[cfg(test)]
     pub(crate) const fn new(generators: Vec<LossGenerator>) -> Self {
         Self(generators)
     }

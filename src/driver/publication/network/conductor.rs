@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use super::shared::Shared;
 use super::{NetworkPublicationParams, PublicationCounters, set_connected};
-use crate::base::{CorrelationId, CounterId, Nanos, Position, RegistrationId, SessionId, StreamId};
+use crate::base::{CounterId, Nanos, Position, RegistrationId, SessionId, StreamId};
 use crate::driver::messages::EndpointId;
 use crate::driver::untethered::{LinkId, SubscriberPosition, SubscriberPositions, UntetheredEvent};
 use crate::logbuffer::{LogBuffer, TermGeometry};
@@ -65,8 +65,6 @@ pub(crate) struct ConductorHalf {
     stream_id: StreamId,
     endpoint: EndpointId,
     is_exclusive: bool,
-    is_response: bool,
-    response_correlation_id: Option<CorrelationId>,
     spies_simulate_connection: bool,
     window: i64,
     linger_timeout_ns: i64,
@@ -97,8 +95,6 @@ impl ConductorHalf {
             stream_id: params.stream_id,
             endpoint: params.endpoint,
             is_exclusive: params.is_exclusive,
-            is_response: params.is_response,
-            response_correlation_id: params.response_correlation_id,
             spies_simulate_connection: params.spies_simulate_connection,
             window: i64::from(params.publication_window),
             linger_timeout_ns: params.linger_timeout_ns,
@@ -252,21 +248,6 @@ impl ConductorHalf {
     /// Whether one client alone writes to it.
     pub(crate) const fn is_exclusive(&self) -> bool {
         self.is_exclusive
-    }
-
-    /// Whether it answers an image.
-    pub(crate) const fn is_response(&self) -> bool {
-        self.is_response
-    }
-
-    /// The image it responds to, or the subscription that awaits the responses to it.
-    pub(crate) const fn response_correlation_id(&self) -> Option<CorrelationId> {
-        self.response_correlation_id
-    }
-
-    /// Whether spies alone make it connected.
-    pub(crate) const fn spies_simulate_connection(&self) -> bool {
-        self.spies_simulate_connection
     }
 
     /// Its log.

@@ -33,10 +33,6 @@ use crate::driver::retransmit::RetransmitHandler;
 use crate::driver::untethered::UntetheredTimeouts;
 use crate::logbuffer::LogBuffer;
 
-#[cfg_attr(
-    not(test),
-    expect(unused_imports, reason = "being built: used by the conductor")
-)]
 pub(crate) use conductor::{ConductorHalf, NetworkEffect, NetworkState};
 pub(crate) use sender::SenderHalf;
 use shared::Shared;

@@ -149,9 +149,9 @@ fn small_frames_share_a_datagram_and_bytes_come_straight_from_the_log() {
 fn one_call_takes_as_many_datagrams_as_configured() {
     let mut stream = Stream::connected(WINDOW);
     stream.offer_full_frames(6);
-    let calls = stream.endpoint.transport().calls();
+    let calls = stream.endpoint.transport_mut().calls();
     assert_eq!(stream.send(), 4 * 1408);
-    assert_eq!(stream.endpoint.transport().calls(), calls + 1);
+    assert_eq!(stream.endpoint.transport_mut().calls(), calls + 1);
     assert_eq!(lengths(&stream.take_sent()), [1408; 4]);
     assert_eq!(stream.send(), 2 * 1408);
     assert_eq!(stream.sender_position(), 6 * FRAME_LENGTH);
