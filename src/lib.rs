@@ -55,4 +55,4 @@ pub use client::{
     FragmentAssembler, Header, Image, OfferError, Publication, Subscription,
 };
 pub use driver::config::DriverConfig;
-pub use runtime::Context;
+pub use runtime::{Context, DriverInvoker, MediaDriver};

@@ -18,11 +18,11 @@ use super::resolver::SystemResolver;
 use super::runner::{AgentThread, ThreadSpec};
 use crate::base::{EpochMillis, Rng, align_usize};
 use crate::cnc::{Cnc, CncError, CncLengths, CncMetadata, SystemCounter};
-use crate::concurrent::{AtomicCounter, DistinctErrorLog};
+use crate::concurrent::{AtomicCounter, DistinctErrorLog, LossReport};
 use crate::driver::config::{
     ConfigErrors, DriverConfig, IdleStrategy, ThreadNaming, ThreadingMode,
 };
-use crate::driver::{DriverCore, DriverEnvironment, TerminationFlag};
+use crate::driver::{DriverCore, DriverCoreError, DriverEnvironment, TerminationFlag};
 use crate::memory::{AtomicBuffer, map_file};
 use crate::net::{SystemInterfaces, UdpNetwork};
 use crate::port::{Agent, Clock, Network};
@@ -235,7 +235,7 @@ fn open(mut config: DriverConfig) -> Result<(Home, Core, DriverConfig), LaunchEr
     }
     let network = UdpNetwork::new();
     let limits = network.buffer_limits();
-    config.check_socket_buffers(&limits)?;
+    config.check_against(&limits)?;
     let policy = DirectoryPolicy {
         delete_on_start: config.dir_delete_on_start,
         warn_if_exists: config.dir_warn_if_exists,
@@ -252,7 +252,7 @@ fn open(mut config: DriverConfig) -> Result<(Home, Core, DriverConfig), LaunchEr
     let store = MappedLogStore::new(&config.dir, config.perform_storage_checks);
     let environment = DriverEnvironment {
         cnc: cnc.clone(),
-        loss_report,
+        loss_report: LossReport::new(loss_report),
         network,
         log_store: Box::new(store),
         resolver: Box::new(SystemResolver),
@@ -260,7 +260,6 @@ fn open(mut config: DriverConfig) -> Result<(Home, Core, DriverConfig), LaunchEr
         rng: Rng::new(random_seed()),
     };
     let core = DriverCore::new(config.clone(), environment, tick)?;
-    cnc.to_driver().next_correlation_id();
     cnc.to_driver().set_consumer_heartbeat(clock.tick().epoch);
     cnc.signal_ready();
     let home = Home {
@@ -318,10 +317,10 @@ fn assign(core: Core, config: &DriverConfig, home: &Home) -> Vec<(Box<dyn Agent>
     let on_warning: Arc<dyn Fn(&str) + Send + Sync> = Arc::new(move |text| {
         error_log.record(clock.tick().epoch, 0, text);
     });
-    let spec = |name: &str, idle: IdleStrategy, cpu: i32| ThreadSpec {
+    let spec = |name: &str, idle: IdleStrategy, cpu: Option<u8>| ThreadSpec {
         name: name.to_owned(),
         idle: Idler::new(idle, &controllable),
-        cpu: usize::try_from(cpu).ok(),
+        cpu: cpu.map(usize::from),
         on_warning: Arc::clone(&on_warning),
     };
     let conductor_cpu = config.conductor_cpu_affinity;
@@ -343,27 +342,27 @@ fn assign(core: Core, config: &DriverConfig, home: &Home) -> Vec<(Box<dyn Agent>
     );
     let resources = spec(
         names.resources,
-        config.native_resource_agent_idle_strategy,
-        config.native_resource_agent_cpu_affinity,
+        config.resource_agent_idle_strategy,
+        config.resource_agent_cpu_affinity,
     );
     let agents = core.into_agents();
     let mut assigned: Vec<(Box<dyn Agent>, ThreadSpec)> = vec![
-        (Box::new(agents.conductor), conductor),
-        (Box::new(agents.resources), resources),
+        (agents.conductor, conductor),
+        (agents.resources, resources),
     ];
     if config.threading_mode == ThreadingMode::SharedNetwork {
         let both = Both {
             first: agents.sender,
             second: agents.receiver,
         };
-        let idle = config.shared_network_idle_strategy;
+        let idle = config.sharednetwork_idle_strategy;
         assigned.push((Box::new(both), spec(names.shared_network, idle, sender_cpu)));
     } else {
         let receiver_cpu = config.receiver_cpu_affinity;
         let receiver = spec(names.receiver, config.receiver_idle_strategy, receiver_cpu);
         let sender = spec(names.sender, config.sender_idle_strategy, sender_cpu);
-        assigned.push((Box::new(agents.receiver), receiver));
-        assigned.push((Box::new(agents.sender), sender));
+        assigned.push((agents.receiver, receiver));
+        assigned.push((agents.sender, sender));
     }
     assigned
 }
@@ -375,12 +374,12 @@ fn idle_status(cnc: &Cnc) -> AtomicCounter {
 }
 
 /// Two agents on one thread.
-struct Both<A, B> {
-    first: A,
-    second: B,
+struct Both {
+    first: Box<dyn Agent>,
+    second: Box<dyn Agent>,
 }
 
-impl<A: Agent, B: Agent> Agent for Both<A, B> {
+impl Agent for Both {
     fn name(&self) -> &'static str {
         "[sender, receiver]"
     }
@@ -444,7 +443,7 @@ pub enum LaunchError {
     /// The lengths of the CnC file do not fit together.
     Cnc(CncError),
     /// The agents cannot be built.
-    Core(String),
+    Core(DriverCoreError),
     /// The operating system gives no thread.
     Thread {
         /// What it answered.
@@ -458,7 +457,7 @@ impl fmt::Display for LaunchError {
             Self::Config(errors) => errors.fmt(f),
             Self::Directory(error) => error.fmt(f),
             Self::Cnc(error) => error.fmt(f),
-            Self::Core(reason) => f.write_str(reason),
+            Self::Core(error) => error.fmt(f),
             Self::Thread { source } => write!(f, "cannot start a thread: {source}"),
         }
     }
@@ -467,7 +466,8 @@ impl fmt::Display for LaunchError {
 impl std::error::Error for LaunchError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Config(_) | Self::Core(_) => None,
+            Self::Config(_) => None,
+            Self::Core(error) => Some(error),
             Self::Directory(error) => Some(error),
             Self::Cnc(error) => Some(error),
             Self::Thread { source } => Some(source),
@@ -478,6 +478,12 @@ impl std::error::Error for LaunchError {
 impl From<DirectoryError> for LaunchError {
     fn from(error: DirectoryError) -> Self {
         Self::Directory(error)
+    }
+}
+
+impl From<DriverCoreError> for LaunchError {
+    fn from(error: DriverCoreError) -> Self {
+        Self::Core(error)
     }
 }
 

@@ -9,6 +9,7 @@ mod context;
 mod directory;
 mod idle;
 mod log_store;
+mod media_driver;
 mod resolver;
 mod runner;
 
@@ -16,4 +17,5 @@ pub use clock::SystemClock;
 pub use context::Context;
 pub use directory::{DirectoryError, MapCncError, default_directory, is_driver_active, map_cnc};
 pub use idle::{Backoff, Idler};
+pub use media_driver::{DriverInvoker, LaunchError, MediaDriver, embedded};
 pub use resolver::SystemResolver;

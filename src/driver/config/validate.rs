@@ -1,7 +1,7 @@
 //! Rules between options (`config.md` §3), in the order of that list. Ranges of single options
 //! stand in their rows.
 
-use super::error::ConfigError;
+use super::error::{ConfigError, ConfigErrors};
 use super::schema::OptionRow;
 use super::sources::Source;
 use super::{DriverConfig, LossSpec};
@@ -210,6 +210,16 @@ fn check_interceptors(check: &mut Check<'_>) {
 }
 
 impl DriverConfig {
+    /// Checks everything again, now against the socket buffers of the machine it is to run on.
+    ///
+    /// # Errors
+    /// All that does not fit.
+    pub fn check_against(&self, limits: &BufferLimits) -> Result<(), ConfigErrors> {
+        let mut errors = Vec::new();
+        check(self, Some(limits), &mut errors);
+        if errors.is_empty() { Ok(()) } else { Err(ConfigErrors(errors)) }
+    }
+
     /// Warnings about socket buffers that are longer than the operating system grants.
     #[must_use]
     pub fn buffer_warnings(&self, limits: &BufferLimits) -> Vec<String> {
