@@ -40,7 +40,8 @@ impl ConductorInvoker {
         self.core.close();
     }
 
-    /// Sets what [`Client::close`](super::Client::close) does last, such as joining the thread that drives this.
+    /// Sets what [`Client::close`](super::Client::close) does last, such as joining the thread that
+    /// drives this.
     pub fn on_closed(&self, hook: impl FnOnce() + Send + 'static) {
         self.core.set_on_closed(Box::new(hook));
     }
