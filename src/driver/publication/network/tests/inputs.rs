@@ -195,19 +195,23 @@ fn what_is_too_old_or_not_sent_yet_is_not_sent_again() {
     let at = stream.sender_position();
     let geometry = stream.log.geometry();
     let bottom = at - i64::from(TERM_LENGTH / 2) - i64::from(geometry.max_message_length());
-    let nak_at = |stream: &mut Stream, position: i64| {
-        let (term_id, offset) = (
-            geometry.term_id_at(Position(position)),
-            geometry.term_offset_at(Position(position)),
-        );
-        stream.nak(term_id, offset.get(), 32);
-        stream.count(SystemCounter::NaksReceived)
+    // Frames begin at multiples of the MTU in the first term, to which this reaches back.
+    let below = (bottom - 1) / FRAME_LENGTH * FRAME_LENGTH;
+    let resent = |stream: &mut Stream, position: i64| {
+        stream.now += SECOND;
+        let term_id = geometry.term_id_at(Position(position));
+        let offset = geometry.term_offset_at(Position(position));
+        stream.nak(term_id, offset.get(), MTU_LENGTH);
+        stream.take_sent().len()
     };
-    assert_eq!(nak_at(&mut stream, bottom - 32), 1);
-    assert_eq!(nak_at(&mut stream, at), 2);
-    stream.nak(INITIAL_TERM_ID.plus(-1), 0, 32);
-    stream.nak(INITIAL_TERM_ID.plus(5), 0, 32);
-    stream.nak(INITIAL_TERM_ID.plus(i32::MIN), 0, 32);
+    assert_eq!(resent(&mut stream, below), 0);
+    assert_eq!(resent(&mut stream, below + FRAME_LENGTH), 1);
+    assert_eq!(resent(&mut stream, at - FRAME_LENGTH), 1);
+    assert_eq!(resent(&mut stream, at), 0);
+    assert_eq!(stream.count(SystemCounter::NaksReceived), 4);
+    for distance in [-1, 5, i32::MIN] {
+        stream.nak(INITIAL_TERM_ID.plus(distance), 0, MTU_LENGTH);
+    }
     assert_eq!(stream.take_sent(), Vec::<Vec<u8>>::new());
 }
 
