@@ -277,10 +277,7 @@ impl SenderHalf {
             && !self.shared.has_receivers.get();
         let mut limit = self.limit;
         if spies_lead {
-            let furthest = self
-                .log
-                .producer_position()
-                .min(self.shared.spy_position_max());
+            let furthest = self.shared.spy_position_max();
             if furthest > self.position {
                 self.set_position(furthest);
             }

@@ -40,7 +40,7 @@ pub(super) struct Shared {
     pub(super) has_spies: Flag,
     /// Everything that will ever be sent has been. Written by the conductor.
     pub(super) is_end_of_stream: Flag,
-    /// Position of the furthest spy. Written by the conductor.
+    /// Position of the furthest spy, at most the producer's. Written by the conductor.
     spy_position_max: CachePadded<AtomicI64>,
     /// How far the stream has been sent. Written by the sender. The counter of the same meaning
     /// lies in shared memory: a client that scribbled over it must not make the conductor clear

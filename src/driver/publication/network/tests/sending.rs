@@ -388,6 +388,9 @@ fn spies_lead_while_nobody_else_listens() {
     let spy = stream.add_spy(1, true);
     assert!(stream.log.is_connected());
     stream.offer(100);
+    stream.update_limit();
+    stream.send();
+    assert_eq!(stream.sender_position(), 0, "the spy has not seen it");
     spy.set(160);
     stream.update_limit();
     stream.send();
