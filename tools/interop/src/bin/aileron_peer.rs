@@ -7,9 +7,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use aileron::client::{Client, ExclusivePublication, OfferError, Publication, Subscription};
-use aileron::{Context, FragmentAssembler, StreamId};
+use aileron::{Context, DriverConfig, FragmentAssembler, MediaDriver, StreamId};
 use aileron_interop::cli::{Cli, Command, CountersArgs, DriverArgs, PublishArgs, SubscribeArgs};
-use aileron_interop::console::report;
+use aileron_interop::console::{Orders, report};
 use aileron_interop::pattern::Checker;
 use aileron_interop::peer::{self, Offered, Publisher, Subscriber};
 use clap::Parser as _;
@@ -32,7 +32,21 @@ fn main() -> ExitCode {
 }
 
 fn driver(args: &DriverArgs) -> Result<(), String> {
-    Err(format!("no driver yet for {args:?}"))
+    let mut config = DriverConfig::builder()
+        .dir(&args.dir)
+        .dir_delete_on_start(true)
+        .dir_delete_on_shutdown(true);
+    for (name, value) in &args.defines {
+        config = config.define(&format!("{name}={value}"));
+    }
+    let driver = MediaDriver::launch(config.build().map_err(text)?).map_err(text)?;
+    report("READY");
+    Orders::listen().wait_for_stop();
+    if driver.has_failed() {
+        return Err("an agent of the driver has panicked".to_owned());
+    }
+    driver.close();
+    Ok(())
 }
 
 fn publish(args: &PublishArgs) -> Result<(), String> {
