@@ -13,6 +13,7 @@ use crate::cnc::counter_types::ChannelStatus;
 use crate::concurrent::AtomicCounter;
 use crate::driver::config::DriverConfig;
 use crate::driver::failure::CommandFailure;
+use crate::driver::media::loss::LossChain;
 use crate::driver::media::receive_endpoint::{
     ReceiveEndpoint, ReceiveEndpointSpec, ReceiveTransport, ReceiveTransportSpec,
 };
@@ -320,8 +321,8 @@ impl<N: Network> Conductor<N> {
             receiver_id: self.next_receiver_id(),
             group_tag: channel.group_tag(),
             stream_session_limit: self.ctx.config.stream_session_limit,
-            data_loss: Default::default(),
-            control_loss: Default::default(),
+            data_loss: LossChain::receive_data(&self.ctx.config, &mut self.rng),
+            control_loss: LossChain::receive_control(&self.ctx.config, &mut self.rng),
         };
         ReceiveEndpoint::new(spec, transport)
     }
