@@ -24,7 +24,10 @@ use super::sender::Sender;
 use super::termination::TerminationFlag;
 
 /// What a driver needs of the world around it.
-#[expect(clippy::exhaustive_structs, reason = "built by name by whoever runs a driver")]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "built by name by whoever runs a driver"
+)]
 pub struct DriverEnvironment<N> {
     /// The CnC file, not ready yet. Nothing but its header has been written.
     pub cnc: Cnc,
@@ -44,7 +47,9 @@ pub struct DriverEnvironment<N> {
 
 impl<N> fmt::Debug for DriverEnvironment<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DriverEnvironment").field("cnc", &self.cnc).finish_non_exhaustive()
+        f.debug_struct("DriverEnvironment")
+            .field("cnc", &self.cnc)
+            .finish_non_exhaustive()
     }
 }
 
@@ -78,8 +83,8 @@ impl std::error::Error for DriverCoreError {
 
 /// A driver before it runs: its agents, connected with one another.
 ///
-/// It does not own its surroundings. Before clients may attach, the caller consumes one correlation
-/// id, writes the first heartbeat and signals the CnC file as ready (`driver.md` §4.1).
+/// It does not own its surroundings. Before clients may attach, the caller writes the first
+/// heartbeat and signals the CnC file as ready (`driver.md` §4.1).
 pub struct DriverCore<N: Network> {
     conductor: Conductor<N>,
     sender: Sender<N::Transport>,
@@ -90,7 +95,10 @@ pub struct DriverCore<N: Network> {
 
 /// The agents of a driver, one by one, to be run on threads of their own. The sender and the
 /// receiver are to be closed before the conductor.
-#[expect(clippy::exhaustive_structs, reason = "these are all the agents there are")]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "these are all the agents there are"
+)]
 pub struct DriverParts {
     /// Decides, and speaks with clients.
     pub conductor: Box<dyn Agent>,
@@ -109,8 +117,8 @@ pub struct DriverAgents {
 }
 
 impl<N: Network> DriverCore<N> {
-    /// Puts a driver together. Allocates the system counters, which have to be the first counters of
-    /// the CnC file.
+    /// Puts a driver together. Allocates the system counters, which have to be the first counters
+    /// of the CnC file.
     ///
     /// # Errors
     /// The CnC file does not suit a driver.
@@ -123,15 +131,13 @@ impl<N: Network> DriverCore<N> {
         let cnc = &environment.cnc;
         let mut manager = cnc.counters_manager(reuse_timeout_ms(&config));
         let version = version();
-        let system =
-            SystemCounters::allocate(&mut manager, &labels(&config), version, tick.epoch)
-                .map_err(DriverCoreError::Counters)?;
+        let system = SystemCounters::allocate(&mut manager, &labels(&config), version, tick.epoch)
+            .map_err(DriverCoreError::Counters)?;
         let errors = ErrorReporter::new(
             DistinctErrorLog::new(cnc.error_log_buffer()),
             system.get(SystemCounter::Errors).clone(),
         );
-        let events =
-            Transmitter::new(cnc.to_clients_buffer()).map_err(DriverCoreError::Events)?;
+        let events = Transmitter::new(cnc.to_clients_buffer()).map_err(DriverCoreError::Events)?;
         let to_sender = BoundedQueue::new(QUEUE_CAPACITY);
         let to_receiver = BoundedQueue::new(QUEUE_CAPACITY);
         let to_resources = BoundedQueue::new(QUEUE_CAPACITY);
@@ -195,7 +201,13 @@ impl<N: Network> DriverCore<N> {
             system,
             config,
         });
-        Ok(Self { conductor, sender, receiver, resources, termination })
+        Ok(Self {
+            conductor,
+            sender,
+            receiver,
+            resources,
+            termination,
+        })
     }
 
     /// Set when a client asked the driver to terminate and was allowed to.
@@ -218,8 +230,15 @@ impl<N: Network> DriverCore<N> {
     /// The agents as one.
     #[must_use]
     pub fn into_composite(self) -> DriverAgents {
-        let DriverParts { conductor, sender, receiver, resources } = self.into_agents();
-        DriverAgents { agents: [sender, receiver, resources, conductor] }
+        let DriverParts {
+            conductor,
+            sender,
+            receiver,
+            resources,
+        } = self.into_agents();
+        DriverAgents {
+            agents: [sender, receiver, resources, conductor],
+        }
     }
 }
 
@@ -235,7 +254,10 @@ impl Agent for DriverAgents {
     }
 
     fn do_work(&mut self, tick: Tick) -> usize {
-        self.agents.iter_mut().map(|agent| agent.do_work(tick)).sum()
+        self.agents
+            .iter_mut()
+            .map(|agent| agent.do_work(tick))
+            .sum()
     }
 
     fn on_close(&mut self, tick: Tick) {
@@ -247,7 +269,9 @@ impl Agent for DriverAgents {
 
 impl<N: Network> fmt::Debug for DriverCore<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DriverCore").field("conductor", &self.conductor).finish_non_exhaustive()
+        f.debug_struct("DriverCore")
+            .field("conductor", &self.conductor)
+            .finish_non_exhaustive()
     }
 }
 

@@ -19,8 +19,7 @@ use crate::cnc::counter_types::{
     SENDER_NAKS_RECEIVED_TYPE_ID, SENDER_POSITION_TYPE_ID, SUBSCRIBER_POSITION_TYPE_ID, StreamKey,
 };
 use crate::concurrent::{
-    AtomicCounter, CounterSpec, CountersFull, CountersManager, LABEL_LENGTH_MAX,
-    STATIC_OWNER_ID,
+    AtomicCounter, CounterSpec, CountersFull, CountersManager, LABEL_LENGTH_MAX, STATIC_OWNER_ID,
 };
 use crate::port::TransportRole;
 
@@ -58,7 +57,11 @@ pub(crate) enum StreamCounter {
 impl StreamCounter {
     /// `pub-pos` of a publication.
     pub(crate) const fn publisher_position(is_exclusive: bool) -> Self {
-        if is_exclusive { Self::PublisherPositionExclusive } else { Self::PublisherPositionConcurrent }
+        if is_exclusive {
+            Self::PublisherPositionExclusive
+        } else {
+            Self::PublisherPositionConcurrent
+        }
     }
 
     const fn type_and_name(self) -> (i32, &'static str) {

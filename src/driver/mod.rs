@@ -39,3 +39,8 @@ pub(crate) mod untethered;
 pub use assembly::{DriverAgents, DriverCore, DriverCoreError, DriverEnvironment, DriverParts};
 pub use flow_control::{FlowControlStrategy, ReceiverFeedback};
 pub use termination::TerminationFlag;
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,9 @@
 //! The resource agent: slow work off the conductor (`driver.md` §16).
 //!
 //! Parsing channels (which resolves names and looks up interfaces), resolving addresses again, and
-//! creating and deleting log files all may block. The conductor sends a [`ResourceRequest`] and goes
-//! on; the answer comes back under the request's id. Requests are served in order, one per duty
-//! cycle. A log whose file could not be deleted is kept and tried again in later cycles.
+//! creating and deleting log files all may block. The conductor sends a [`ResourceRequest`] and
+//! goes on; the answer comes back under the request's id. Requests are served in order, one per
+//! duty cycle. A log whose file could not be deleted is kept and tried again in later cycles.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -20,9 +20,7 @@ use crate::driver::media::host_port::resolve_host_port;
 use crate::driver::media::udp_channel::UdpChannel;
 use crate::driver::messages::Outbox;
 use crate::driver::params::check_send_destination;
-use crate::logbuffer::{
-    LogBuffer, LogName, LogSpec, LogStore, StoreError, log_length,
-};
+use crate::logbuffer::{LogBuffer, LogName, LogSpec, LogStore, StoreError, log_length};
 use crate::port::{Agent, Interfaces, NameResolver, Tick};
 use crate::uri::{ChannelUri, params};
 
@@ -171,18 +169,29 @@ impl Resources {
         errors: ErrorReporter,
     ) -> Self {
         let undeleted = VecDeque::new();
-        Self { config, ports, requests, replies, system, errors, unique: 0, undeleted }
+        Self {
+            config,
+            ports,
+            requests,
+            replies,
+            system,
+            errors,
+            unique: 0,
+            undeleted,
+        }
     }
 
     fn serve(&mut self, request: ResourceRequest, tick: Tick) {
         let ResourceRequest { id, task } = request;
         let outcome = match task {
-            ResourceTask::ParseChannel { text, is_destination } => {
-                ResourceOutcome::Channel(self.parse_channel(&text, is_destination))
-            }
-            ResourceTask::Resolve { endpoint_text, is_re_resolution } => {
-                ResourceOutcome::Address(self.resolve(&endpoint_text, is_re_resolution))
-            }
+            ResourceTask::ParseChannel {
+                text,
+                is_destination,
+            } => ResourceOutcome::Channel(self.parse_channel(&text, is_destination)),
+            ResourceTask::Resolve {
+                endpoint_text,
+                is_re_resolution,
+            } => ResourceOutcome::Address(self.resolve(&endpoint_text, is_re_resolution)),
             ResourceTask::ResolveDestination { text } => {
                 ResourceOutcome::Destination(self.resolve_destination(&text))
             }
@@ -202,7 +211,11 @@ impl Resources {
         text: &str,
         is_destination: bool,
     ) -> Result<Box<UdpChannel>, CommandFailure> {
-        let ResourcePorts { resolver, interfaces, .. } = &mut self.ports;
+        let ResourcePorts {
+            resolver,
+            interfaces,
+            ..
+        } = &mut self.ports;
         let channel = UdpChannel::parse(
             text,
             resolver.as_mut(),
@@ -221,7 +234,12 @@ impl Resources {
     ) -> Result<SocketAddr, CommandFailure> {
         let resolver = self.ports.resolver.as_mut();
         let name = params::ENDPOINT;
-        Ok(resolve_host_port(endpoint_text, name, resolver, is_re_resolution)?)
+        Ok(resolve_host_port(
+            endpoint_text,
+            name,
+            resolver,
+            is_re_resolution,
+        )?)
     }
 
     /// A host that does not resolve is no error here: the destination waits for its address.
@@ -233,7 +251,10 @@ impl Resources {
             Err(failure) if failure.code == ErrorCode::UnknownHost => None,
             Err(failure) => return Err(failure),
         };
-        Ok(ResolvedDestination { endpoint_text, address })
+        Ok(ResolvedDestination {
+            endpoint_text,
+            address,
+        })
     }
 
     fn create_log(
@@ -268,7 +289,8 @@ impl Resources {
                 "space is running low: {available} bytes are usable, at most {threshold}, while \
                  creating {name}"
             );
-            self.errors.report(tick.epoch, ErrorCode::GenericError, &text);
+            self.errors
+                .report(tick.epoch, ErrorCode::GenericError, &text);
         }
         Ok(())
     }
@@ -281,7 +303,9 @@ impl Resources {
     }
 
     fn delete(&mut self, path: String) {
-        let Some(store) = &mut self.ports.store else { return };
+        let Some(store) = &mut self.ports.store else {
+            return;
+        };
         match store.delete(&path) {
             Ok(()) | Err(StoreError::NotFound(_)) => {}
             Err(_) => {
@@ -309,12 +333,16 @@ impl Resources {
 
     fn count_mapped(&self, length: u64) {
         let length = i64::try_from(length).unwrap_or(i64::MAX);
-        self.system.get(SystemCounter::BytesCurrentlyMapped).add(length);
+        self.system
+            .get(SystemCounter::BytesCurrentlyMapped)
+            .add(length);
     }
 
     fn count_unmapped(&self, length: usize) {
         let length = i64::try_from(length).unwrap_or(i64::MAX);
-        self.system.get(SystemCounter::BytesCurrentlyMapped).add(-length);
+        self.system
+            .get(SystemCounter::BytesCurrentlyMapped)
+            .add(-length);
     }
 }
 
@@ -335,8 +363,8 @@ impl Agent for Resources {
         work
     }
 
-    /// Deletes what is to be deleted. The conductor may close before or after this agent, so what it
-    /// needs to delete its logs is passed on to it.
+    /// Deletes what is to be deleted. The conductor may close before or after this agent, so what
+    /// it needs to delete its logs is passed on to it.
     fn on_close(&mut self, _tick: Tick) {
         while let Some(request) = self.requests.pop() {
             if let ResourceTask::FreeLog(log) = request.task {
@@ -348,14 +376,19 @@ impl Agent for Resources {
         }
         if let Some(store) = self.ports.store.take() {
             let outcome = ResourceOutcome::Closed(ClosedStore(store));
-            self.replies.send(ResourceReply { id: CLOSED, outcome });
+            self.replies.send(ResourceReply {
+                id: CLOSED,
+                outcome,
+            });
         }
     }
 }
 
 impl fmt::Debug for Resources {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Resources").field("undeleted", &self.undeleted).finish_non_exhaustive()
+        f.debug_struct("Resources")
+            .field("undeleted", &self.undeleted)
+            .finish_non_exhaustive()
     }
 }
 
@@ -365,9 +398,10 @@ impl From<StoreError> for CommandFailure {
             Some(source) => format!("{error}: {source}"),
             None => error.to_string(),
         };
-        let code = match error {
-            StoreError::NoSpace { .. } => ErrorCode::StorageSpace,
-            _ => ErrorCode::GenericError,
+        let code = if matches!(error, StoreError::NoSpace { .. }) {
+            ErrorCode::StorageSpace
+        } else {
+            ErrorCode::GenericError
         };
         Self::new(code, text)
     }

@@ -64,8 +64,6 @@ pub(crate) enum UntetheredEvent {
     },
     /// The link will not come back: free its counter. The link stays associated with the stream.
     Closed {
-        /// The link.
-        link: LinkId,
         /// The counter to free.
         counter: CounterId,
     },
@@ -238,7 +236,6 @@ impl Entry {
                 }
                 self.enter(State::Closed, now);
                 Some(UntetheredEvent::Closed {
-                    link,
                     counter: self.position.counter.id(),
                 })
             }
@@ -340,10 +337,7 @@ mod tests {
         assert!(positions.is_linked(LINK) && !positions.has_working());
 
         let events = check(&mut positions, 2 * WINDOW_LIMIT_NS + RESTING_NS, 100);
-        assert!(matches!(
-            events[..],
-            [UntetheredEvent::Available { .. }]
-        ));
+        assert!(matches!(events[..], [UntetheredEvent::Available { .. }]));
         assert_eq!(positions.min(), Some(Position(9_000)));
     }
 
@@ -353,10 +347,7 @@ mod tests {
         positions.add(subscriber(LINK, 64, false, false), Nanos(0));
         assert_eq!(check(&mut positions, WINDOW_LIMIT_NS, 100).len(), 1);
         let events = check(&mut positions, 2 * WINDOW_LIMIT_NS, 100);
-        assert!(matches!(
-            events[..],
-            [UntetheredEvent::Closed { link: LINK, .. }]
-        ));
+        assert!(matches!(events[..], [UntetheredEvent::Closed { .. }]));
         assert!(positions.is_linked(LINK), "so that it is not linked again");
         assert_eq!(positions.remove(LINK), None);
         assert!(positions.is_empty());

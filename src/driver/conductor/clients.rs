@@ -31,8 +31,15 @@ impl<N: Network> Conductor<N> {
         }
         let ctx = &mut self.ctx;
         let heartbeat = ctx.counters.client_heartbeat(client_id, ctx.tick.epoch)?;
-        ctx.events.counter_ready(CorrelationId(client_id.get()), heartbeat.id());
-        self.clients.insert(client_id, Client { heartbeat, is_closed_by_command: false });
+        ctx.events
+            .counter_ready(CorrelationId(client_id.get()), heartbeat.id());
+        self.clients.insert(
+            client_id,
+            Client {
+                heartbeat,
+                is_closed_by_command: false,
+            },
+        );
         Ok(())
     }
 
@@ -67,13 +74,17 @@ impl<N: Network> Conductor<N> {
     }
 
     fn remove_client(&mut self, client_id: ClientId) {
-        let Some(client) = self.clients.remove(&client_id) else { return };
+        let Some(client) = self.clients.remove(&client_id) else {
+            return;
+        };
         if !client.is_closed_by_command {
             self.ctx.count(SystemCounter::ClientTimeouts);
             self.ctx.events.client_timeout(client_id);
         }
         let heartbeat = client.heartbeat.id();
-        self.ctx.events.unavailable_counter(RegistrationId(client_id.get()), heartbeat);
+        self.ctx
+            .events
+            .unavailable_counter(RegistrationId(client_id.get()), heartbeat);
         self.ctx.free_counters([heartbeat]);
         self.release_publications_of(client_id);
         self.release_subscriptions_of(client_id);

@@ -1,11 +1,13 @@
 //! Client commands: reading them, handing each to its part, and answering what fails.
 //!
-//! A command that needs the resource agent becomes [`Pending`]: what has been worked out so far, and
-//! the id of the request it waits for. [`Conductor::resume_command`] continues with the answer. As
-//! long as a command is pending none is read, from any client.
+//! A command that needs the resource agent becomes [`Pending`]: what has been worked out so far,
+//! and the id of the request it waits for. [`Conductor::resume_command`] continues with the answer.
+//! As long as a command is pending none is read, from any client.
 
 use crate::base::CorrelationId;
-use crate::command::{Command, CommandError, ErrorCode, GetNextAvailableSessionId, TerminateDriver};
+use crate::command::{
+    Command, CommandError, ErrorCode, GetNextAvailableSessionId, TerminateDriver,
+};
 use crate::concurrent::ReadAction;
 use crate::driver::config::TerminationValidator;
 use crate::driver::failure::CommandFailure;
@@ -14,8 +16,8 @@ use crate::port::Network;
 
 use super::Conductor;
 use super::destinations::SendDestinationRequest;
-use super::network_publications::NewNetworkPublication;
 use super::ipc_publications::NewIpcPublication;
+use super::network_publications::NewNetworkPublication;
 use super::publications::PublicationRequest;
 use super::receive_destinations::ReceiveDestinationRequest;
 use super::subscriptions::SubscriptionRequest;
@@ -92,7 +94,12 @@ impl<N: Network> Conductor<N> {
 
     /// Goes on with the pending command.
     pub(super) fn resume_command(&mut self, outcome: ResourceOutcome) {
-        let Some(Pending { correlation_id, step, .. }) = self.pending.take() else {
+        let Some(Pending {
+            correlation_id,
+            step,
+            ..
+        }) = self.pending.take()
+        else {
             self.discard(outcome);
             return;
         };
@@ -124,12 +131,13 @@ impl<N: Network> Conductor<N> {
             (Step::AddSpyDestination(request), ResourceOutcome::Channel(channel)) => {
                 channel.and_then(|channel| self.on_spy_destination_to_add(&request, channel))
             }
-            (Step::RemoveReceiveDestination(request), ResourceOutcome::Channel(channel)) => {
-                channel.and_then(|channel| self.on_receive_destination_to_remove(&request, &channel))
-            }
+            (Step::RemoveReceiveDestination(request), ResourceOutcome::Channel(channel)) => channel
+                .and_then(|channel| self.on_receive_destination_to_remove(&request, &channel)),
             (_, outcome) => {
                 self.discard(outcome);
-                Err(CommandFailure::generic("the resource agent answered something else"))
+                Err(CommandFailure::generic(
+                    "the resource agent answered something else",
+                ))
             }
         };
         self.conclude(correlation_id, progress);
@@ -168,7 +176,11 @@ impl<N: Network> Conductor<N> {
         match progress {
             Ok(None) => {}
             Ok(Some((request, step))) => {
-                self.pending = Some(Pending { request, correlation_id, step });
+                self.pending = Some(Pending {
+                    request,
+                    correlation_id,
+                    step,
+                });
             }
             Err(failure) => self.ctx.reject(correlation_id, &failure),
         }
@@ -215,7 +227,9 @@ impl<N: Network> Conductor<N> {
 
     fn on_next_session_id(&mut self, command: &GetNextAvailableSessionId) {
         let session_id = self.session_ids.next_on_any(command.stream_id);
-        self.ctx.events.next_available_session_id(command.correlation_id, session_id);
+        self.ctx
+            .events
+            .next_available_session_id(command.correlation_id, session_id);
     }
 
     /// Nobody is told whether the request was granted.

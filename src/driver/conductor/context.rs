@@ -110,7 +110,8 @@ impl<T> Context<T> {
     /// Records a failure, unless its client is merely asked to try again later.
     pub(super) fn record(&self, failure: &CommandFailure) {
         if failure.code != ErrorCode::ResourceTemporarilyUnavailable {
-            self.errors.report(self.tick.epoch, failure.code, &failure.text);
+            self.errors
+                .report(self.tick.epoch, failure.code, &failure.text);
         }
     }
 

@@ -15,13 +15,28 @@ impl<N: Network> Conductor<N> {
         &mut self,
         command: &AddCounter<'_>,
     ) -> Result<(), CommandFailure> {
-        let &AddCounter { client_id, correlation_id, type_id, key, label } = command;
+        let &AddCounter {
+            client_id,
+            correlation_id,
+            type_id,
+            key,
+            label,
+        } = command;
         self.ensure_client(client_id)?;
         let ctx = &mut self.ctx;
         let registration_id = RegistrationId::from(correlation_id);
-        let definition = UserCounter { type_id, key, label, registration_id };
+        let definition = UserCounter {
+            type_id,
+            key,
+            label,
+            registration_id,
+        };
         let counter = ctx.counters.user(&definition, client_id, ctx.tick.epoch)?;
-        self.counter_links.push(CounterLink { registration_id, client_id, counter });
+        self.counter_links.push(CounterLink {
+            registration_id,
+            client_id,
+            counter,
+        });
         ctx.events.counter_ready(correlation_id, counter);
         Ok(())
     }
@@ -34,7 +49,10 @@ impl<N: Network> Conductor<N> {
             link.registration_id == command.registration_id && link.client_id == command.client_id
         });
         let Some(index) = index else {
-            let text = format!("unknown counter: registration id {}", command.registration_id);
+            let text = format!(
+                "unknown counter: registration id {}",
+                command.registration_id
+            );
             return Err(CommandFailure::new(ErrorCode::UnknownCounter, text));
         };
         let link = self.counter_links.remove(index);
@@ -47,8 +65,14 @@ impl<N: Network> Conductor<N> {
         &mut self,
         command: &AddStaticCounter<'_>,
     ) -> Result<(), CommandFailure> {
-        let &AddStaticCounter { client_id, correlation_id, registration_id, type_id, key, label } =
-            command;
+        let &AddStaticCounter {
+            client_id,
+            correlation_id,
+            registration_id,
+            type_id,
+            key,
+            label,
+        } = command;
         self.ensure_client(client_id)?;
         let ctx = &mut self.ctx;
         let counter = match ctx.counters.find(type_id, registration_id) {
@@ -61,7 +85,12 @@ impl<N: Network> Conductor<N> {
                 )));
             }
             None => {
-                let definition = UserCounter { type_id, key, label, registration_id };
+                let definition = UserCounter {
+                    type_id,
+                    key,
+                    label,
+                    registration_id,
+                };
                 ctx.counters.static_user(&definition, ctx.tick.epoch)?
             }
         };
@@ -71,7 +100,9 @@ impl<N: Network> Conductor<N> {
 
     /// Frees the counters of a client that is gone.
     pub(super) fn release_counters_of(&mut self, client_id: ClientId) {
-        let of_client = self.counter_links.extract_if(.., |link| link.client_id == client_id);
+        let of_client = self
+            .counter_links
+            .extract_if(.., |link| link.client_id == client_id);
         let released: Vec<CounterLink> = of_client.collect();
         for link in &released {
             self.release_counter(link);
@@ -79,7 +110,9 @@ impl<N: Network> Conductor<N> {
     }
 
     fn release_counter(&mut self, link: &CounterLink) {
-        self.ctx.events.unavailable_counter(link.registration_id, link.counter);
+        self.ctx
+            .events
+            .unavailable_counter(link.registration_id, link.counter);
         self.ctx.free_counters([link.counter]);
     }
 }

@@ -4,10 +4,10 @@ use crate::base::{CorrelationId, RegistrationId};
 use crate::command::{Destination as DestinationCommand, ErrorCode, RemoveDestinationById};
 use crate::driver::failure::CommandFailure;
 use crate::driver::messages::{Destination, EndpointId, SenderMessage};
+use crate::driver::params::check_send_destination;
 use crate::driver::resources::{ResolvedDestination, ResourceTask};
 use crate::port::Network;
 use crate::uri::ChannelUri;
-use crate::driver::params::check_send_destination;
 
 use super::Conductor;
 use super::commands::{Progress, Step, unknown};
@@ -24,7 +24,10 @@ pub(super) struct SendDestinationRequest {
 impl<N: Network> Conductor<N> {
     pub(super) fn on_add_send_destination(&mut self, command: &DestinationCommand<'_>) -> Progress {
         let (task, request) = self.check_send_destination(command)?;
-        Ok(Some((self.ctx.request(task), Step::AddSendDestination(request))))
+        Ok(Some((
+            self.ctx.request(task),
+            Step::AddSendDestination(request),
+        )))
     }
 
     pub(super) fn on_remove_send_destination(
@@ -32,7 +35,10 @@ impl<N: Network> Conductor<N> {
         command: &DestinationCommand<'_>,
     ) -> Progress {
         let (task, request) = self.check_send_destination(command)?;
-        Ok(Some((self.ctx.request(task), Step::RemoveSendDestination(request))))
+        Ok(Some((
+            self.ctx.request(task),
+            Step::RemoveSendDestination(request),
+        )))
     }
 
     pub(super) fn on_send_destination_to_add(
@@ -41,14 +47,20 @@ impl<N: Network> Conductor<N> {
         found: ResolvedDestination,
     ) -> Progress {
         let endpoint = self.manual_endpoint(request.publication)?;
-        let ResolvedDestination { endpoint_text, address } = found;
+        let ResolvedDestination {
+            endpoint_text,
+            address,
+        } = found;
         let destination = Destination {
             registration_id: RegistrationId::from(request.correlation_id),
             uri_text: request.channel.clone(),
             endpoint_text,
             address,
         };
-        self.ctx.sender.send(SenderMessage::AddDestination { endpoint, destination });
+        self.ctx.sender.send(SenderMessage::AddDestination {
+            endpoint,
+            destination,
+        });
         self.ctx.events.operation_success(request.correlation_id);
         Ok(None)
     }
@@ -62,7 +74,9 @@ impl<N: Network> Conductor<N> {
     ) -> Progress {
         let endpoint = self.manual_endpoint(request.publication)?;
         if let Some(address) = found.address {
-            self.ctx.sender.send(SenderMessage::RemoveDestination { endpoint, address });
+            self.ctx
+                .sender
+                .send(SenderMessage::RemoveDestination { endpoint, address });
         }
         self.ctx.events.operation_success(request.correlation_id);
         Ok(None)
@@ -74,7 +88,10 @@ impl<N: Network> Conductor<N> {
     ) -> Result<(), CommandFailure> {
         let endpoint = self.manual_endpoint(command.registration_id)?;
         let registration_id = command.destination_registration_id;
-        self.ctx.sender.send(SenderMessage::RemoveDestinationById { endpoint, registration_id });
+        self.ctx.sender.send(SenderMessage::RemoveDestinationById {
+            endpoint,
+            registration_id,
+        });
         self.ctx.events.operation_success(command.correlation_id);
         Ok(())
     }
@@ -91,14 +108,20 @@ impl<N: Network> Conductor<N> {
             publication: command.registration_id,
             channel: command.channel.to_owned(),
         };
-        Ok((ResourceTask::ResolveDestination { text: request.channel.clone() }, request))
+        Ok((
+            ResourceTask::ResolveDestination {
+                text: request.channel.clone(),
+            },
+            request,
+        ))
     }
 
     /// The endpoint of a publication that takes destinations. The publication is named by its own
     /// registration id or, unlike in Aeron, by that of any link to it.
     fn manual_endpoint(&self, id: RegistrationId) -> Result<EndpointId, CommandFailure> {
         let publication = self.network_publications.get(&id).or_else(|| {
-            self.network_publications.get(&self.publication_links.get(&id)?.publication)
+            self.network_publications
+                .get(&self.publication_links.get(&id)?.publication)
         });
         let Some(publication) = publication else {
             return Err(unknown(ErrorCode::UnknownPublication, "publication", id));

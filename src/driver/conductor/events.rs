@@ -29,7 +29,10 @@ pub(super) struct Events {
 impl Events {
     /// Sends through `transmitter`.
     pub(super) const fn new(transmitter: Transmitter) -> Self {
-        Self { transmitter, scratch: Vec::new() }
+        Self {
+            transmitter,
+            scratch: Vec::new(),
+        }
     }
 
     /// A command failed.
@@ -37,12 +40,18 @@ impl Events {
         let text = failure.text.as_bytes();
         let message = text.get(..ERROR_TEXT_LENGTH_MAX).unwrap_or(text);
         let code = failure.code;
-        self.send(&Event::Error(ErrorResponse { correlation_id, code, message }));
+        self.send(&Event::Error(ErrorResponse {
+            correlation_id,
+            code,
+            message,
+        }));
     }
 
     /// A command is done.
     pub(super) fn operation_success(&mut self, correlation_id: CorrelationId) {
-        self.send(&Event::OperationSuccess(OperationSuccess { correlation_id }));
+        self.send(&Event::OperationSuccess(OperationSuccess {
+            correlation_id,
+        }));
     }
 
     /// A publication can be used.
@@ -60,7 +69,10 @@ impl Events {
         correlation_id: CorrelationId,
         channel_status_counter_id: CounterId,
     ) {
-        let ready = SubscriptionReady { correlation_id, channel_status_counter_id };
+        let ready = SubscriptionReady {
+            correlation_id,
+            channel_status_counter_id,
+        };
         self.send(&Event::SubscriptionReady(ready));
     }
 
@@ -87,12 +99,18 @@ impl Events {
 
     /// A counter is there.
     pub(super) fn counter_ready(&mut self, correlation_id: CorrelationId, counter_id: CounterId) {
-        self.send(&Event::CounterReady(CounterReady { correlation_id, counter_id }));
+        self.send(&Event::CounterReady(CounterReady {
+            correlation_id,
+            counter_id,
+        }));
     }
 
     /// A static counter is there.
     pub(super) fn static_counter(&mut self, correlation_id: CorrelationId, counter_id: CounterId) {
-        self.send(&Event::StaticCounter(StaticCounter { correlation_id, counter_id }));
+        self.send(&Event::StaticCounter(StaticCounter {
+            correlation_id,
+            counter_id,
+        }));
     }
 
     /// A counter is about to be freed.
@@ -101,7 +119,10 @@ impl Events {
         registration_id: RegistrationId,
         counter_id: CounterId,
     ) {
-        self.send(&Event::UnavailableCounter(UnavailableCounter { registration_id, counter_id }));
+        self.send(&Event::UnavailableCounter(UnavailableCounter {
+            registration_id,
+            counter_id,
+        }));
     }
 
     /// The driver takes a client for dead.
@@ -120,7 +141,10 @@ impl Events {
         correlation_id: CorrelationId,
         next_session_id: SessionId,
     ) {
-        let answer = NextAvailableSessionId { correlation_id, next_session_id };
+        let answer = NextAvailableSessionId {
+            correlation_id,
+            next_session_id,
+        };
         self.send(&Event::NextAvailableSessionId(answer));
     }
 

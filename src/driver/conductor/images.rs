@@ -12,7 +12,9 @@ use crate::driver::congestion::{
 };
 use crate::driver::counters::{StreamCounter, StreamIdentity};
 use crate::driver::failure::CommandFailure;
-use crate::driver::image::{self, ConductorHalf, ImageCounters, ImageEvent, ImageParams, ReceiverHalf};
+use crate::driver::image::{
+    self, ConductorHalf, ImageCounters, ImageEvent, ImageParams, ReceiverHalf,
+};
 use crate::driver::loss::NakDelay;
 use crate::driver::media::udp_channel::UdpChannel;
 use crate::driver::messages::{ImageRequest, ReceiverMessage};
@@ -48,7 +50,10 @@ pub(super) struct Image {
 impl Image {
     /// The log, to be freed.
     pub(super) fn into_log(self) -> CreatedLog {
-        CreatedLog { log: self.half.log().clone(), path: self.path }
+        CreatedLog {
+            log: self.half.log().clone(),
+            path: self.path,
+        }
     }
 }
 
@@ -82,13 +87,22 @@ pub(super) struct NewImage {
 impl<N: Network> Conductor<N> {
     /// A SETUP arrived for a session that is wanted. Returns what to wait for; without it the
     /// receiver has been told that no image came of it.
-    pub(super) fn on_create_image(&mut self, request: ImageRequest) -> Option<PendingDriverCommand> {
+    pub(super) fn on_create_image(
+        &mut self,
+        request: ImageRequest,
+    ) -> Option<PendingDriverCommand> {
         match self.prepare_image(&request) {
             Ok(Some((new, spec))) => {
                 let id = new.correlation_id.get();
-                let name = LogName { kind: LogFileKind::Image, id };
+                let name = LogName {
+                    kind: LogFileKind::Image,
+                    id,
+                };
                 let request = self.ctx.request(ResourceTask::CreateLog { name, spec });
-                Some(PendingDriverCommand { request, step: DriverStep::ImageLog(new) })
+                Some(PendingDriverCommand {
+                    request,
+                    step: DriverStep::ImageLog(new),
+                })
             }
             Ok(None) => {
                 self.abandon_image(&request);
@@ -137,7 +151,9 @@ impl<N: Network> Conductor<N> {
     pub(super) fn check_images(&mut self) {
         let ids: Vec<CorrelationId> = self.images.keys().copied().collect();
         for id in ids {
-            let Some(image) = self.images.get_mut(&id) else { continue };
+            let Some(image) = self.images.get_mut(&id) else {
+                continue;
+            };
             let mut untethered = Vec::new();
             let event = image.half.on_timer(self.ctx.tick, &mut untethered);
             for event in untethered {
@@ -170,7 +186,10 @@ impl<N: Network> Conductor<N> {
                 command.reason.len()
             )));
         }
-        let is_image = self.images.get(&id).is_some_and(|image| image.half.is_available());
+        let is_image = self
+            .images
+            .get(&id)
+            .is_some_and(|image| image.half.is_available());
         if is_image {
             self.ctx.receiver.send(ReceiverMessage::RejectImage {
                 image: id,
@@ -188,7 +207,9 @@ impl<N: Network> Conductor<N> {
 
     fn on_image_unavailable(&mut self, id: CorrelationId) {
         self.announce_unavailable(Stream::Image(id));
-        let Some(image) = self.images.get(&id) else { return };
+        let Some(image) = self.images.get(&id) else {
+            return;
+        };
         let half = &image.half;
         let (endpoint, session_id, stream_id) =
             (half.endpoint(), half.session_id(), half.stream_id());
@@ -198,9 +219,15 @@ impl<N: Network> Conductor<N> {
             .iter()
             .find(|link| Some(link.id) == last_link)
             .is_none_or(|link| link.is_rejoin);
-        self.ctx.receiver.send(ReceiverMessage::RemoveImage { image: id });
+        self.ctx
+            .receiver
+            .send(ReceiverMessage::RemoveImage { image: id });
         if is_rejoin {
-            let message = ReceiverMessage::RemoveCoolDown { endpoint, session_id, stream_id };
+            let message = ReceiverMessage::RemoveCoolDown {
+                endpoint,
+                session_id,
+                stream_id,
+            };
             self.ctx.receiver.send(message);
         }
         if let Some(record) = self.receive_endpoints.get_mut(&endpoint) {
@@ -210,7 +237,10 @@ impl<N: Network> Conductor<N> {
     }
 
     fn remove_image_if_done(&mut self, id: CorrelationId) {
-        let is_done = self.images.get(&id).is_some_and(|image| image.half.has_reached_end_of_life());
+        let is_done = self
+            .images
+            .get(&id)
+            .is_some_and(|image| image.half.has_reached_end_of_life());
         if is_done && let Some(mut image) = self.images.remove(&id) {
             self.ctx.free_counters(std::mem::take(&mut image.counters));
             self.ctx.free_log(image.into_log());
@@ -219,23 +249,34 @@ impl<N: Network> Conductor<N> {
 
     /// Tells the receiver that no image came of a SETUP, so that the next one is taken up again.
     fn abandon_image(&mut self, request: &ImageRequest) {
-        self.ctx.receiver.send(ReceiverMessage::RemoveInitInProgress {
-            endpoint: request.endpoint,
-            session_id: request.session_id,
-            stream_id: request.stream_id,
-        });
+        self.ctx
+            .receiver
+            .send(ReceiverMessage::RemoveInitInProgress {
+                endpoint: request.endpoint,
+                session_id: request.session_id,
+                stream_id: request.stream_id,
+            });
     }
 
     /// Checks a SETUP. `None`: nobody wants an image of it any more.
-    #[expect(clippy::type_complexity, reason = "an image and its log, both of them to be made")]
+    #[expect(
+        clippy::type_complexity,
+        reason = "an image and its log, both of them to be made"
+    )]
     fn prepare_image(
         &mut self,
         request: &ImageRequest,
     ) -> Result<Option<(Box<NewImage>, Box<LogSpec>)>, CommandFailure> {
-        let Some(channel) = self.image_channel(request) else { return Ok(None) };
+        let Some(channel) = self.image_channel(request) else {
+            return Ok(None);
+        };
         let (geometry, window_length) = check_setup(request, &channel)?;
-        let Some(first) = self.links_of(request).next() else { return Ok(None) };
-        let oldest = self.links_of(request).min_by_key(|link| link.registration_id);
+        let Some(first) = self.links_of(request).next() else {
+            return Ok(None);
+        };
+        let oldest = self
+            .links_of(request)
+            .min_by_key(|link| link.registration_id);
         let is_sparse = oldest.is_none_or(|link| link.is_sparse);
         let limits = self.network.buffer_limits();
         let correlation_id = self.ctx.ring.next_correlation_id();
@@ -275,16 +316,25 @@ impl<N: Network> Conductor<N> {
             tether: first.is_tether,
         };
         let join_position = geometry.position(request.active_term_id, request.term_offset);
-        let new = NewImage { request: request.clone(), correlation_id, join_position, window_length };
+        let new = NewImage {
+            request: request.clone(),
+            correlation_id,
+            join_position,
+            window_length,
+        };
         Ok(Some((Box::new(new), Box::new(spec))))
     }
 
     /// Makes an image of its log. Returns whether anybody still wants it.
     fn create_image(&mut self, new: &NewImage, log: &CreatedLog) -> Result<bool, CommandFailure> {
         let request = &new.request;
-        let Some(channel) = self.image_channel(request) else { return Ok(false) };
+        let Some(channel) = self.image_channel(request) else {
+            return Ok(false);
+        };
         let links: Vec<SubscriptionLink> = self.links_of(request).cloned().collect();
-        let Some(first) = links.first() else { return Ok(false) };
+        let Some(first) = links.first() else {
+            return Ok(false);
+        };
         let mut allocated = Vec::new();
         let params = match self.image_params(new, log, &channel, first, &mut allocated) {
             Ok(params) => params,
@@ -294,13 +344,19 @@ impl<N: Network> Conductor<N> {
             }
         };
         let (half, receiver_half) = image::build(params);
-        let image = Image { half, path: log.path.clone(), counters: allocated };
+        let image = Image {
+            half,
+            path: log.path.clone(),
+            counters: allocated,
+        };
         self.images.insert(new.correlation_id, image);
         if let Some(record) = self.receive_endpoints.get_mut(&request.endpoint) {
             record.image_count += 1;
         }
         self.link_subscriptions_to_new_image(new, &links);
-        self.ctx.receiver.send(ReceiverMessage::AddImage(Box::new(receiver_half)));
+        self.ctx
+            .receiver
+            .send(ReceiverMessage::AddImage(Box::new(receiver_half)));
         Ok(true)
     }
 
@@ -346,7 +402,12 @@ impl<N: Network> Conductor<N> {
                 join,
                 allocated,
             )?,
-            naks_sent: self.image_counter(StreamCounter::ReceiverNaksSent, &stream, 0, allocated)?,
+            naks_sent: self.image_counter(
+                StreamCounter::ReceiverNaksSent,
+                &stream,
+                0,
+                allocated,
+            )?,
         };
         let congestion = self.image_congestion(new, channel, &stream, allocated)?;
         let is_group = is_group(first, channel, request);
@@ -357,7 +418,9 @@ impl<N: Network> Conductor<N> {
             let backoff_ns = config.nak_multicast_max_backoff_ns;
             NakDelay::group(backoff_ns, config.nak_multicast_group_size, self.rng.fork())
         } else {
-            let delay_ns = channel.nak_delay_ns().unwrap_or(config.nak_unicast_delay_ns);
+            let delay_ns = channel
+                .nak_delay_ns()
+                .unwrap_or(config.nak_unicast_delay_ns);
             NakDelay::unicast(delay_ns, config.nak_unicast_retry_delay_ratio)
         };
         Ok(ImageParams {
@@ -405,7 +468,10 @@ impl<N: Network> Conductor<N> {
                 CongestionControl::Static(StaticWindow::new(new.window_length))
             }
             CongestionAlgorithm::Cubic => {
-                let stream = StreamIdentity { channel: channel.original_text(), ..*stream };
+                let stream = StreamIdentity {
+                    channel: channel.original_text(),
+                    ..*stream
+                };
                 let counters = CubicCounters {
                     rtt: self.image_counter(StreamCounter::CubicRtt, &stream, 0, allocated)?,
                     window: self.image_counter(
@@ -434,7 +500,10 @@ impl<N: Network> Conductor<N> {
         initial: i64,
         allocated: &mut Vec<CounterId>,
     ) -> Result<AtomicCounter, CommandFailure> {
-        let counter = self.ctx.counters.stream(kind, stream, initial, self.ctx.tick.epoch)?;
+        let counter = self
+            .ctx
+            .counters
+            .stream(kind, stream, initial, self.ctx.tick.epoch)?;
         allocated.push(counter.id());
         Ok(counter)
     }
@@ -447,7 +516,12 @@ impl<N: Network> Conductor<N> {
 
     /// The subscriptions that want an image of this SETUP.
     fn links_of(&self, request: &ImageRequest) -> impl Iterator<Item = &SubscriptionLink> {
-        let ImageRequest { endpoint, stream_id, session_id, .. } = *request;
+        let ImageRequest {
+            endpoint,
+            stream_id,
+            session_id,
+            ..
+        } = *request;
         self.subscription_links
             .iter()
             .filter(move |link| link.matches_image(endpoint, stream_id, session_id))
@@ -480,7 +554,12 @@ fn check_setup(
             ),
         ))
     };
-    let ImageRequest { mtu_length, term_length, term_offset, .. } = *request;
+    let ImageRequest {
+        mtu_length,
+        term_length,
+        term_offset,
+        ..
+    } = *request;
     let is_aligned = mtu_length % FRAME_ALIGNMENT == 0;
     if !(MTU_LENGTH_MIN..=MTU_LENGTH_MAX).contains(&mtu_length) || !is_aligned {
         return fail(format!("mtu length {mtu_length} is not allowed"));
@@ -489,7 +568,10 @@ fn check_setup(
         return fail(format!("term length {term_length} is not allowed"));
     };
     if request.active_term_id.count_since(request.initial_term_id) < 0 {
-        return fail(format!("term id {} is before the initial one", request.active_term_id));
+        return fail(format!(
+            "term id {} is before the initial one",
+            request.active_term_id
+        ));
     }
     if !(0..=term_length).contains(&term_offset.get()) {
         return fail(format!("term offset {term_offset} is beyond the term"));

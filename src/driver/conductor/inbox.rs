@@ -44,14 +44,18 @@ pub(super) enum ReResolution {
 impl<N: Network> Conductor<N> {
     /// Takes up at most one message.
     pub(super) fn poll_inbox(&mut self) -> usize {
-        let Some(message) = self.inbox.pop() else { return 0 };
+        let Some(message) = self.inbox.pop() else {
+            return 0;
+        };
         self.on_message(message);
         1
     }
 
     /// Goes on with the pending message.
     pub(super) fn resume_driver_command(&mut self, reply: ResourceReply) {
-        let pending = self.pending_driver.take_if(|pending| pending.request == reply.id);
+        let pending = self
+            .pending_driver
+            .take_if(|pending| pending.request == reply.id);
         match (pending.map(|pending| pending.step), reply.outcome) {
             (Some(DriverStep::ImageLog(new)), ResourceOutcome::Log(log)) => {
                 self.on_image_log(&new, log);
@@ -74,23 +78,50 @@ impl<N: Network> Conductor<N> {
             ConductorMessage::ReceiveEndpointClosed(endpoint) => {
                 self.on_receive_endpoint_closed(*endpoint);
             }
-            ConductorMessage::ReceiveDestinationClosed { endpoint, index, transport } => {
+            ConductorMessage::ReceiveDestinationClosed {
+                endpoint,
+                index,
+                transport,
+            } => {
                 self.on_receive_transport_closed(endpoint, index, *transport);
             }
             ConductorMessage::PublicationReleased(half) => self.on_publication_released(*half),
             ConductorMessage::ImageReleased(half) => self.on_image_released(*half),
-            ConductorMessage::ReResolveEndpoint { endpoint, endpoint_text, address } => {
+            ConductorMessage::ReResolveEndpoint {
+                endpoint,
+                endpoint_text,
+                address,
+            } => {
                 let text = endpoint_text;
-                self.re_resolve(ReResolution::Endpoint { endpoint, text, address });
+                self.re_resolve(ReResolution::Endpoint {
+                    endpoint,
+                    text,
+                    address,
+                });
             }
-            ConductorMessage::ReResolveControl { endpoint, index, control_text, address } => {
+            ConductorMessage::ReResolveControl {
+                endpoint,
+                index,
+                control_text,
+                address,
+            } => {
                 let text = control_text;
-                self.re_resolve(ReResolution::Control { endpoint, index, text, address });
+                self.re_resolve(ReResolution::Control {
+                    endpoint,
+                    index,
+                    text,
+                    address,
+                });
             }
-            ConductorMessage::ResponseSetup { response_correlation_id, response_session_id } => {
+            ConductorMessage::ResponseSetup {
+                response_correlation_id,
+                response_session_id,
+            } => {
                 self.on_response_setup(response_correlation_id, response_session_id);
             }
-            ConductorMessage::ResponseConnected { response_correlation_id } => {
+            ConductorMessage::ResponseConnected {
+                response_correlation_id,
+            } => {
                 if let Some(image) = self.images.get_mut(&response_correlation_id) {
                     image.half.set_response_session_id(None);
                 }
@@ -103,8 +134,10 @@ impl<N: Network> Conductor<N> {
         let text = match &what {
             ReResolution::Endpoint { text, .. } | ReResolution::Control { text, .. } => text,
         };
-        let task =
-            ResourceTask::Resolve { endpoint_text: text.clone(), is_re_resolution: true };
+        let task = ResourceTask::Resolve {
+            endpoint_text: text.clone(),
+            is_re_resolution: true,
+        };
         let request = self.ctx.request(task);
         let step = DriverStep::ReResolution(what);
         self.pending_driver = Some(PendingDriverCommand { request, step });
@@ -121,8 +154,14 @@ impl<N: Network> Conductor<N> {
             }
         };
         match what {
-            ReResolution::Endpoint { endpoint, text, address } if address != Some(found) => {
-                let Some(record) = self.send_endpoints.get_mut(&endpoint) else { return };
+            ReResolution::Endpoint {
+                endpoint,
+                text,
+                address,
+            } if address != Some(found) => {
+                let Some(record) = self.send_endpoints.get_mut(&endpoint) else {
+                    return;
+                };
                 if record.is_closing {
                     return;
                 }
@@ -135,15 +174,26 @@ impl<N: Network> Conductor<N> {
                     address: found,
                 });
             }
-            ReResolution::Control { endpoint, index, address, .. } if address != found => {
-                let Some(record) = self.receive_endpoints.get_mut(&endpoint) else { return };
+            ReResolution::Control {
+                endpoint,
+                index,
+                address,
+                ..
+            } if address != found => {
+                let Some(record) = self.receive_endpoints.get_mut(&endpoint) else {
+                    return;
+                };
                 if record.is_closing {
                     return;
                 }
                 let transport = record.transports.get_mut(index).and_then(Option::as_mut);
                 let Some(transport) = transport else { return };
                 transport.control_address = Some(found);
-                let message = ReceiverMessage::ResolutionChange { endpoint, index, address: found };
+                let message = ReceiverMessage::ResolutionChange {
+                    endpoint,
+                    index,
+                    address: found,
+                };
                 self.ctx.receiver.send(message);
             }
             ReResolution::Endpoint { .. } | ReResolution::Control { .. } => {}
@@ -159,7 +209,9 @@ impl<N: Network> Conductor<N> {
                 && matches!(link.source, LinkSource::Network(_))
         });
         let Some(link) = link else { return };
-        let LinkSource::Network(endpoint) = link.source else { return };
+        let LinkSource::Network(endpoint) = link.source else {
+            return;
+        };
         let stream_id = link.stream_id;
         match link.session_id {
             None => {
@@ -170,8 +222,11 @@ impl<N: Network> Conductor<N> {
             Some(session_id) => {
                 let record = self.receive_endpoints.get(&endpoint);
                 if record.is_some_and(|record| record.has_explicit_control()) {
-                    let message =
-                        ReceiverMessage::RequestSetup { endpoint, stream_id, session_id };
+                    let message = ReceiverMessage::RequestSetup {
+                        endpoint,
+                        stream_id,
+                        session_id,
+                    };
                     self.ctx.receiver.send(message);
                 }
             }
@@ -184,11 +239,7 @@ impl<N: Network> Conductor<N> {
             ErrorCode::from_wire(report.error_code),
             format!(
                 "receiver {} at {} of session {} stream {} reports: {}",
-                report.receiver_id,
-                report.source,
-                report.session_id,
-                report.stream_id,
-                report.text
+                report.receiver_id, report.source, report.session_id, report.stream_id, report.text
             ),
         ));
         self.ctx.events.publication_error(PublicationError {

@@ -7,9 +7,7 @@ use crate::concurrent::AtomicCounter;
 use crate::driver::counters::{StreamCounter, StreamIdentity};
 use crate::driver::failure::CommandFailure;
 use crate::driver::params::PublicationParams;
-use crate::driver::publication::ipc::{
-    IpcEffect, IpcPublication, IpcPublicationParams, IpcState,
-};
+use crate::driver::publication::ipc::{IpcEffect, IpcPublication, IpcPublicationParams, IpcState};
 use crate::driver::resources::{CreatedLog, ResourceTask};
 use crate::driver::session_ids::IPC_MEDIUM;
 use crate::logbuffer::{LogFileKind, LogName};
@@ -33,7 +31,10 @@ impl IpcRecord {
     /// The log, to be freed.
     pub(super) fn into_log(self) -> CreatedLog {
         let params = self.publication.into_params();
-        CreatedLog { log: params.log, path: params.path }
+        CreatedLog {
+            log: params.log,
+            path: params.path,
+        }
     }
 }
 
@@ -65,9 +66,19 @@ impl<N: Network> Conductor<N> {
         let limits = self.network.buffer_limits();
         let config = &self.ctx.config;
         let spec = publication_log_spec(&request, &shared_params, &params, None, limits, config);
-        let name = LogName { kind: LogFileKind::Publication, id: request.correlation_id.get() };
-        let id = self.ctx.request(ResourceTask::CreateLog { name, spec: Box::new(spec) });
-        let new = NewIpcPublication { request, params, shared_params };
+        let name = LogName {
+            kind: LogFileKind::Publication,
+            id: request.correlation_id.get(),
+        };
+        let id = self.ctx.request(ResourceTask::CreateLog {
+            name,
+            spec: Box::new(spec),
+        });
+        let new = NewIpcPublication {
+            request,
+            params,
+            shared_params,
+        };
         Ok(Some((id, Step::IpcPublicationLog(Box::new(new)))))
     }
 
@@ -76,7 +87,11 @@ impl<N: Network> Conductor<N> {
         new: NewIpcPublication,
         log: CreatedLog,
     ) -> Progress {
-        let NewIpcPublication { request, params, shared_params } = new;
+        let NewIpcPublication {
+            request,
+            params,
+            shared_params,
+        } = new;
         let registration_id = RegistrationId::from(request.correlation_id);
         let counters = match self.allocate_ipc_counters(&request, &shared_params) {
             Ok(counters) => counters,
@@ -86,13 +101,17 @@ impl<N: Network> Conductor<N> {
             }
         };
         if let Err(failure) = self.ensure_client(request.client_id) {
-            self.ctx.free_counters(counters.iter().map(AtomicCounter::id));
+            self.ctx
+                .free_counters(counters.iter().map(AtomicCounter::id));
             self.ctx.free_log(log);
             return Err(failure);
         }
         let [publisher_position, publisher_limit] = counters;
         let start = shared_params.start;
-        let start = log.log.geometry().position(start.term_id, start.term_offset);
+        let start = log
+            .log
+            .geometry()
+            .position(start.term_id, start.term_offset);
         let config = &self.ctx.config;
         let publication = IpcPublication::new(
             IpcPublicationParams {
@@ -112,8 +131,15 @@ impl<N: Network> Conductor<N> {
             },
             self.ctx.tick.now,
         );
-        self.session_ids.activate(shared_params.session_id, request.stream_id, IPC_MEDIUM);
-        self.ipc_publications.insert(registration_id, IpcRecord { publication, shared_params });
+        self.session_ids
+            .activate(shared_params.session_id, request.stream_id, IPC_MEDIUM);
+        self.ipc_publications.insert(
+            registration_id,
+            IpcRecord {
+                publication,
+                shared_params,
+            },
+        );
         self.assign_ipc_response(&shared_params);
         self.link_publication(&request, registration_id);
         self.announce_ipc_publication(&request, registration_id);
@@ -124,7 +150,9 @@ impl<N: Network> Conductor<N> {
     /// A subscriber rejected the stream of an IPC publication. Returns whether there is such a
     /// publication.
     pub(super) fn reject_ipc_publication(&mut self, id: RegistrationId, reason: &[u8]) -> bool {
-        let Some(record) = self.ipc_publications.get_mut(&id) else { return false };
+        let Some(record) = self.ipc_publications.get_mut(&id) else {
+            return false;
+        };
         let params = record.publication.params();
         self.ctx.events.publication_error(PublicationError {
             registration_id: id,
@@ -147,7 +175,9 @@ impl<N: Network> Conductor<N> {
     pub(super) fn check_ipc_publications(&mut self) {
         let ids: Vec<RegistrationId> = self.ipc_publications.keys().copied().collect();
         for id in ids {
-            let Some(record) = self.ipc_publications.get_mut(&id) else { continue };
+            let Some(record) = self.ipc_publications.get_mut(&id) else {
+                continue;
+            };
             let mut effects = Vec::new();
             record.publication.on_timer(self.ctx.tick.now, &mut effects);
             let is_done = record.publication.state() == IpcState::Done;
@@ -182,7 +212,8 @@ impl<N: Network> Conductor<N> {
     fn release_ipc_session(&mut self, id: RegistrationId) {
         if let Some(record) = self.ipc_publications.get(&id) {
             let params = record.publication.params();
-            self.session_ids.release(params.session_id, params.stream_id, IPC_MEDIUM);
+            self.session_ids
+                .release(params.session_id, params.stream_id, IPC_MEDIUM);
         }
     }
 
@@ -235,7 +266,9 @@ impl<N: Network> Conductor<N> {
         request: &PublicationRequest,
         publication: RegistrationId,
     ) {
-        let Some(record) = self.ipc_publications.get(&publication) else { return };
+        let Some(record) = self.ipc_publications.get(&publication) else {
+            return;
+        };
         let params = record.publication.params();
         let ready = PublicationReady {
             correlation_id: request.correlation_id,
@@ -246,14 +279,18 @@ impl<N: Network> Conductor<N> {
             channel_status_counter_id: CounterId::NONE,
             log_file_name: &params.path,
         };
-        self.ctx.events.publication_ready(request.is_exclusive, ready);
+        self.ctx
+            .events
+            .publication_ready(request.is_exclusive, ready);
     }
 
     /// The new publication responds to a request whose publication names the subscription that
     /// awaits the responses: that subscription takes the new session (`driver.md` §12.4).
     fn assign_ipc_response(&mut self, new: &SharedParams) {
         let request = RegistrationId(new.response_correlation_id);
-        let Some(record) = self.ipc_publications.get(&request) else { return };
+        let Some(record) = self.ipc_publications.get(&request) else {
+            return;
+        };
         let subscription = RegistrationId(record.shared_params.response_correlation_id);
         let waiting = self.subscription_links.iter_mut().find(|link| {
             link.is_response

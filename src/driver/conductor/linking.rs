@@ -1,8 +1,9 @@
 //! Which subscription reads which stream, and what clients are told about it.
 //!
 //! A stream is an IPC publication, a network publication that is spied on, or an image. Its
-//! subscribers, one per link, are in its [`SubscriberPositions`]; the conductor keeps no second list
-//! of what is linked. A subscriber's counter stands at the join position before anything is told.
+//! subscribers, one per link, are in its [`SubscriberPositions`]; the conductor keeps no second
+//! list of what is linked. A subscriber's counter stands at the join position before anything is
+//! told.
 //!
 //! [`SubscriberPositions`]: crate::driver::untethered::SubscriberPositions
 
@@ -10,9 +11,7 @@ use crate::base::{CorrelationId, CounterId, Position, RegistrationId, SessionId,
 use crate::command::AvailableImage;
 use crate::driver::counters::StreamIdentity;
 use crate::driver::failure::CommandFailure;
-use crate::driver::untethered::{
-    LinkId, SubscriberPosition, SubscriberPositions, UntetheredEvent,
-};
+use crate::driver::untethered::{LinkId, SubscriberPosition, SubscriberPositions, UntetheredEvent};
 use crate::port::Network;
 
 use super::Conductor;
@@ -58,12 +57,22 @@ impl<N: Network> Conductor<N> {
 
     /// Links a subscription to all streams that match it.
     pub(super) fn link_subscription(&mut self, id: LinkId) {
-        let Some(link) = self.subscription_links.iter().find(|link| link.id == id) else { return };
+        let Some(link) = self.subscription_links.iter().find(|link| link.id == id) else {
+            return;
+        };
         let streams: Vec<Stream> = match link.source {
-            LinkSource::Ipc => self.ipc_publications.keys().copied().map(Stream::Ipc).collect(),
-            LinkSource::Spy(_) => {
-                self.network_publications.keys().copied().map(Stream::Spied).collect()
-            }
+            LinkSource::Ipc => self
+                .ipc_publications
+                .keys()
+                .copied()
+                .map(Stream::Ipc)
+                .collect(),
+            LinkSource::Spy(_) => self
+                .network_publications
+                .keys()
+                .copied()
+                .map(Stream::Spied)
+                .collect(),
             LinkSource::Network(_) => self.images.keys().copied().map(Stream::Image).collect(),
         };
         for stream in streams {
@@ -76,11 +85,18 @@ impl<N: Network> Conductor<N> {
 
     /// Unlinks a subscription from everything it reads and frees its positions.
     pub(super) fn unlink_subscription(&mut self, link: LinkId) {
-        let ipc = self.ipc_publications.values_mut().map(|record| &mut record.publication);
+        let ipc = self
+            .ipc_publications
+            .values_mut()
+            .map(|record| &mut record.publication);
         let ipc = ipc.filter(|publication| publication.subscribers().is_linked(link));
-        let mut counters: Vec<CounterId> =
-            ipc.filter_map(|publication| publication.remove_subscriber(link)).collect();
-        let network = self.network_publications.values_mut().map(|record| &mut record.half);
+        let mut counters: Vec<CounterId> = ipc
+            .filter_map(|publication| publication.remove_subscriber(link))
+            .collect();
+        let network = self
+            .network_publications
+            .values_mut()
+            .map(|record| &mut record.half);
         let network = network.filter(|half| half.spies().is_linked(link));
         counters.extend(network.filter_map(|half| half.remove_spy(link)));
         let images = self.images.values_mut().map(|image| &mut image.half);
@@ -91,23 +107,28 @@ impl<N: Network> Conductor<N> {
 
     /// Tells all subscribers of a stream that it is unavailable.
     pub(super) fn announce_unavailable(&mut self, stream: Stream) {
-        let Some(face) = self.face(stream) else { return };
+        let Some(face) = self.face(stream) else {
+            return;
+        };
         let links: Vec<(LinkId, RegistrationId)> = face.subscribers.links().collect();
         self.announce_unlinked(stream, &links);
     }
 
     /// Tells these subscribers of a stream that it is unavailable.
-    pub(super) fn announce_unlinked(
-        &mut self,
-        stream: Stream,
-        links: &[(LinkId, RegistrationId)],
-    ) {
-        let Some(face) = self.face(stream) else { return };
+    pub(super) fn announce_unlinked(&mut self, stream: Stream, links: &[(LinkId, RegistrationId)]) {
+        let Some(face) = self.face(stream) else {
+            return;
+        };
         let (correlation_id, stream_id) = (face.correlation_id, face.stream_id);
         for (link, subscription) in links {
-            let found = self.subscription_links.iter().find(|other| other.id == *link);
+            let found = self
+                .subscription_links
+                .iter()
+                .find(|other| other.id == *link);
             let channel = found.map_or("", |link| link.channel.as_str());
-            self.ctx.events.unavailable_image(correlation_id, *subscription, stream_id, channel);
+            self.ctx
+                .events
+                .unavailable_image(correlation_id, *subscription, stream_id, channel);
         }
     }
 
@@ -117,7 +138,11 @@ impl<N: Network> Conductor<N> {
             UntetheredEvent::Unavailable { link, subscription } => {
                 self.announce_unlinked(stream, &[(link, subscription)]);
             }
-            UntetheredEvent::Available { subscription, counter, .. } => {
+            UntetheredEvent::Available {
+                subscription,
+                counter,
+                ..
+            } => {
                 self.announce_available(stream, subscription, counter);
             }
             UntetheredEvent::Closed { counter, .. } => self.ctx.free_counters([counter]),
@@ -140,7 +165,9 @@ impl<N: Network> Conductor<N> {
             client_id: link.client_id,
         };
         let ctx = &mut self.ctx;
-        let counter = ctx.counters.subscriber_position(&identity, image, join, ctx.tick.epoch)?;
+        let counter = ctx
+            .counters
+            .subscriber_position(&identity, image, join, ctx.tick.epoch)?;
         Ok(SubscriberPosition {
             link: link.id,
             subscription: link.registration_id,
@@ -159,9 +186,13 @@ impl<N: Network> Conductor<N> {
     ) {
         // `face` borrows all of the conductor, so what it shows is copied before the events are
         // borrowed.
-        let Some(face) = self.face(stream) else { return };
-        let (log_file_name, source_identity) =
-            (face.log_file_name.to_owned(), face.source_identity.to_owned());
+        let Some(face) = self.face(stream) else {
+            return;
+        };
+        let (log_file_name, source_identity) = (
+            face.log_file_name.to_owned(),
+            face.source_identity.to_owned(),
+        );
         let (correlation_id, session_id, stream_id) =
             (face.correlation_id, face.session_id, face.stream_id);
         self.ctx.events.available_image(AvailableImage {
@@ -178,10 +209,15 @@ impl<N: Network> Conductor<N> {
     /// A client cannot be told that a link failed after its subscription was answered, so that is
     /// only recorded.
     fn link_and_announce(&mut self, id: LinkId, stream: Stream) {
-        let link = self.subscription_links.iter().find(|link| link.id == id).cloned();
-        let (Some(link), Some(face)) = (link, self.face(stream)) else { return };
-        let (image, session_id, join) =
-            (face.correlation_id, face.session_id, face.join_position);
+        let link = self
+            .subscription_links
+            .iter()
+            .find(|link| link.id == id)
+            .cloned();
+        let (Some(link), Some(face)) = (link, self.face(stream)) else {
+            return;
+        };
+        let (image, session_id, join) = (face.correlation_id, face.session_id, face.join_position);
         match self.allocate_position(&link, image, session_id, join) {
             Ok(position) => {
                 let counter = position.counter.id();
@@ -226,13 +262,16 @@ impl<N: Network> Conductor<N> {
                 let params = record.publication.params();
                 link.matches_ipc(params.stream_id, params.session_id)
             }),
-            Stream::Spied(id) => self.network_publications.get(&id).is_some_and(|publication| {
-                let half = &publication.half;
-                let endpoint = self.send_endpoints.get(&half.endpoint());
-                endpoint.is_some_and(|endpoint| {
-                    link.matches_spied(&endpoint.channel, half.stream_id(), half.session_id())
-                })
-            }),
+            Stream::Spied(id) => self
+                .network_publications
+                .get(&id)
+                .is_some_and(|publication| {
+                    let half = &publication.half;
+                    let endpoint = self.send_endpoints.get(&half.endpoint());
+                    endpoint.is_some_and(|endpoint| {
+                        link.matches_spied(&endpoint.channel, half.stream_id(), half.session_id())
+                    })
+                }),
             Stream::Image(id) => self.images.get(&id).is_some_and(|image| {
                 let half = &image.half;
                 link.matches_image(half.endpoint(), half.stream_id(), half.session_id())

@@ -77,7 +77,8 @@ pub(super) struct SubscriptionLink {
 impl SubscriptionLink {
     /// Whether the link takes this session. A response link takes none before one is assigned.
     pub(super) fn accepts_session(&self, session_id: SessionId) -> bool {
-        self.session_id.map_or(!self.is_response, |wanted| wanted == session_id)
+        self.session_id
+            .map_or(!self.is_response, |wanted| wanted == session_id)
     }
 
     /// Whether an IPC publication is one of its streams.
@@ -105,7 +106,9 @@ impl SubscriptionLink {
         stream_id: StreamId,
         session_id: SessionId,
     ) -> bool {
-        let LinkSource::Spy(spied) = &self.source else { return false };
+        let LinkSource::Spy(spied) = &self.source else {
+            return false;
+        };
         if self.stream_id != stream_id {
             return false;
         }

@@ -17,7 +17,10 @@ pub(super) struct BlockedRing {
 
 impl BlockedRing {
     pub(super) fn new(ring: &RingBuffer, now: Nanos) -> Self {
-        Self { last_consumer_position: ring.consumer_position(), time_of_last_change: now }
+        Self {
+            last_consumer_position: ring.consumer_position(),
+            time_of_last_change: now,
+        }
     }
 
     /// Whether commands wait and none has been read for longer than the timeout.
@@ -55,7 +58,9 @@ impl<N: Network> Conductor<N> {
     fn check_blocked_commands(&mut self) {
         let timeout_ns = self.ctx.config.client_liveness_timeout_ns;
         let now = self.ctx.tick.now;
-        let is_blocked = self.blocked_ring.is_blocked(&self.ctx.ring, timeout_ns, now);
+        let is_blocked = self
+            .blocked_ring
+            .is_blocked(&self.ctx.ring, timeout_ns, now);
         // While a command is pending none is read, which is nobody's fault.
         if is_blocked && self.pending.is_none() && self.commands.unblock() {
             self.ctx.count(SystemCounter::UnblockedCommands);

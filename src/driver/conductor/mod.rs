@@ -61,7 +61,9 @@ use crate::driver::counters::DriverCounters;
 use crate::driver::duty_cycle::DutyCycleTracker;
 use crate::driver::errors::ErrorReporter;
 use crate::driver::media::wildcard_ports::WildcardPorts;
-use crate::driver::messages::{ConductorMessage, EndpointId, Outbox, ReceiverMessage, SenderMessage};
+use crate::driver::messages::{
+    ConductorMessage, EndpointId, Outbox, ReceiverMessage, SenderMessage,
+};
 use crate::driver::resources::{ResourceOutcome, ResourceReply, ResourceRequest};
 use crate::driver::session_ids::SessionIds;
 use crate::driver::termination::TerminationFlag;
@@ -140,8 +142,14 @@ impl<N: Network> Conductor<N> {
         let config = parts.config;
         let tracker = DutyCycleTracker::new(
             config.conductor_cycle_threshold_ns,
-            parts.system.get(SystemCounter::ConductorMaxCycleTime).clone(),
-            parts.system.get(SystemCounter::ConductorCycleTimeThresholdExceeded).clone(),
+            parts
+                .system
+                .get(SystemCounter::ConductorMaxCycleTime)
+                .clone(),
+            parts
+                .system
+                .get(SystemCounter::ConductorCycleTimeThresholdExceeded)
+                .clone(),
             parts.tick.now,
         );
         let session_ids = SessionIds::new(
@@ -197,7 +205,11 @@ impl<N: Network> Conductor<N> {
         let mut count = 0;
         while let Some(reply) = self.replies.pop() {
             count += 1;
-            if self.pending.as_ref().is_some_and(|pending| pending.request == reply.id) {
+            if self
+                .pending
+                .as_ref()
+                .is_some_and(|pending| pending.request == reply.id)
+            {
                 self.resume_command(reply.outcome);
             } else {
                 self.resume_driver_command(reply);
@@ -268,7 +280,11 @@ impl<N: Network> Agent for Conductor<N> {
         logs.extend(ipc.map(IpcRecord::into_log));
         let network = std::mem::take(&mut self.network_publications).into_values();
         logs.extend(network.map(NetworkPublication::into_log));
-        logs.extend(std::mem::take(&mut self.images).into_values().map(Image::into_log));
+        logs.extend(
+            std::mem::take(&mut self.images)
+                .into_values()
+                .map(Image::into_log),
+        );
         for log in logs {
             match &mut store {
                 Some(store) => store.delete(log),
@@ -276,7 +292,9 @@ impl<N: Network> Agent for Conductor<N> {
             }
         }
         self.ctx.flush();
-        self.ctx.ring.set_consumer_heartbeat(EpochMillis(NULL_VALUE));
+        self.ctx
+            .ring
+            .set_consumer_heartbeat(EpochMillis(NULL_VALUE));
     }
 }
 

@@ -28,8 +28,7 @@ use super::commands::{Progress, Step};
 use super::linking::Stream;
 use super::links::LinkSource;
 use super::publications::{
-    PROTOTYPE_CORRELATION_ID, PublicationRequest, SharedParams, choose_start,
-    publication_log_spec,
+    PROTOTYPE_CORRELATION_ID, PublicationRequest, SharedParams, choose_start, publication_log_spec,
 };
 
 /// A network publication and what the conductor needs to know of it besides.
@@ -51,7 +50,10 @@ impl NetworkPublication {
 
     /// The log, to be freed.
     pub(super) fn into_log(self) -> CreatedLog {
-        CreatedLog { log: self.half.log().clone(), path: self.path }
+        CreatedLog {
+            log: self.half.log().clone(),
+            path: self.path,
+        }
     }
 }
 
@@ -69,7 +71,10 @@ pub(super) struct NewNetworkPublication {
 impl<N: Network> Conductor<N> {
     pub(super) fn on_add_network_publication(&mut self, request: PublicationRequest) -> Progress {
         let text = request.channel.clone();
-        let id = self.ctx.request(ResourceTask::ParseChannel { text, is_destination: false });
+        let id = self.ctx.request(ResourceTask::ParseChannel {
+            text,
+            is_destination: false,
+        });
         Ok(Some((id, Step::PublicationChannel(request))))
     }
 
@@ -104,8 +109,14 @@ impl<N: Network> Conductor<N> {
             self.network.buffer_limits(),
             &self.ctx.config,
         );
-        let name = LogName { kind: LogFileKind::Publication, id: request.correlation_id.get() };
-        let id = self.ctx.request(ResourceTask::CreateLog { name, spec: Box::new(spec) });
+        let name = LogName {
+            kind: LogFileKind::Publication,
+            id: request.correlation_id.get(),
+        };
+        let id = self.ctx.request(ResourceTask::CreateLog {
+            name,
+            spec: Box::new(spec),
+        });
         let new = NewNetworkPublication {
             request,
             channel,
@@ -145,7 +156,9 @@ impl<N: Network> Conductor<N> {
     pub(super) fn check_network_publications(&mut self) {
         let ids: Vec<RegistrationId> = self.network_publications.keys().copied().collect();
         for id in ids {
-            let Some(publication) = self.network_publications.get_mut(&id) else { continue };
+            let Some(publication) = self.network_publications.get_mut(&id) else {
+                continue;
+            };
             let mut effects = Vec::new();
             publication.half.on_timer(self.ctx.tick.now, &mut effects);
             for effect in effects {
@@ -164,10 +177,13 @@ impl<N: Network> Conductor<N> {
             NetworkEffect::CountRevoked => self.ctx.count(SystemCounter::PublicationsRevoked),
             NetworkEffect::CountUnblocked => self.ctx.count(SystemCounter::UnblockedPublications),
             NetworkEffect::Release => {
-                let Some(publication) = self.network_publications.get(&id) else { return };
+                let Some(publication) = self.network_publications.get(&id) else {
+                    return;
+                };
                 let half = &publication.half;
                 let (session_id, stream_id) = (half.session_id(), half.stream_id());
-                self.session_ids.release(session_id, stream_id, &publication.medium);
+                self.session_ids
+                    .release(session_id, stream_id, &publication.medium);
                 let endpoint = half.endpoint();
                 self.ctx.sender.send(SenderMessage::RemovePublication(id));
                 self.release_send_endpoint(endpoint);
@@ -266,7 +282,14 @@ impl<N: Network> Conductor<N> {
         new: &NewNetworkPublication,
         log: &CreatedLog,
     ) -> Result<(), CommandFailure> {
-        let NewNetworkPublication { request, channel, params, shared_params, medium, .. } = new;
+        let NewNetworkPublication {
+            request,
+            channel,
+            params,
+            shared_params,
+            medium,
+            ..
+        } = new;
         // What the channel says may have stopped being true while the log was created.
         self.check_response(channel, params)?;
         let registration_id = RegistrationId::from(request.correlation_id);
@@ -276,7 +299,9 @@ impl<N: Network> Conductor<N> {
         };
         let built = self.ensure_client(request.client_id).and_then(|()| {
             let counters = self.allocate_network_counters(new, endpoint, log)?;
-            Ok(network::build(self.network_params(new, endpoint, log, counters)))
+            Ok(network::build(
+                self.network_params(new, endpoint, log, counters),
+            ))
         });
         let (half, sender_half) = match built {
             Ok(halves) => halves,
@@ -286,22 +311,30 @@ impl<N: Network> Conductor<N> {
             }
         };
         self.retain_send_endpoint(endpoint);
-        self.session_ids.activate(shared_params.session_id, request.stream_id, medium);
+        self.session_ids
+            .activate(shared_params.session_id, request.stream_id, medium);
         let publication = NetworkPublication {
             half,
             shared_params: *shared_params,
             path: log.path.clone(),
             medium: medium.clone(),
         };
-        self.network_publications.insert(registration_id, publication);
-        self.ctx.sender.send(SenderMessage::AddPublication(Box::new(sender_half)));
+        self.network_publications
+            .insert(registration_id, publication);
+        self.ctx
+            .sender
+            .send(SenderMessage::AddPublication(Box::new(sender_half)));
         self.link_publication(request, registration_id);
         self.announce_network_publication(request, registration_id);
         self.link_subscriptions_to(Stream::Spied(registration_id));
         if params.is_response {
-            let image = self.images.get_mut(&CorrelationId(params.response_correlation_id));
+            let image = self
+                .images
+                .get_mut(&CorrelationId(params.response_correlation_id));
             if let Some(image) = image {
-                image.half.set_response_session_id(Some(shared_params.session_id));
+                image
+                    .half
+                    .set_response_session_id(Some(shared_params.session_id));
             }
         }
         Ok(())
@@ -312,7 +345,9 @@ impl<N: Network> Conductor<N> {
         request: &PublicationRequest,
         publication: RegistrationId,
     ) {
-        let Some(publication) = self.network_publications.get(&publication) else { return };
+        let Some(publication) = self.network_publications.get(&publication) else {
+            return;
+        };
         let half = &publication.half;
         let endpoint = self.send_endpoints.get(&half.endpoint());
         let ready = PublicationReady {
@@ -325,7 +360,9 @@ impl<N: Network> Conductor<N> {
                 .map_or(CounterId::NONE, |endpoint| endpoint.status.id()),
             log_file_name: &publication.path,
         };
-        self.ctx.events.publication_ready(request.is_exclusive, ready);
+        self.ctx
+            .events
+            .publication_ready(request.is_exclusive, ready);
     }
 
     /// Allocates all counters of a publication, or none.
@@ -358,7 +395,10 @@ impl<N: Network> Conductor<N> {
         };
         let counters = (|| {
             let flow_control_receivers = if new.flow_control.has_receiver_counter() {
-                let stream = StreamIdentity { channel: &endpoint_channel, ..stream };
+                let stream = StreamIdentity {
+                    channel: &endpoint_channel,
+                    ..stream
+                };
                 Some(allocate(StreamCounter::FlowControlReceivers, &stream, 0)?)
             } else {
                 None
@@ -391,7 +431,13 @@ impl<N: Network> Conductor<N> {
         log: &CreatedLog,
         counters: PublicationCounters,
     ) -> NetworkPublicationParams {
-        let NewNetworkPublication { request, channel, params, shared_params, .. } = new;
+        let NewNetworkPublication {
+            request,
+            channel,
+            params,
+            shared_params,
+            ..
+        } = new;
         let config = &self.ctx.config;
         let record = self.send_endpoints.get(&endpoint);
         let channel = record.map_or(channel.as_ref(), |record| record.channel.as_ref());
@@ -404,7 +450,9 @@ impl<N: Network> Conductor<N> {
             linger_ns: config.retransmit_unicast_linger_ns,
             window_multiple: new.flow_control.retransmit_windows,
         });
-        let flow_control = new.flow_control.build(counters.flow_control_receivers.clone());
+        let flow_control = new
+            .flow_control
+            .build(counters.flow_control_receivers.clone());
         let response = params.has_response_correlation_id();
         NetworkPublicationParams {
             registration_id: RegistrationId::from(request.correlation_id),
@@ -427,7 +475,11 @@ impl<N: Network> Conductor<N> {
             spies_simulate_connection: params.spies_simulate_connection,
             is_multicast: channel.is_multicast(),
             is_multi_destination: channel.is_multi_destination(),
-            ttl: if channel.is_multicast() { channel.ttl() } else { 0 },
+            ttl: if channel.is_multicast() {
+                channel.ttl()
+            } else {
+                0
+            },
             linger_timeout_ns: params.linger_timeout_ns,
             unblock_timeout_ns: config.publication_unblock_timeout_ns,
             connection_timeout_ns: config.publication_connection_timeout_ns,
@@ -439,7 +491,9 @@ impl<N: Network> Conductor<N> {
 
 fn start_position(new: &NewNetworkPublication, log: &CreatedLog) -> Position {
     let start = new.shared_params.start;
-    log.log.geometry().position(start.term_id, start.term_offset)
+    log.log
+        .geometry()
+        .position(start.term_id, start.term_offset)
 }
 
 /// Flow control as the publication's channel asks for it, of the kind that the endpoint's channel

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::base::{ClientId, CorrelationId, RegistrationId, Rng, SessionId, StreamId, TermId, TermOffset};
+use crate::base::{
+    ClientId, CorrelationId, RegistrationId, Rng, SessionId, StreamId, TermId, TermOffset,
+};
 use crate::command::{AddPublication, ErrorCode, RemovePublication};
 use crate::driver::config::DriverConfig;
 use crate::driver::failure::CommandFailure;
@@ -46,7 +48,11 @@ pub(super) struct SharedParams {
 }
 
 impl SharedParams {
-    pub(super) fn new(params: &PublicationParams, session_id: SessionId, start: StartPosition) -> Self {
+    pub(super) fn new(
+        params: &PublicationParams,
+        session_id: SessionId,
+        start: StartPosition,
+    ) -> Self {
         Self {
             session_id,
             mtu_length: params.mtu_length,
@@ -65,7 +71,9 @@ impl SharedParams {
         wanted: &PublicationParams,
     ) -> Result<(), CommandFailure> {
         let differing = self.differing(wanted);
-        let Some((name, wanted, existing)) = differing else { return Ok(()) };
+        let Some((name, wanted, existing)) = differing else {
+            return Ok(());
+        };
         Err(CommandFailure::generic(format!(
             "existing publication has different '{name}': {existing}, not {wanted}: {uri}"
         )))
@@ -75,17 +83,36 @@ impl SharedParams {
     fn differing(&self, wanted: &PublicationParams) -> Option<(&'static str, i32, i32)> {
         let start = wanted.start.unwrap_or(self.start);
         let session_id = wanted.session_id.unwrap_or(self.session_id);
-        let mtu = if wanted.has_mtu_length { wanted.mtu_length } else { self.mtu_length };
-        let term_length =
-            if wanted.has_term_length { wanted.term_length } else { self.term_length };
+        let mtu = if wanted.has_mtu_length {
+            wanted.mtu_length
+        } else {
+            self.mtu_length
+        };
+        let term_length = if wanted.has_term_length {
+            wanted.term_length
+        } else {
+            self.term_length
+        };
         let (initial, existing_initial) = (start.initial_term_id, self.start.initial_term_id);
         [
             (params::MTU, mtu, self.mtu_length),
             (params::TERM_LENGTH, term_length, self.term_length),
             (params::SESSION_ID, session_id.get(), self.session_id.get()),
-            (params::INITIAL_TERM_ID, initial.get(), existing_initial.get()),
-            (params::TERM_ID, start.term_id.get(), self.start.term_id.get()),
-            (params::TERM_OFFSET, start.term_offset.get(), self.start.term_offset.get()),
+            (
+                params::INITIAL_TERM_ID,
+                initial.get(),
+                existing_initial.get(),
+            ),
+            (
+                params::TERM_ID,
+                start.term_id.get(),
+                self.start.term_id.get(),
+            ),
+            (
+                params::TERM_OFFSET,
+                start.term_offset.get(),
+                self.start.term_offset.get(),
+            ),
         ]
         .into_iter()
         .find(|(_, wanted, existing)| wanted != existing)
@@ -143,7 +170,10 @@ impl<N: Network> Conductor<N> {
     ) -> Result<(), CommandFailure> {
         let id = command.registration_id;
         let link = self.publication_links.get(&id);
-        let Some(link) = link.filter(|link| link.client_id == command.client_id).cloned() else {
+        let Some(link) = link
+            .filter(|link| link.client_id == command.client_id)
+            .cloned()
+        else {
             return Err(unknown(ErrorCode::UnknownPublication, "publication", id));
         };
         if command.is_revoke {
@@ -157,9 +187,13 @@ impl<N: Network> Conductor<N> {
 
     /// Gives up all holds of a client that is gone.
     pub(super) fn release_publications_of(&mut self, client_id: ClientId) {
-        let of_client = |_: &RegistrationId, link: &mut PublicationLink| link.client_id == client_id;
-        let released: Vec<PublicationLink> =
-            self.publication_links.extract_if(.., of_client).map(|(_, link)| link).collect();
+        let of_client =
+            |_: &RegistrationId, link: &mut PublicationLink| link.client_id == client_id;
+        let released: Vec<PublicationLink> = self
+            .publication_links
+            .extract_if(.., of_client)
+            .map(|(_, link)| link)
+            .collect();
         for link in released {
             self.release_publication(link.publication);
         }
@@ -173,7 +207,10 @@ impl<N: Network> Conductor<N> {
     ) {
         let registration_id = RegistrationId::from(request.correlation_id);
         let client_id = request.client_id;
-        let link = PublicationLink { client_id, publication };
+        let link = PublicationLink {
+            client_id,
+            publication,
+        };
         self.publication_links.insert(registration_id, link);
         if let Some(record) = self.ipc_publications.get_mut(&publication) {
             record.publication.add_reference();
@@ -204,13 +241,22 @@ impl<N: Network> Conductor<N> {
         uri: &ChannelUri,
         stream_id: StreamId,
     ) -> Result<PublicationParams, CommandFailure> {
-        let ipc = self.ipc_publications.values().map(|record| &record.shared_params);
-        let network = self.network_publications.values().map(|record| &record.shared_params);
+        let ipc = self
+            .ipc_publications
+            .values()
+            .map(|record| &record.shared_params);
+        let network = self
+            .network_publications
+            .values()
+            .map(|record| &record.shared_params);
         let tag = |params: &SharedParams| params.entity_tag;
-        let tagged =
-            |params: &SharedParams| params.entity_tag.map(|tag| (tag, params.tagged()));
+        let tagged = |params: &SharedParams| params.entity_tag.map(|tag| (tag, params.tagged()));
         let tags = LiveTags {
-            in_use: ipc.clone().filter_map(tag).chain(network.clone().filter_map(tag)).collect(),
+            in_use: ipc
+                .clone()
+                .filter_map(tag)
+                .chain(network.clone().filter_map(tag))
+                .collect(),
             same_medium: if uri.is_ipc() {
                 ipc.filter_map(tagged).collect()
             } else {
@@ -254,7 +300,11 @@ pub(super) fn choose_start(params: &PublicationParams, rng: &mut Rng) -> StartPo
     params.start.unwrap_or_else(|| {
         let initial_term_id = TermId(rng.next_i32());
         let term_offset = TermOffset(0);
-        StartPosition { initial_term_id, term_id: initial_term_id, term_offset }
+        StartPosition {
+            initial_term_id,
+            term_id: initial_term_id,
+            term_offset,
+        }
     })
 }
 
@@ -276,7 +326,11 @@ pub(super) fn publication_log_spec(
 ) -> LogSpec {
     let start = shared.start;
     LogSpec {
-        kind: if request.is_exclusive { LogKind::Exclusive } else { LogKind::Concurrent },
+        kind: if request.is_exclusive {
+            LogKind::Exclusive
+        } else {
+            LogKind::Concurrent
+        },
         correlation_id: request.correlation_id.get(),
         session_id: shared.session_id,
         stream_id: request.stream_id,

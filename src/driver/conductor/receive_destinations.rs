@@ -42,11 +42,15 @@ impl<N: Network> Conductor<N> {
             return Ok(None);
         }
         if command.channel.starts_with(SPY_PREFIX) {
-            return Ok(Some(self.parse_destination(request, Step::AddSpyDestination)));
+            return Ok(Some(
+                self.parse_destination(request, Step::AddSpyDestination),
+            ));
         }
         check_receive_destination(&ChannelUri::parse(command.channel)?)?;
         self.mds_link(request.subscription)?;
-        Ok(Some(self.parse_destination(request, Step::AddReceiveDestination)))
+        Ok(Some(
+            self.parse_destination(request, Step::AddReceiveDestination),
+        ))
     }
 
     pub(super) fn on_remove_receive_destination(
@@ -54,15 +58,18 @@ impl<N: Network> Conductor<N> {
         command: &DestinationCommand<'_>,
     ) -> Progress {
         let request = ReceiveDestinationRequest::new(command);
-        let is_link = command.channel.starts_with(IPC_PREFIX)
-            || command.channel.starts_with(SPY_PREFIX);
+        let is_link =
+            command.channel.starts_with(IPC_PREFIX) || command.channel.starts_with(SPY_PREFIX);
         if is_link {
             self.remove_link_destination(&request)?;
             return Ok(None);
         }
         check_receive_destination(&ChannelUri::parse(command.channel)?)?;
         self.mds_link(request.subscription)?;
-        Ok(Some(self.parse_destination(request, Step::RemoveReceiveDestination)))
+        Ok(Some(self.parse_destination(
+            request,
+            Step::RemoveReceiveDestination,
+        )))
     }
 
     pub(super) fn on_receive_destination_to_add(
@@ -82,7 +89,11 @@ impl<N: Network> Conductor<N> {
             record.insert_transport(index, opened);
         }
         let transport = Box::new(transport);
-        self.ctx.receiver.send(ReceiverMessage::AddDestination { endpoint, index, transport });
+        self.ctx.receiver.send(ReceiverMessage::AddDestination {
+            endpoint,
+            index,
+            transport,
+        });
         self.ctx.events.operation_success(request.correlation_id);
         Ok(None)
     }
@@ -123,7 +134,10 @@ impl<N: Network> Conductor<N> {
         step: impl FnOnce(ReceiveDestinationRequest) -> Step,
     ) -> (RequestId, Step) {
         let text = request.channel.clone();
-        let id = self.ctx.request(ResourceTask::ParseChannel { text, is_destination: true });
+        let id = self.ctx.request(ResourceTask::ParseChannel {
+            text,
+            is_destination: true,
+        });
         (id, step(request))
     }
 
@@ -177,7 +191,8 @@ impl<N: Network> Conductor<N> {
                 self.announce_unlinked(stream, &[(link.id, link.registration_id)]);
             }
         }
-        self.subscription_links.retain(|link| !removed.iter().any(|other| other.id == link.id));
+        self.subscription_links
+            .retain(|link| !removed.iter().any(|other| other.id == link.id));
         self.release_subscription_links(removed);
         Ok(())
     }
@@ -188,13 +203,18 @@ impl<N: Network> Conductor<N> {
         let ipc = ipc.filter(|(_, record)| record.publication.subscribers().is_linked(link.id));
         let spied = self.network_publications.iter();
         let spied = spied.filter(|(_, publication)| publication.half.spies().is_linked(link.id));
-        ipc.map(|(id, _)| Stream::Ipc(*id)).chain(spied.map(|(id, _)| Stream::Spied(*id))).collect()
+        ipc.map(|(id, _)| Stream::Ipc(*id))
+            .chain(spied.map(|(id, _)| Stream::Spied(*id)))
+            .collect()
     }
 
     /// The network link of a subscription that takes destinations.
     fn mds_link(&self, id: RegistrationId) -> Result<&SubscriptionLink, CommandFailure> {
         let link = self.subscription_links.iter().find(|link| {
-            link.registration_id == id && self.link_endpoint(link).is_some_and(|r| r.channel.is_manual())
+            link.registration_id == id
+                && self
+                    .link_endpoint(link)
+                    .is_some_and(|r| r.channel.is_manual())
         });
         link.ok_or_else(|| unknown(ErrorCode::UnknownSubscription, "MDS subscription", id))
     }
@@ -209,7 +229,11 @@ impl<N: Network> Conductor<N> {
             Some(record) => Ok(record),
             None => {
                 let id = link.registration_id;
-                Err(unknown(ErrorCode::UnknownSubscription, "MDS subscription", id))
+                Err(unknown(
+                    ErrorCode::UnknownSubscription,
+                    "MDS subscription",
+                    id,
+                ))
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Receive channel endpoints: which subscriptions share one, and its life (`driver.md` §7.1, §13).
 //!
-//! As with send endpoints, what stays at the conductor is a record. An endpoint is wanted as long as
-//! a stream, a session, a response stream or an image refers to it. A multi-destination endpoint
+//! As with send endpoints, what stays at the conductor is a record. An endpoint is wanted as long
+//! as a stream, a session, a response stream or an image refers to it. A multi-destination endpoint
 //! begins without a transport; destinations take the lowest free slot.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -78,12 +78,17 @@ impl<N: Network> Conductor<N> {
         channel: &UdpChannel,
     ) -> Result<Option<EndpointId>, CommandFailure> {
         for record in self.receive_endpoints.values() {
-            let matches = record.channel.matches_tag(channel, record.control_address(), None);
+            let matches = record
+                .channel
+                .matches_tag(channel, record.control_address(), None);
             if matches.map_err(as_generic)? {
                 return record.if_open(channel).map(Some);
             }
         }
-        let same = self.receive_endpoints.values().find(|record| is_same(&record.channel, channel));
+        let same = self
+            .receive_endpoints
+            .values()
+            .find(|record| is_same(&record.channel, channel));
         same.map(|record| record.if_open(channel)).transpose()
     }
 
@@ -112,15 +117,14 @@ impl<N: Network> Conductor<N> {
         let text = channel.original_text();
         let role = TransportRole::Receive;
         let epoch = self.ctx.tick.epoch;
-        let status = self.ctx.counters.channel_status(role, registration_id, text, epoch)?;
+        let status = self
+            .ctx
+            .counters
+            .channel_status(role, registration_id, text, epoch)?;
         let mut opened = None;
         if !channel.is_manual() {
-            let transport = self.open_receive_transport(
-                &channel,
-                &channel,
-                registration_id,
-                status.id(),
-            );
+            let transport =
+                self.open_receive_transport(&channel, &channel, registration_id, status.id());
             match transport {
                 Ok(transport) => opened = Some(transport),
                 Err(failure) => {
@@ -131,12 +135,16 @@ impl<N: Network> Conductor<N> {
         }
         let (transport, record) = opened.unzip();
         if let Some(transport) = &transport {
-            self.ctx.counters.append_bound_address(status.id(), transport.local_address());
+            self.ctx
+                .counters
+                .append_bound_address(status.id(), transport.local_address());
         }
         status.set(ChannelStatus::Active.to_wire());
         let endpoint = self.make_receive_endpoint(&channel, transport);
         let id = endpoint.id();
-        self.ctx.receiver.send(ReceiverMessage::AddEndpoint(Box::new(endpoint)));
+        self.ctx
+            .receiver
+            .send(ReceiverMessage::AddEndpoint(Box::new(endpoint)));
         let transports = record.into_iter().map(Some).collect();
         self.receive_endpoints.insert(
             id,
@@ -167,8 +175,10 @@ impl<N: Network> Conductor<N> {
         let port = self.acquire_receive_port(channel)?;
         let epoch = self.ctx.tick.epoch;
         let role = TransportRole::Receive;
-        let local =
-            self.ctx.counters.local_address(role, registration_id, channel_status, epoch);
+        let local = self
+            .ctx
+            .counters
+            .local_address(role, registration_id, channel_status, epoch);
         let local = local.inspect_err(|_| self.receiver_ports.release(port))?;
         let spec = receive_transport_spec(channel, endpoint_channel, port, &self.ctx.config);
         let transport = match self.network.open(&spec) {
@@ -180,9 +190,13 @@ impl<N: Network> Conductor<N> {
             }
         };
         let bound = transport.local_address();
-        self.ctx.counters.set_local_address(local.id(), role, channel_status, bound);
+        self.ctx
+            .counters
+            .set_local_address(local.id(), role, channel_status, bound);
         local.set(ChannelStatus::Active.to_wire());
-        let control_address = channel.is_explicit_control().then(|| channel.local_control());
+        let control_address = channel
+            .is_explicit_control()
+            .then(|| channel.local_control());
         let record = TransportRecord {
             channel: Arc::clone(channel),
             status: local,
@@ -190,7 +204,10 @@ impl<N: Network> Conductor<N> {
             control_address,
         };
         let spec = transport_properties(channel, endpoint_channel);
-        Ok((ReceiveTransport::new(transport, spec, self.ctx.tick.now), record))
+        Ok((
+            ReceiveTransport::new(transport, spec, self.ctx.tick.now),
+            record,
+        ))
     }
 
     /// A subscription wants something of the endpoint.
@@ -200,7 +217,9 @@ impl<N: Network> Conductor<N> {
         stream_id: StreamId,
         interest: Interest,
     ) {
-        let Some(record) = self.receive_endpoints.get_mut(&endpoint) else { return };
+        let Some(record) = self.receive_endpoints.get_mut(&endpoint) else {
+            return;
+        };
         let (count, session_id) = match interest {
             Interest::Stream => (record.streams.entry(stream_id).or_default(), None),
             Interest::Session(session_id) => {
@@ -214,7 +233,11 @@ impl<N: Network> Conductor<N> {
         };
         *count += 1;
         if *count == 1 {
-            let message = ReceiverMessage::AddSubscription { endpoint, stream_id, session_id };
+            let message = ReceiverMessage::AddSubscription {
+                endpoint,
+                stream_id,
+                session_id,
+            };
             self.ctx.receiver.send(message);
         }
     }
@@ -226,7 +249,9 @@ impl<N: Network> Conductor<N> {
         stream_id: StreamId,
         interest: Interest,
     ) {
-        let Some(record) = self.receive_endpoints.get_mut(&endpoint) else { return };
+        let Some(record) = self.receive_endpoints.get_mut(&endpoint) else {
+            return;
+        };
         let removed = match interest {
             Interest::Stream => decrement(&mut record.streams, stream_id).then_some(None),
             Interest::Session(session_id) => {
@@ -239,7 +264,11 @@ impl<N: Network> Conductor<N> {
             }
         };
         if let Some(session_id) = removed {
-            let message = ReceiverMessage::RemoveSubscription { endpoint, stream_id, session_id };
+            let message = ReceiverMessage::RemoveSubscription {
+                endpoint,
+                stream_id,
+                session_id,
+            };
             self.ctx.receiver.send(message);
         }
         self.close_receive_endpoint_if_unused(endpoint);
@@ -247,22 +276,31 @@ impl<N: Network> Conductor<N> {
 
     /// Asks for the endpoint back if nobody wants anything of it.
     pub(super) fn close_receive_endpoint_if_unused(&mut self, endpoint: EndpointId) {
-        let Some(record) = self.receive_endpoints.get_mut(&endpoint) else { return };
+        let Some(record) = self.receive_endpoints.get_mut(&endpoint) else {
+            return;
+        };
         if record.is_used() || record.is_closing {
             return;
         }
         record.is_closing = true;
         record.status.set(ChannelStatus::Closing.to_wire());
-        self.ctx.receiver.send(ReceiverMessage::RemoveEndpoint(endpoint));
+        self.ctx
+            .receiver
+            .send(ReceiverMessage::RemoveEndpoint(endpoint));
     }
 
     /// The receiver gave an endpoint back: closes its transports.
     pub(super) fn on_receive_endpoint_closed(&mut self, endpoint: ReceiveEndpoint<N::Transport>) {
         let id = endpoint.id();
         drop(endpoint);
-        let Some(record) = self.receive_endpoints.remove(&id) else { return };
+        let Some(record) = self.receive_endpoints.remove(&id) else {
+            return;
+        };
         let open = record.transports.into_iter().flatten();
-        let closing = record.closing_transports.into_iter().map(|(_, transport)| transport);
+        let closing = record
+            .closing_transports
+            .into_iter()
+            .map(|(_, transport)| transport);
         for transport in open.chain(closing) {
             self.free_transport(transport);
         }
@@ -271,13 +309,17 @@ impl<N: Network> Conductor<N> {
 
     /// Takes a transport out of its slot and asks for it back.
     pub(super) fn remove_transport(&mut self, endpoint: EndpointId, index: usize) {
-        let Some(record) = self.receive_endpoints.get_mut(&endpoint) else { return };
+        let Some(record) = self.receive_endpoints.get_mut(&endpoint) else {
+            return;
+        };
         let Some(transport) = record.transports.get_mut(index).and_then(Option::take) else {
             return;
         };
         transport.status.set(ChannelStatus::Closing.to_wire());
         record.closing_transports.push_back((index, transport));
-        self.ctx.receiver.send(ReceiverMessage::RemoveDestination { endpoint, index });
+        self.ctx
+            .receiver
+            .send(ReceiverMessage::RemoveDestination { endpoint, index });
     }
 
     /// The receiver gave a transport back: closes it.
@@ -288,7 +330,9 @@ impl<N: Network> Conductor<N> {
         transport: ReceiveTransport<N::Transport>,
     ) {
         drop(transport);
-        let Some(record) = self.receive_endpoints.get_mut(&endpoint) else { return };
+        let Some(record) = self.receive_endpoints.get_mut(&endpoint) else {
+            return;
+        };
         let closing = &mut record.closing_transports;
         let position = closing.iter().position(|(slot, _)| *slot == index);
         if let Some((_, transport)) = position.and_then(|position| closing.remove(position)) {
@@ -305,7 +349,9 @@ impl<N: Network> Conductor<N> {
         if channel.is_multicast() {
             return Ok(0);
         }
-        let acquired = self.receiver_ports.acquire(channel.remote_data().port(), true);
+        let acquired = self
+            .receiver_ports
+            .acquire(channel.remote_data().port(), true);
         acquired.map_err(|error| {
             CommandFailure::generic(format!("{error}: {}", channel.original_text()))
         })
@@ -316,13 +362,16 @@ impl<N: Network> Conductor<N> {
         channel: &UdpChannel,
         transport: Option<ReceiveTransport<N::Transport>>,
     ) -> ReceiveEndpoint<N::Transport> {
+        let config = &self.ctx.config;
+        let data_loss = LossChain::receive_data(config, &mut self.rng);
+        let control_loss = LossChain::receive_control(config, &mut self.rng);
         let spec = ReceiveEndpointSpec {
             id: self.ctx.next_endpoint_id(),
             receiver_id: self.next_receiver_id(),
             group_tag: channel.group_tag(),
             stream_session_limit: self.ctx.config.stream_session_limit,
-            data_loss: LossChain::receive_data(&self.ctx.config, &mut self.rng),
-            control_loss: LossChain::receive_control(&self.ctx.config, &mut self.rng),
+            data_loss,
+            control_loss,
         };
         ReceiveEndpoint::new(spec, transport)
     }
@@ -379,7 +428,9 @@ impl ReceiveEndpointRecord {
 
 /// Takes one from a count. Returns whether it was the last.
 fn decrement<K: Ord>(counts: &mut BTreeMap<K, usize>, key: K) -> bool {
-    let Some(count) = counts.get_mut(&key) else { return false };
+    let Some(count) = counts.get_mut(&key) else {
+        return false;
+    };
     *count -= 1;
     let is_last = *count == 0;
     if is_last {
@@ -396,8 +447,9 @@ fn receive_transport_spec(
 ) -> TransportSpec {
     let remote = channel.remote_data();
     let media_timestamps = channel.timestamp_offsets().media_receive;
-    let media_timestamps =
-        media_timestamps.or(endpoint_channel.timestamp_offsets().media_receive).is_some();
+    let media_timestamps = media_timestamps
+        .or(endpoint_channel.timestamp_offsets().media_receive)
+        .is_some();
     let multicast = channel.is_multicast().then(|| MulticastSpec {
         group: remote,
         interface: channel.local_data().ip(),

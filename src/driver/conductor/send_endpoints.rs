@@ -60,7 +60,10 @@ impl<N: Network> Conductor<N> {
                 channel.original_text()
             )));
         }
-        let same = self.send_endpoints.values().find(|record| is_same(&record.channel, channel));
+        let same = self
+            .send_endpoints
+            .values()
+            .find(|record| is_same(&record.channel, channel));
         same.map(|record| record.if_open(channel)).transpose()
     }
 
@@ -99,7 +102,9 @@ impl<N: Network> Conductor<N> {
             }
         };
         let id = endpoint.id();
-        self.ctx.sender.send(SenderMessage::AddEndpoint(Box::new(endpoint)));
+        self.ctx
+            .sender
+            .send(SenderMessage::AddEndpoint(Box::new(endpoint)));
         let ref_count = 0;
         let record = SendEndpointRecord {
             id,
@@ -133,11 +138,15 @@ impl<N: Network> Conductor<N> {
 
     /// Asks for the endpoint back if no publication uses it.
     pub(super) fn close_send_endpoint_if_unused(&mut self, endpoint: EndpointId) {
-        let Some(record) = self.send_endpoints.get_mut(&endpoint) else { return };
+        let Some(record) = self.send_endpoints.get_mut(&endpoint) else {
+            return;
+        };
         if record.ref_count == 0 && !record.is_closing {
             record.is_closing = true;
             record.status.set(ChannelStatus::Closing.to_wire());
-            self.ctx.sender.send(SenderMessage::RemoveEndpoint(endpoint));
+            self.ctx
+                .sender
+                .send(SenderMessage::RemoveEndpoint(endpoint));
         }
     }
 
@@ -158,13 +167,18 @@ impl<N: Network> Conductor<N> {
             return Ok(0);
         }
         let port = channel.local_control().port();
-        let acquired = self.sender_ports.acquire(port, channel.is_explicit_control());
+        let acquired = self
+            .sender_ports
+            .acquire(port, channel.is_explicit_control());
         acquired.map_err(|error| {
             CommandFailure::generic(format!("{error}: {}", channel.original_text()))
         })
     }
 
-    #[expect(clippy::type_complexity, reason = "the three parts of a fresh endpoint, used once")]
+    #[expect(
+        clippy::type_complexity,
+        reason = "the three parts of a fresh endpoint, used once"
+    )]
     fn try_open_send_endpoint(
         &mut self,
         channel: &Arc<UdpChannel>,
@@ -172,7 +186,11 @@ impl<N: Network> Conductor<N> {
         port: u16,
         allocated: &mut Vec<CounterId>,
     ) -> Result<
-        (SendEndpoint<N::Transport>, AtomicCounter, Option<SocketAddr>),
+        (
+            SendEndpoint<N::Transport>,
+            AtomicCounter,
+            Option<SocketAddr>,
+        ),
         CommandFailure,
     > {
         let (text, epoch) = (channel.original_text(), self.ctx.tick.epoch);
@@ -190,7 +208,10 @@ impl<N: Network> Conductor<N> {
             None
         };
         let spec = send_transport_spec(channel, port, &self.ctx.config);
-        let transport = self.network.open(&spec).map_err(|error| cannot_open(&error, text))?;
+        let transport = self
+            .network
+            .open(&spec)
+            .map_err(|error| cannot_open(&error, text))?;
         let bound = transport.local_address();
         let counters = &self.ctx.counters;
         counters.set_local_address(local.id(), role, status.id(), bound);
@@ -226,10 +247,13 @@ impl<N: Network> Conductor<N> {
                 is_connected: spec.connect.is_some(),
             },
         };
-        let has_name = channel.has_explicit_endpoint()
-            && !channel.is_multicast()
-            && !channel.is_response();
-        let endpoint_text = if has_name { channel.endpoint_text() } else { None };
+        let has_name =
+            channel.has_explicit_endpoint() && !channel.is_multicast() && !channel.is_response();
+        let endpoint_text = if has_name {
+            channel.endpoint_text()
+        } else {
+            None
+        };
         let data_loss = LossChain::send_data(config, &mut self.rng);
         let control_loss = LossChain::send_control(config, &mut self.rng);
         SendEndpoint::new(SendEndpointParams {

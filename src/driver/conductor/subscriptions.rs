@@ -41,7 +41,10 @@ impl<N: Network> Conductor<N> {
             return Ok(None);
         }
         let text = request.channel.clone();
-        let id = self.ctx.request(ResourceTask::ParseChannel { text, is_destination: false });
+        let id = self.ctx.request(ResourceTask::ParseChannel {
+            text,
+            is_destination: false,
+        });
         let step = if command.channel.starts_with(SPY_PREFIX) {
             Step::SpyChannel(request)
         } else {
@@ -74,9 +77,14 @@ impl<N: Network> Conductor<N> {
         }
         let link = self.add_subscription_link(request, &params, LinkSource::Network(endpoint));
         self.add_interest(endpoint, request.stream_id, interest(&params));
-        let status = self.receive_endpoints.get(&endpoint).map(|record| record.status.id());
+        let status = self
+            .receive_endpoints
+            .get(&endpoint)
+            .map(|record| record.status.id());
         let status = status.unwrap_or(CounterId::NONE);
-        self.ctx.events.subscription_ready(request.correlation_id, status);
+        self.ctx
+            .events
+            .subscription_ready(request.correlation_id, status);
         self.link_subscription(link);
         Ok(None)
     }
@@ -90,7 +98,9 @@ impl<N: Network> Conductor<N> {
         self.ensure_client(request.client_id)?;
         let source = LinkSource::Spy(Arc::from(channel));
         let link = self.add_subscription_link(request, &params, source);
-        self.ctx.events.subscription_ready(request.correlation_id, CounterId::NONE);
+        self.ctx
+            .events
+            .subscription_ready(request.correlation_id, CounterId::NONE);
         self.link_subscription(link);
         Ok(None)
     }
@@ -102,8 +112,10 @@ impl<N: Network> Conductor<N> {
     ) -> Result<(), CommandFailure> {
         let id = command.registration_id;
         let of_subscription = |link: &mut SubscriptionLink| link.registration_id == id;
-        let removed: Vec<SubscriptionLink> =
-            self.subscription_links.extract_if(.., of_subscription).collect();
+        let removed: Vec<SubscriptionLink> = self
+            .subscription_links
+            .extract_if(.., of_subscription)
+            .collect();
         if removed.is_empty() {
             return Err(unknown(ErrorCode::UnknownSubscription, "subscription", id));
         }
@@ -175,17 +187,22 @@ impl<N: Network> Conductor<N> {
         id
     }
 
-    fn add_ipc_subscription(&mut self, request: &SubscriptionRequest) -> Result<(), CommandFailure> {
+    fn add_ipc_subscription(
+        &mut self,
+        request: &SubscriptionRequest,
+    ) -> Result<(), CommandFailure> {
         let uri = ChannelUri::parse(&request.channel)?;
         let params = self.subscription_params(&uri)?;
         self.ensure_client(request.client_id)?;
         let link = self.add_subscription_link(request, &params, LinkSource::Ipc);
-        self.ctx.events.subscription_ready(request.correlation_id, CounterId::NONE);
+        self.ctx
+            .events
+            .subscription_ready(request.correlation_id, CounterId::NONE);
         self.link_subscription(link);
         Ok(())
     }
 
-    /// Subscriptions of the same specificity to a stream must agree in what the image has only once.
+    /// Subscriptions of the same specificity to a stream must agree in what the image has once.
     fn check_subscription_conflict(
         &self,
         endpoint: EndpointId,

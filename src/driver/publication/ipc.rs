@@ -176,7 +176,10 @@ impl IpcPublication {
             self.track_consumers(self.producer_position());
             self.params.log.set_connected(false);
             let links = self.subscribers.links().collect();
-            effects.push(IpcEffect::Unlinked { links, counters: self.subscribers.clear() });
+            effects.push(IpcEffect::Unlinked {
+                links,
+                counters: self.subscribers.clear(),
+            });
         }
         self.cool_down_expiry = Some(now.plus_ns(self.params.cool_down_ns));
     }

@@ -1,0 +1,5 @@
+//! Tests of whole drivers, through commands, events, counters, logs and datagrams.
+
+mod clients;
+mod ipc;
+mod network;
