@@ -34,9 +34,14 @@ fn main() -> Outcome {
     let arguments = Arguments::parse();
     let session = arguments.connection.open()?;
     let stream = StreamId(arguments.stream);
-    let publication = session.client.add_publication(&*arguments.channel, stream)?;
+    let publication = session
+        .client
+        .add_publication(&*arguments.channel, stream)?;
     let running = running()?;
-    println!("publishing to {} on stream {}", arguments.channel, arguments.stream);
+    println!(
+        "publishing to {} on stream {}",
+        arguments.channel, arguments.stream
+    );
     for number in 0..arguments.messages {
         let message = format!("Hello World! {number}");
         match publication.offer(message.as_bytes()) {

@@ -33,27 +33,35 @@ fn main() -> Outcome {
         .client
         .subscription(&*arguments.channel, StreamId(arguments.stream))
         .on_available_image(|image| {
-            println!("{} joined as session {}", image.source_identity(), image.session_id());
+            println!(
+                "{} joined as session {}",
+                image.source_identity(),
+                image.session_id()
+            );
         })
         .on_unavailable_image(|image| println!("session {} left", image.session_id()))
         .add()?;
     let running = running()?;
-    println!("subscribed to {} on stream {}", arguments.channel, arguments.stream);
+    println!(
+        "subscribed to {} on stream {}",
+        arguments.channel, arguments.stream
+    );
     let mut assembler = FragmentAssembler::new();
     let mut idler = Idler::backoff();
     let mut received = 0;
     while running.goes_on() && arguments.messages.is_none_or(|wanted| received < wanted) {
-        let work = subscription.poll_assembled(&mut assembler, FRAGMENT_LIMIT, |message, header| {
-            received += 1;
-            println!(
-                "message to stream {} from session {}, {} bytes at {}: {}",
-                header.stream_id(),
-                header.session_id(),
-                message.len(),
-                header.position(),
-                String::from_utf8_lossy(message),
-            );
-        });
+        let work =
+            subscription.poll_assembled(&mut assembler, FRAGMENT_LIMIT, |message, header| {
+                received += 1;
+                println!(
+                    "message to stream {} from session {}, {} bytes at {}: {}",
+                    header.stream_id(),
+                    header.session_id(),
+                    message.len(),
+                    header.position(),
+                    String::from_utf8_lossy(message),
+                );
+            });
         idler.idle(work);
     }
     Ok(())

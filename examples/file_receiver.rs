@@ -41,7 +41,9 @@ fn main() -> Outcome {
     let arguments = Arguments::parse();
     let session = arguments.connection.open()?;
     let stream = StreamId(arguments.stream);
-    let mut subscription = session.client.add_subscription(&*arguments.channel, stream)?;
+    let mut subscription = session
+        .client
+        .add_subscription(&*arguments.channel, stream)?;
     let running = running()?;
     println!("waiting for files on {}", arguments.channel);
     let mut current: Option<Incoming> = None;
@@ -79,7 +81,11 @@ fn take(
     files: &mut u64,
 ) -> Outcome {
     match message.ok_or("a message that no file_sender wrote")? {
-        Message::Start { transfer, length, name } => {
+        Message::Start {
+            transfer,
+            length,
+            name,
+        } => {
             // The name is the sender's; only its last part may name a file here.
             let name = Path::new(name).file_name().ok_or("a file without a name")?;
             let path = output.join(name);
@@ -91,9 +97,21 @@ fn take(
             )?;
             let bar = ProgressBar::new(length).with_style(style);
             let checksum = crc32fast::Hasher::new();
-            *current = Some(Incoming { transfer, path, file, offset: 0, length, checksum, bar });
+            *current = Some(Incoming {
+                transfer,
+                path,
+                file,
+                offset: 0,
+                length,
+                checksum,
+                bar,
+            });
         }
-        Message::Chunk { transfer, offset, bytes } => {
+        Message::Chunk {
+            transfer,
+            offset,
+            bytes,
+        } => {
             let Some(file) = current.as_mut().filter(|file| file.transfer == transfer) else {
                 return Ok(()); // Joined in the middle of this one.
             };
@@ -121,7 +139,10 @@ fn take(
                 .into());
             }
             *files += 1;
-            println!("received {}, CRC-32 {checksum:08x} is right", file.path.display());
+            println!(
+                "received {}, CRC-32 {checksum:08x} is right",
+                file.path.display()
+            );
         }
     }
     Ok(())

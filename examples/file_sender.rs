@@ -36,10 +36,16 @@ fn main() -> Outcome {
     let mut file = File::open(&arguments.file)
         .map_err(|error| format!("cannot open {}: {error}", arguments.file.display()))?;
     let length = file.metadata()?.len();
-    let name = arguments.file.file_name().ok_or("the path names no file")?.to_string_lossy();
+    let name = arguments
+        .file
+        .file_name()
+        .ok_or("the path names no file")?
+        .to_string_lossy();
     let session = arguments.connection.open()?;
     let stream = StreamId(arguments.stream);
-    let mut publication = session.client.add_exclusive_publication(&*arguments.channel, stream)?;
+    let mut publication = session
+        .client
+        .add_exclusive_publication(&*arguments.channel, stream)?;
     let running = running()?;
     println!("waiting for a receiver on {}", arguments.channel);
     if !running.wait_until(|| publication.is_connected()) {
@@ -47,7 +53,12 @@ fn main() -> Outcome {
     }
     let transfer = session.client.next_correlation_id()?.get().unsigned_abs();
     let mut message = Vec::new();
-    Message::Start { transfer, length, name: &name }.encode(&mut message);
+    Message::Start {
+        transfer,
+        length,
+        name: &name,
+    }
+    .encode(&mut message);
     offer(&mut publication, &message, &running)?;
     let bar = ProgressBar::new(length).with_style(ProgressStyle::with_template(
         "{bar:40} {bytes}/{total_bytes} {bytes_per_sec} {eta}",
@@ -61,7 +72,12 @@ fn main() -> Outcome {
             break;
         }
         checksum.update(&chunk[..read]);
-        Message::Chunk { transfer, offset, bytes: &chunk[..read] }.encode(&mut message);
+        Message::Chunk {
+            transfer,
+            offset,
+            bytes: &chunk[..read],
+        }
+        .encode(&mut message);
         offer(&mut publication, &message, &running)?;
         offset += read as u64;
         bar.set_position(offset);

@@ -47,7 +47,11 @@ struct Arguments {
 fn main() -> Outcome {
     let arguments = Arguments::parse();
     let is_embedded = arguments.connection.embedded || arguments.connection.dir.is_none();
-    let session = if is_embedded { embedded()? } else { arguments.connection.open()? };
+    let session = if is_embedded {
+        embedded()?
+    } else {
+        arguments.connection.open()?
+    };
     let client = &session.client;
     let (ping, pong) = (StreamId(arguments.stream), StreamId(arguments.stream + 1));
     let mut table = Table {
@@ -67,7 +71,11 @@ fn main() -> Outcome {
     if !running.wait_until(|| is_connected(&table)) {
         return Ok(());
     }
-    let driver = if is_embedded { "embedded driver on one thread" } else { "external driver" };
+    let driver = if is_embedded {
+        "embedded driver on one thread"
+    } else {
+        "external driver"
+    };
     println!(
         "{} round trips of {} bytes, ping {}, pong {}, {driver}, both ends on one thread",
         arguments.messages, arguments.length, arguments.ping_channel, arguments.pong_channel
@@ -75,7 +83,9 @@ fn main() -> Outcome {
     let mut message = vec![0u8; usize::try_from(arguments.length)?];
     let mut histogram = Histogram::new_with_max(u64::try_from(ROUND_TRIP_MAX.as_nanos())?, 3)?;
     for round in 0..arguments.warm_up + arguments.messages {
-        let Some(nanos) = table.round_trip(&mut message, &running)? else { return Ok(()) };
+        let Some(nanos) = table.round_trip(&mut message, &running)? else {
+            return Ok(());
+        };
         if round >= arguments.warm_up {
             histogram.saturating_record(nanos);
         }
@@ -116,7 +126,9 @@ impl Table {
             outcome?;
             let started = self.started;
             work += self.pong_in.poll(FRAGMENT_LIMIT, |payload, _| {
-                let stamp = payload.first_chunk::<8>().map_or(0, |s| u64::from_le_bytes(*s));
+                let stamp = payload
+                    .first_chunk::<8>()
+                    .map_or(0, |s| u64::from_le_bytes(*s));
                 received = Some(nanos_since(started).saturating_sub(stamp));
             });
             idler.idle(work);
@@ -149,10 +161,18 @@ fn offer(
 }
 
 fn print_histogram(histogram: &Histogram<u64>) {
-    println!("round-trip time over {} samples, in microseconds:", histogram.len());
-    for (name, quantile) in
-        [("min", 0.0), ("P50", 0.5), ("P90", 0.9), ("P99", 0.99), ("P99.9", 0.999), ("max", 1.0)]
-    {
+    println!(
+        "round-trip time over {} samples, in microseconds:",
+        histogram.len()
+    );
+    for (name, quantile) in [
+        ("min", 0.0),
+        ("P50", 0.5),
+        ("P90", 0.9),
+        ("P99", 0.99),
+        ("P99.9", 0.999),
+        ("max", 1.0),
+    ] {
         let nanos = histogram.value_at_quantile(quantile);
         println!("  {name:>6} {:>10}.{:03}", nanos / 1000, nanos % 1000);
     }

@@ -32,10 +32,17 @@ fn main() -> Outcome {
     let arguments = Arguments::parse();
     let session = arguments.connection.open()?;
     let stream = StreamId(arguments.stream);
-    let mut subscription = session.client.add_subscription(&*arguments.channel, stream)?;
+    let mut subscription = session
+        .client
+        .add_subscription(&*arguments.channel, stream)?;
     let running = running()?;
-    println!("subscribed to {} on stream {}", arguments.channel, arguments.stream);
-    let end = arguments.duration.map(|seconds| Instant::now() + Duration::from_secs(seconds));
+    println!(
+        "subscribed to {} on stream {}",
+        arguments.channel, arguments.stream
+    );
+    let end = arguments
+        .duration
+        .map(|seconds| Instant::now() + Duration::from_secs(seconds));
     let mut idler = Idler::backoff();
     let (mut fragments, mut bytes) = (0u64, 0u64);
     let mut report = Instant::now();

@@ -32,9 +32,14 @@ fn main() -> Outcome {
     let arguments = Arguments::parse();
     let session = arguments.connection.open()?;
     let stream = StreamId(arguments.stream);
-    let mut publication = session.client.add_exclusive_publication(&*arguments.channel, stream)?;
+    let mut publication = session
+        .client
+        .add_exclusive_publication(&*arguments.channel, stream)?;
     let running = running()?;
-    println!("streaming {} byte messages to {}", arguments.length, arguments.channel);
+    println!(
+        "streaming {} byte messages to {}",
+        arguments.length, arguments.channel
+    );
     let mut message = vec![0u8; arguments.length];
     let mut idler = Idler::backoff();
     let (mut sent, mut sent_at_report, mut refused) = (0u64, 0u64, 0u64);
@@ -55,7 +60,12 @@ fn main() -> Outcome {
             Err(error) => return Err(error.into()),
         }
         if (sent + refused) % 1024 == 0 && report.elapsed() >= Duration::from_secs(1) {
-            print_rate(sent - sent_at_report, arguments.length, report.elapsed(), refused);
+            print_rate(
+                sent - sent_at_report,
+                arguments.length,
+                report.elapsed(),
+                refused,
+            );
             (sent_at_report, refused, report) = (sent, 0, Instant::now());
         }
     }

@@ -36,8 +36,12 @@ fn main() -> Outcome {
     let arguments = Arguments::parse();
     let session = embedded()?;
     let stream = StreamId(arguments.stream);
-    let subscription = session.client.add_subscription(&*arguments.channel, stream)?;
-    let mut publication = session.client.add_exclusive_publication(&*arguments.channel, stream)?;
+    let subscription = session
+        .client
+        .add_subscription(&*arguments.channel, stream)?;
+    let mut publication = session
+        .client
+        .add_exclusive_publication(&*arguments.channel, stream)?;
     let running = running()?;
     if !running.wait_until(|| publication.is_connected()) {
         return Ok(());
@@ -48,7 +52,10 @@ fn main() -> Outcome {
         let (received, stop) = (Arc::clone(&received), Arc::clone(&stop));
         std::thread::spawn(move || consume(subscription, &received, &stop))
     };
-    println!("{} byte messages over {}", arguments.length, arguments.channel);
+    println!(
+        "{} byte messages over {}",
+        arguments.length, arguments.channel
+    );
     let message = vec![0u8; arguments.length];
     let mut idler = Idler::backoff();
     let start = Instant::now();
@@ -69,7 +76,11 @@ fn main() -> Outcome {
             }
             if now.duration_since(report) >= Duration::from_secs(1) {
                 let total = received.load(Ordering::Relaxed);
-                print_rate(total - at_report, arguments.length, now.duration_since(report));
+                print_rate(
+                    total - at_report,
+                    arguments.length,
+                    now.duration_since(report),
+                );
                 (report, at_report) = (now, total);
             }
         }
@@ -78,7 +89,9 @@ fn main() -> Outcome {
     print!("overall: ");
     print_rate(total, arguments.length, start.elapsed());
     stop.store(true, Ordering::Relaxed);
-    subscriber.join().map_err(|_| "the subscriber's thread panicked")?;
+    subscriber
+        .join()
+        .map_err(|_| "the subscriber's thread panicked")?;
     Ok(())
 }
 
@@ -98,5 +111,8 @@ fn consume(mut subscription: Subscription, received: &AtomicU64, stop: &AtomicBo
 #[expect(clippy::cast_precision_loss, reason = "a rate for a person to read")]
 fn print_rate(messages: u64, length: usize, elapsed: Duration) {
     let rate = messages as f64 / elapsed.as_secs_f64();
-    println!("{rate:.3e} messages/s, {:.3} MB/s", rate * length as f64 / 1e6);
+    println!(
+        "{rate:.3e} messages/s, {:.3} MB/s",
+        rate * length as f64 / 1e6
+    );
 }

@@ -43,16 +43,24 @@ impl Connection {
         if let Some(dir) = &self.dir {
             context = context.dir(dir);
         }
-        Ok(Session { client: context.connect()?, driver: None })
+        Ok(Session {
+            client: context.connect()?,
+            driver: None,
+        })
     }
 }
 
 /// A client of an embedded driver that runs on one thread.
 pub fn embedded() -> Result<Session, Box<dyn Error>> {
-    let config = DriverConfig::builder().threading_mode(ThreadingMode::Shared).build()?;
+    let config = DriverConfig::builder()
+        .threading_mode(ThreadingMode::Shared)
+        .build()?;
     let driver = MediaDriver::launch_embedded(config)?;
     let client = Context::new().dir(driver.directory()).connect()?;
-    Ok(Session { client, driver: Some(driver) })
+    Ok(Session {
+        client,
+        driver: Some(driver),
+    })
 }
 
 /// A flag that turns false on Ctrl-C or SIGTERM.

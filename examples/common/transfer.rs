@@ -11,9 +11,17 @@
 #[derive(Debug, PartialEq, Eq)]
 pub enum Message<'a> {
     /// A file begins.
-    Start { transfer: u64, length: u64, name: &'a str },
+    Start {
+        transfer: u64,
+        length: u64,
+        name: &'a str,
+    },
     /// A part of it.
-    Chunk { transfer: u64, offset: u64, bytes: &'a [u8] },
+    Chunk {
+        transfer: u64,
+        offset: u64,
+        bytes: &'a [u8],
+    },
     /// It is complete.
     End { transfer: u64, checksum: u32 },
 }
@@ -30,11 +38,19 @@ impl<'a> Message<'a> {
             1 => {
                 let (length, name) = take_u64(rest)?;
                 let name = std::str::from_utf8(name).ok()?;
-                Some(Self::Start { transfer, length, name })
+                Some(Self::Start {
+                    transfer,
+                    length,
+                    name,
+                })
             }
             2 => {
                 let (offset, bytes) = take_u64(rest)?;
-                Some(Self::Chunk { transfer, offset, bytes })
+                Some(Self::Chunk {
+                    transfer,
+                    offset,
+                    bytes,
+                })
             }
             3 => {
                 let checksum = u32::from_le_bytes(rest.try_into().ok()?);
@@ -48,13 +64,21 @@ impl<'a> Message<'a> {
     pub fn encode(&self, buffer: &mut Vec<u8>) {
         buffer.clear();
         match self {
-            Self::Start { transfer, length, name } => {
+            Self::Start {
+                transfer,
+                length,
+                name,
+            } => {
                 buffer.push(1);
                 buffer.extend(transfer.to_le_bytes());
                 buffer.extend(length.to_le_bytes());
                 buffer.extend(name.as_bytes());
             }
-            Self::Chunk { transfer, offset, bytes } => {
+            Self::Chunk {
+                transfer,
+                offset,
+                bytes,
+            } => {
                 buffer.push(2);
                 buffer.extend(transfer.to_le_bytes());
                 buffer.extend(offset.to_le_bytes());

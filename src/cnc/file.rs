@@ -119,6 +119,13 @@ impl Cnc {
         self.version().to_wire() != 0
     }
 
+    /// Bytes of the whole file.
+    #[must_use]
+    #[inline]
+    pub const fn length(&self) -> usize {
+        self.buffer.len()
+    }
+
     /// Version of the file's layout; 0.0.0 until it is ready.
     #[must_use]
     pub fn version(&self) -> SemanticVersion {

@@ -308,8 +308,15 @@ fn save_error_log(directory: &Path, warn: &dyn Fn(&str)) {
     }
 }
 
-/// `2025-01-31 14:02:07.015+0000`.
-pub(super) fn format_utc(time: EpochMillis) -> String {
+/// A time as the tools write it, in UTC.
+///
+/// ```
+/// use aileron::base::EpochMillis;
+/// use aileron::runtime::format_utc;
+/// assert_eq!(format_utc(EpochMillis(1_738_332_127_015)), "2025-01-31 14:02:07.015+0000");
+/// ```
+#[must_use]
+pub fn format_utc(time: EpochMillis) -> String {
     let (days, ms) = (
         time.get().div_euclid(86_400_000),
         time.get().rem_euclid(86_400_000),

@@ -17,7 +17,7 @@ use super::log_store::MappedLogStore;
 use super::resolver::SystemResolver;
 use super::runner::{AgentThread, ThreadSpec};
 use crate::base::{EpochMillis, Rng, align_usize};
-use crate::cnc::{Cnc, CncError, CncLengths, CncMetadata, SystemCounter};
+use crate::cnc::{Cnc, CncError, CncLengths, CncMetadata, SystemCounter, SystemCounters};
 use crate::concurrent::{AtomicCounter, DistinctErrorLog, LossReport};
 use crate::driver::config::{
     ConfigErrors, DriverConfig, IdleStrategy, ThreadNaming, ThreadingMode,
@@ -249,6 +249,7 @@ fn open(mut config: DriverConfig) -> Result<(Home, Core, DriverConfig), LaunchEr
         &config.dir.join(LOSS_REPORT_FILE_NAME),
         align_usize(config.loss_report_buffer_length, config.file_page_size),
     )?;
+    let mapped = cnc.length() + loss_report.len();
     let store = MappedLogStore::new(&config.dir, config.perform_storage_checks);
     let environment = DriverEnvironment {
         cnc: cnc.clone(),
@@ -260,6 +261,9 @@ fn open(mut config: DriverConfig) -> Result<(Home, Core, DriverConfig), LaunchEr
         rng: Rng::new(random_seed()),
     };
     let core = DriverCore::new(config.clone(), environment, tick)?;
+    SystemCounters::attach(&cnc.counters())
+        .get(SystemCounter::BytesCurrentlyMapped)
+        .add(i64::try_from(mapped).unwrap_or(i64::MAX));
     cnc.to_driver().set_consumer_heartbeat(clock.tick().epoch);
     cnc.signal_ready();
     let home = Home {
@@ -368,7 +372,7 @@ fn assign(core: Core, config: &DriverConfig, home: &Home) -> Vec<(Box<dyn Agent>
 }
 
 fn idle_status(cnc: &Cnc) -> AtomicCounter {
-    crate::cnc::SystemCounters::attach(&cnc.counters())
+    SystemCounters::attach(&cnc.counters())
         .get(SystemCounter::ControllableIdleStrategy)
         .clone()
 }

@@ -15,7 +15,9 @@ mod runner;
 
 pub use clock::SystemClock;
 pub use context::Context;
-pub use directory::{DirectoryError, MapCncError, default_directory, is_driver_active, map_cnc};
+pub use directory::{
+    DirectoryError, MapCncError, default_directory, format_utc, is_driver_active, map_cnc,
+};
 pub use idle::{Backoff, Idler};
 pub use media_driver::{DriverInvoker, LaunchError, MediaDriver, embedded};
 pub use resolver::SystemResolver;

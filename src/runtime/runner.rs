@@ -47,7 +47,7 @@ impl AgentThread {
                 let guard = FailureFlag(failed);
                 prepare_thread(&spec);
                 run(&mut *agent, spec.idle, clock, &stopped);
-                std::mem::drop(guard);
+                drop(guard);
                 agent
             })?;
         Ok(Self {

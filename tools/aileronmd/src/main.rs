@@ -4,7 +4,10 @@
 //! positional arguments, the same exit codes. Standard error stays empty as long as nothing is
 //! wrong.
 #![forbid(unsafe_code)]
-#![expect(clippy::print_stdout, reason = "a program that a person runs in a terminal")]
+#![expect(
+    clippy::print_stdout,
+    reason = "a program that a person runs in a terminal"
+)]
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -29,8 +32,10 @@ const STOP_POLL_PERIOD: Duration = Duration::from_millis(20);
 /// of precedence, then from the preset and the defaults.
 #[derive(Debug, Parser)]
 #[command(name = "aileronmd", disable_version_flag = true)]
-#[command(after_help = "Exit status: 0 after a termination request, the signal's number after \
-SIGINT or SIGTERM, 1 when a setting is wrong or the driver cannot start.")]
+#[command(
+    after_help = "Exit status: 0 after a termination request, the signal's number after \
+SIGINT or SIGTERM, 1 when a setting is wrong or the driver cannot start."
+)]
 struct Arguments {
     /// Sets a property, such as -Daeron.dir=/dev/shm/aeron-me; may be repeated
     #[arg(short = 'D', value_name = "NAME=VALUE")]
@@ -58,8 +63,7 @@ struct Arguments {
 }
 
 fn parse_preset(name: &str) -> Result<Preset, String> {
-    Preset::parse(name)
-        .ok_or_else(|| "known presets: low-latency, throughput, ipc".to_owned())
+    Preset::parse(name).ok_or_else(|| "known presets: low-latency, throughput, ipc".to_owned())
 }
 
 fn main() -> ExitCode {
@@ -67,7 +71,11 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => {
             let _ = error.print();
-            return if error.use_stderr() { ExitCode::from(1) } else { ExitCode::SUCCESS };
+            return if error.use_stderr() {
+                ExitCode::from(1)
+            } else {
+                ExitCode::SUCCESS
+            };
         }
     };
     if arguments.version {
