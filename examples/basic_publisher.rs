@@ -1,4 +1,8 @@
 //! Publishes numbered messages, one a second, and says what became of each.
+#![expect(
+    clippy::print_stdout,
+    reason = "an example talks to the person who runs it"
+)]
 
 mod common;
 

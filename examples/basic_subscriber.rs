@@ -1,4 +1,8 @@
 //! Prints every message of a stream, and who joins and leaves.
+#![expect(
+    clippy::print_stdout,
+    reason = "an example talks to the person who runs it"
+)]
 
 mod common;
 

@@ -1,4 +1,8 @@
 //! Receives files from `file_sender`s, with a progress bar, and checks them.
+#![expect(
+    clippy::print_stdout,
+    reason = "an example talks to the person who runs it"
+)]
 
 mod common;
 #[path = "common/transfer.rs"]

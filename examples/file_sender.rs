@@ -1,4 +1,8 @@
 //! Sends a file to a `file_receiver`, with a progress bar and a checksum.
+#![expect(
+    clippy::print_stdout,
+    reason = "an example talks to the person who runs it"
+)]
 
 mod common;
 #[path = "common/transfer.rs"]

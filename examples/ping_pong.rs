@@ -2,6 +2,10 @@
 //!
 //! Without arguments all of it runs in this process: one thread is the media driver, another both
 //! ends of the conversation.
+#![expect(
+    clippy::print_stdout,
+    reason = "an example talks to the person who runs it"
+)]
 
 mod common;
 

@@ -1,4 +1,8 @@
 //! Takes messages as fast as they come, and prints the rate each second.
+#![expect(
+    clippy::print_stdout,
+    reason = "an example talks to the person who runs it"
+)]
 
 mod common;
 

@@ -1,4 +1,8 @@
 //! Publishes as fast as the subscribers take it, and prints the rate each second.
+#![expect(
+    clippy::print_stdout,
+    reason = "an example talks to the person who runs it"
+)]
 
 mod common;
 
@@ -59,7 +63,7 @@ fn main() -> Outcome {
             }
             Err(error) => return Err(error.into()),
         }
-        if (sent + refused) % 1024 == 0 && report.elapsed() >= Duration::from_secs(1) {
+        if (sent + refused).is_multiple_of(1024) && report.elapsed() >= Duration::from_secs(1) {
             print_rate(
                 sent - sent_at_report,
                 arguments.length,

@@ -1,4 +1,8 @@
 //! Throughput within one process: a thread publishes, another subscribes, the driver is embedded.
+#![expect(
+    clippy::print_stdout,
+    reason = "an example talks to the person who runs it"
+)]
 
 mod common;
 
@@ -69,7 +73,7 @@ fn main() -> Outcome {
             Err(error) => return Err(error.into()),
         }
         offers += 1;
-        if offers % 256 == 0 {
+        if offers.is_multiple_of(256) {
             let now = Instant::now();
             if now >= end {
                 break;

@@ -56,3 +56,9 @@ pub use client::{
 };
 pub use driver::config::DriverConfig;
 pub use runtime::{Context, DriverInvoker, MediaDriver};
+
+/// The README's program runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+#[derive(Debug)]
+pub struct ReadmeProgram;

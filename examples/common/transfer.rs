@@ -5,11 +5,15 @@
 //!  chunk  u8 = 2, u64 transfer, u64 offset, bytes
 //!  end    u8 = 3, u64 transfer, u32 CRC-32 of the whole file
 //! ```
-#![allow(dead_code, reason = "the sender writes what the receiver reads")]
+#![allow(
+    clippy::allow_attributes,
+    dead_code,
+    reason = "the sender writes what the receiver reads"
+)]
 
 /// One message.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Message<'a> {
+pub(crate) enum Message<'a> {
     /// A file begins.
     Start {
         transfer: u64,
@@ -27,11 +31,11 @@ pub enum Message<'a> {
 }
 
 /// Bytes of a chunk message before the file's bytes.
-pub const CHUNK_HEADER_LENGTH: usize = 17;
+pub(crate) const CHUNK_HEADER_LENGTH: usize = 17;
 
 impl<'a> Message<'a> {
     /// Reads a message; `None` if it is not one.
-    pub fn parse(bytes: &'a [u8]) -> Option<Self> {
+    pub(crate) fn parse(bytes: &'a [u8]) -> Option<Self> {
         let (kind, rest) = bytes.split_first()?;
         let (transfer, rest) = take_u64(rest)?;
         match kind {
@@ -61,7 +65,7 @@ impl<'a> Message<'a> {
     }
 
     /// Writes the message over `buffer`.
-    pub fn encode(&self, buffer: &mut Vec<u8>) {
+    pub(crate) fn encode(&self, buffer: &mut Vec<u8>) {
         buffer.clear();
         match self {
             Self::Start {

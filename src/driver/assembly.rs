@@ -91,6 +91,7 @@ pub struct DriverCore<N: Network> {
     receiver: Receiver<N::Transport>,
     resources: Resources,
     termination: TerminationFlag,
+    error_log: DistinctErrorLog,
 }
 
 /// The agents of a driver, one by one, to be run on threads of their own. The sender and the
@@ -133,10 +134,9 @@ impl<N: Network> DriverCore<N> {
         let version = version();
         let system = SystemCounters::allocate(&mut manager, &labels(&config), version, tick.epoch)
             .map_err(DriverCoreError::Counters)?;
-        let errors = ErrorReporter::new(
-            DistinctErrorLog::new(cnc.error_log_buffer()),
-            system.get(SystemCounter::Errors).clone(),
-        );
+        let error_log = DistinctErrorLog::new(cnc.error_log_buffer());
+        let errors =
+            ErrorReporter::new(error_log.clone(), system.get(SystemCounter::Errors).clone());
         let events = Transmitter::new(cnc.to_clients_buffer()).map_err(DriverCoreError::Events)?;
         let to_sender = BoundedQueue::new(QUEUE_CAPACITY);
         let to_receiver = BoundedQueue::new(QUEUE_CAPACITY);
@@ -207,6 +207,7 @@ impl<N: Network> DriverCore<N> {
             receiver,
             resources,
             termination,
+            error_log,
         })
     }
 
@@ -214,6 +215,12 @@ impl<N: Network> DriverCore<N> {
     #[must_use]
     pub fn termination(&self) -> TerminationFlag {
         self.termination.clone()
+    }
+
+    /// The driver's error log, which has one writer: this and its clones.
+    #[must_use]
+    pub fn error_log(&self) -> DistinctErrorLog {
+        self.error_log.clone()
     }
 
     /// The agents one by one.

@@ -43,18 +43,6 @@ pub(crate) struct UntetheredTimeouts {
 }
 
 impl UntetheredTimeouts {
-    /// The values of the configuration.
-    pub(crate) fn from_config(config: &DriverConfig) -> Self {
-        let window_limit_ns = config.untethered_window_limit_timeout_ns;
-        Self {
-            window_limit_ns,
-            linger_ns: config
-                .untethered_linger_timeout_ns
-                .unwrap_or(window_limit_ns),
-            resting_ns: config.untethered_resting_timeout_ns,
-        }
-    }
-
     /// The values of the URI, else of the configuration. A linger timeout that neither gives is the
     /// window limit timeout in force.
     pub(crate) fn of(uri: &ChannelUri, config: &DriverConfig) -> Result<Self, ChannelError> {

@@ -193,16 +193,16 @@ fn wait_for_driver(
                 READY_POLL_PERIOD,
             ),
             Err(MapCncError::Content { source, .. }) => return Err(ConnectError::Cnc(source)),
-            Err(MapCncError::Io { source, path }) => match source.kind() {
-                io::ErrorKind::NotFound => (
-                    format!("CnC file not created: {}", path.display()),
-                    FILE_POLL_PERIOD,
-                ),
-                io::ErrorKind::PermissionDenied | io::ErrorKind::UnexpectedEof => {
-                    (format!("{}: {source}", path.display()), FILE_POLL_PERIOD)
-                }
-                _ => return Err(ConnectError::Io { path, source }),
-            },
+            Err(MapCncError::Io { source, path }) if source.kind() == io::ErrorKind::NotFound => (
+                format!("CnC file not created: {}", path.display()),
+                FILE_POLL_PERIOD,
+            ),
+            Err(MapCncError::Io { source, path }) if is_starting(&source) => {
+                (format!("{}: {source}", path.display()), FILE_POLL_PERIOD)
+            }
+            Err(MapCncError::Io { source, path }) => {
+                return Err(ConnectError::Io { path, source });
+            }
         };
         if clock.tick().now.is_at_or_after(deadline) {
             let reason = format!(
@@ -213,6 +213,14 @@ fn wait_for_driver(
         }
         wait(period);
     }
+}
+
+/// Failures that a driver which is just creating the file will mend.
+fn is_starting(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::PermissionDenied | io::ErrorKind::UnexpectedEof
+    )
 }
 
 /// `None` when the driver is alive, else what is wrong.

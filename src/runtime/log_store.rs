@@ -80,22 +80,24 @@ fn create_log(path: &Path, length: u64, spec: &LogSpec) -> Result<LogBuffer, Sto
         .write(true)
         .create_new(true)
         .open(path)
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => StoreError::Exists(name.clone().into_owned()),
-            _ => failed(&name)(error),
+        .map_err(|error| {
+            if error.kind() == io::ErrorKind::AlreadyExists {
+                return StoreError::Exists(name.clone().into_owned());
+            }
+            failed(&name)(error)
         })?;
     if spec.sparse {
         file.set_len(length).map_err(failed(&name))?;
     } else {
-        sys::allocate_file(&file, length).map_err(|error| match error.kind() {
-            io::ErrorKind::StorageFull => {
+        sys::allocate_file(&file, length).map_err(|error| {
+            if error.kind() == io::ErrorKind::StorageFull {
                 let available = sys::usable_space(path).unwrap_or(0);
-                StoreError::NoSpace {
+                return StoreError::NoSpace {
                     needed: length,
                     available,
-                }
+                };
             }
-            _ => failed(&name)(error),
+            failed(&name)(error)
         })?;
     }
     let mapped = usize::try_from(length)
@@ -117,12 +119,14 @@ pub(super) struct MappedLogOpener {
 
 impl LogOpener for MappedLogOpener {
     fn open(&self, path: &str) -> Result<LogBuffer, OpenError> {
-        let failed = |source: io::Error| match source.kind() {
-            io::ErrorKind::NotFound => OpenError::NotFound(path.to_owned()),
-            _ => OpenError::Io {
+        let failed = |source: io::Error| {
+            if source.kind() == io::ErrorKind::NotFound {
+                return OpenError::NotFound(path.to_owned());
+            }
+            OpenError::Io {
                 path: path.to_owned(),
                 source,
-            },
+            }
         };
         let file = OpenOptions::new()
             .read(true)

@@ -18,7 +18,7 @@ use super::resolver::SystemResolver;
 use super::runner::{AgentThread, ThreadSpec};
 use crate::base::{EpochMillis, Rng, align_usize};
 use crate::cnc::{Cnc, CncError, CncLengths, CncMetadata, SystemCounter, SystemCounters};
-use crate::concurrent::{AtomicCounter, DistinctErrorLog, LossReport};
+use crate::concurrent::{AtomicCounter, LossReport};
 use crate::driver::config::{
     ConfigErrors, DriverConfig, IdleStrategy, ThreadNaming, ThreadingMode,
 };
@@ -316,10 +316,10 @@ fn warn(text: &str) {
 fn assign(core: Core, config: &DriverConfig, home: &Home) -> Vec<(Box<dyn Agent>, ThreadSpec)> {
     let names = ThreadNames::new(config.thread_naming);
     let controllable = idle_status(&home.cnc);
-    let error_log = DistinctErrorLog::new(home.cnc.error_log_buffer());
+    let error_log = core.error_log();
     let clock = home.clock;
     let on_warning: Arc<dyn Fn(&str) + Send + Sync> = Arc::new(move |text| {
-        error_log.record(clock.tick().epoch, 0, text);
+        let _is_on_record = error_log.record(clock.tick().epoch, 0, text);
     });
     let spec = |name: &str, idle: IdleStrategy, cpu: Option<u8>| ThreadSpec {
         name: name.to_owned(),
@@ -350,10 +350,8 @@ fn assign(core: Core, config: &DriverConfig, home: &Home) -> Vec<(Box<dyn Agent>
         config.resource_agent_cpu_affinity,
     );
     let agents = core.into_agents();
-    let mut assigned: Vec<(Box<dyn Agent>, ThreadSpec)> = vec![
-        (agents.conductor, conductor),
-        (agents.resources, resources),
-    ];
+    let mut assigned: Vec<(Box<dyn Agent>, ThreadSpec)> =
+        vec![(agents.conductor, conductor), (agents.resources, resources)];
     if config.threading_mode == ThreadingMode::SharedNetwork {
         let both = Both {
             first: agents.sender,

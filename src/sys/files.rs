@@ -10,7 +10,7 @@ use std::path::Path;
 /// What the operating system answers.
 pub fn usable_space(path: &Path) -> io::Result<u64> {
     let statistics = nix::sys::statvfs::statvfs(path)?;
-    #[allow(
+    #[expect(
         clippy::useless_conversion,
         reason = "the field widths differ between systems"
     )]

@@ -95,7 +95,6 @@ pub(crate) struct UdpChannel {
     socket_rcvbuf: Option<usize>,
     socket_sndbuf_length: usize,
     socket_rcvbuf_length: usize,
-    receiver_window: Option<i32>,
     receiver_window_length: i32,
     timestamp_offsets: TimestampOffsets,
     group_tag: Option<i64>,
@@ -144,7 +143,6 @@ impl UdpChannel {
             socket_rcvbuf,
             socket_sndbuf_length: socket_sndbuf.unwrap_or(config.socket_sndbuf_length),
             socket_rcvbuf_length: socket_rcvbuf.unwrap_or(config.socket_rcvbuf_length),
-            receiver_window,
             receiver_window_length: receiver_window.unwrap_or(config.initial_window_length),
             timestamp_offsets: timestamp_offsets(&uri)?,
             group_tag: uri.i64(params::GROUP_TAG)?.or(config.receiver_group_tag),
@@ -308,11 +306,6 @@ impl UdpChannel {
     /// `SO_RCVBUF` in force; 0 leaves the operating system's default.
     pub(crate) const fn socket_rcvbuf_length(&self) -> usize {
         self.socket_rcvbuf_length
-    }
-
-    /// `rcv-wnd` of the URI.
-    pub(crate) const fn receiver_window(&self) -> Option<i32> {
-        self.receiver_window
     }
 
     /// Receiver window in force, before half a term caps it.
