@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crate::base::Rng;
 use crate::cnc::{Cnc, SemanticVersion, SystemCounter, SystemCounterLabels, SystemCounters};
 use crate::concurrent::{
-    BoundedQueue, CountersFull, DistinctErrorLog, InvalidCapacity, LossReport, RingConsumer,
-    Transmitter,
+    AtomicCounter, BoundedQueue, CountersFull, DistinctErrorLog, InvalidCapacity, LossReport,
+    RingConsumer, Transmitter,
 };
 use crate::logbuffer::LogStore;
 use crate::port::{Agent, Interfaces, NameResolver, Network, Tick};
@@ -92,6 +92,7 @@ pub struct DriverCore<N: Network> {
     resources: Resources,
     termination: TerminationFlag,
     error_log: DistinctErrorLog,
+    mapped: AtomicCounter,
 }
 
 /// The agents of a driver, one by one, to be run on threads of their own. The sender and the
@@ -143,9 +144,10 @@ impl<N: Network> DriverCore<N> {
         let to_resources = BoundedQueue::new(QUEUE_CAPACITY);
         let to_conductor = BoundedQueue::new(QUEUE_CAPACITY);
         let replies = BoundedQueue::new(QUEUE_CAPACITY);
-        let fails = |counter| system.get(counter).clone();
-        let conductor_fails = fails(SystemCounter::ConductorProxyFails);
+        let counter_of = |counter| system.get(counter).clone();
+        let conductor_fails = counter_of(SystemCounter::ConductorProxyFails);
         let termination = TerminationFlag::default();
+        let mapped = counter_of(SystemCounter::BytesCurrentlyMapped);
         let sender = Sender::new(
             &config,
             to_sender.clone(),
@@ -161,8 +163,8 @@ impl<N: Network> DriverCore<N> {
             errors: errors.clone(),
             duty_cycle: DutyCycleTracker::new(
                 config.receiver_cycle_threshold_ns,
-                fails(SystemCounter::ReceiverMaxCycleTime),
-                fails(SystemCounter::ReceiverCycleTimeThresholdExceeded),
+                counter_of(SystemCounter::ReceiverMaxCycleTime),
+                counter_of(SystemCounter::ReceiverCycleTimeThresholdExceeded),
                 tick.now,
             ),
             re_resolution_check_interval_ns: config.reresolution_check_interval_ns,
@@ -188,11 +190,11 @@ impl<N: Network> DriverCore<N> {
             counters: DriverCounters::new(manager),
             errors,
             loss_report: environment.loss_report,
-            sender: Outbox::new(to_sender, fails(SystemCounter::SenderProxyFails)),
-            receiver: Outbox::new(to_receiver, fails(SystemCounter::ReceiverProxyFails)),
+            sender: Outbox::new(to_sender, counter_of(SystemCounter::SenderProxyFails)),
+            receiver: Outbox::new(to_receiver, counter_of(SystemCounter::ReceiverProxyFails)),
             resources: Outbox::new(
                 to_resources,
-                fails(SystemCounter::NativeResourceAgentProxyFails),
+                counter_of(SystemCounter::NativeResourceAgentProxyFails),
             ),
             inbox: to_conductor,
             replies,
@@ -208,6 +210,7 @@ impl<N: Network> DriverCore<N> {
             resources,
             termination,
             error_log,
+            mapped,
         })
     }
 
@@ -221,6 +224,12 @@ impl<N: Network> DriverCore<N> {
     #[must_use]
     pub fn error_log(&self) -> DistinctErrorLog {
         self.error_log.clone()
+    }
+
+    /// Counts bytes of files that the caller has mapped for the driver.
+    pub fn count_mapped(&self, bytes: usize) {
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.mapped.add(bytes);
     }
 
     /// The agents one by one.

@@ -340,3 +340,42 @@ pub(crate) struct PublicationErrorReport {
     /// The frame's text.
     pub(crate) text: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outbox_keeps_what_the_queue_refuses_and_its_order() {
+        let queue = BoundedQueue::new(2);
+        let failed = AtomicCounter::detached(0);
+        let mut outbox = Outbox::new(queue.clone(), failed.clone());
+        for message in 0..5 {
+            outbox.send(message);
+        }
+        assert!(outbox.is_full());
+        assert_eq!(
+            failed.get(),
+            1,
+            "what waits behind a refusal is not offered"
+        );
+        let mut received = Vec::new();
+        while received.len() < 5 {
+            received.extend(queue.pop());
+            outbox.flush();
+        }
+        assert_eq!(received, [0, 1, 2, 3, 4]);
+        assert!(!outbox.is_full());
+    }
+
+    #[test]
+    fn full_queue_alone_asks_to_hold_back() {
+        let queue = BoundedQueue::new(1);
+        let mut outbox = Outbox::new(queue.clone(), AtomicCounter::detached(0));
+        assert!(!outbox.is_full());
+        outbox.send(1);
+        assert!(outbox.is_full());
+        assert_eq!(queue.pop(), Some(1));
+        assert!(!outbox.is_full());
+    }
+}

@@ -406,3 +406,188 @@ impl From<StoreError> for CommandFailure {
         Self::new(code, text)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{EpochMillis, Nanos, Rng};
+    use crate::concurrent::{AtomicCounter, DistinctErrorLog, read_error_log};
+    use crate::logbuffer::{HeapLogStore, LogFileKind};
+    use crate::memory::AtomicBuffer;
+    use crate::port::StaticResolver;
+    use crate::sim::SimNetwork;
+    use std::net::IpAddr;
+
+    const TICK: Tick = Tick {
+        now: Nanos(0),
+        epoch: EpochMillis(5),
+    };
+    const NAME: LogName = LogName {
+        kind: LogFileKind::Publication,
+        id: 7,
+    };
+
+    /// A store that cannot delete at first.
+    struct Sticky {
+        inner: HeapLogStore,
+        refusals: usize,
+    }
+
+    impl LogStore for Sticky {
+        fn create(
+            &mut self,
+            name: &LogName,
+            spec: &LogSpec,
+        ) -> Result<(LogBuffer, String), StoreError> {
+            self.inner.create(name, spec)
+        }
+
+        fn delete(&mut self, path: &str) -> Result<(), StoreError> {
+            if self.refusals > 0 {
+                self.refusals -= 1;
+                let source = std::io::Error::other("busy");
+                let path = path.to_owned();
+                return Err(StoreError::Io { path, source });
+            }
+            self.inner.delete(path)
+        }
+
+        fn usable_space(&self) -> Result<u64, StoreError> {
+            self.inner.usable_space()
+        }
+    }
+
+    struct Bench {
+        agent: Resources,
+        requests: BoundedQueue<ResourceRequest>,
+        replies: BoundedQueue<ResourceReply>,
+        system: SystemCounters,
+        error_log: AtomicBuffer,
+    }
+
+    fn bench(store: impl LogStore + 'static, config: DriverConfig) -> Bench {
+        let (requests, replies) = (BoundedQueue::new(8), BoundedQueue::new(8));
+        let system = SystemCounters::detached();
+        let error_log = AtomicBuffer::heap(4096);
+        let errors = system.get(SystemCounter::Errors).clone();
+        let host = SimNetwork::new(1).host(IpAddr::from([10, 0, 0, 1]));
+        let agent = Resources::new(
+            Arc::new(config),
+            ResourcePorts {
+                store: Some(Box::new(store)),
+                resolver: Box::new(StaticResolver::default()),
+                interfaces: Box::new(host),
+            },
+            requests.clone(),
+            Outbox::new(replies.clone(), AtomicCounter::detached(0)),
+            system.clone(),
+            ErrorReporter::new(DistinctErrorLog::new(error_log.clone()), errors),
+        );
+        Bench {
+            agent,
+            requests,
+            replies,
+            system,
+            error_log,
+        }
+    }
+
+    impl Bench {
+        fn ask(&mut self, task: ResourceTask) -> Option<ResourceOutcome> {
+            let id = RequestId(Rng::new(3).next_u64());
+            let request = ResourceRequest { id, task };
+            assert!(self.requests.push(request).is_ok());
+            self.agent.do_work(TICK);
+            let reply = self.replies.pop()?;
+            assert_eq!(reply.id, id);
+            Some(reply.outcome)
+        }
+
+        fn create(&mut self) -> Result<CreatedLog, CommandFailure> {
+            let spec = Box::new(LogSpec::default());
+            match self.ask(ResourceTask::CreateLog { name: NAME, spec }) {
+                Some(ResourceOutcome::Log(log)) => log,
+                other => panic!("{other:?}"),
+            }
+        }
+
+        fn get(&self, counter: SystemCounter) -> i64 {
+            self.system.get(counter).get()
+        }
+    }
+
+    #[test]
+    fn log_that_cannot_be_deleted_is_tried_again() {
+        let inner = HeapLogStore::default();
+        let sticky = Sticky {
+            inner: inner.clone(),
+            refusals: 2,
+        };
+        let mut bench = bench(sticky, DriverConfig::default());
+        let log = bench.create().expect("there is space");
+        let length = i64::try_from(log.log.length()).expect("small");
+        assert_eq!(bench.get(SystemCounter::BytesCurrentlyMapped), length);
+        assert!(bench.ask(ResourceTask::FreeLog(log)).is_none());
+        assert_eq!(bench.get(SystemCounter::BytesCurrentlyMapped), 0);
+        assert_eq!(
+            bench.get(SystemCounter::FreeFails),
+            2,
+            "once more in the same cycle"
+        );
+        assert_eq!(inner.paths().len(), 1);
+        bench.agent.do_work(TICK);
+        assert_eq!(inner.paths(), Vec::<String>::new());
+        assert_eq!(bench.get(SystemCounter::FreeFails), 2);
+    }
+
+    #[test]
+    fn low_storage_is_a_warning_and_none_an_error() {
+        let config = DriverConfig {
+            low_file_store_warning_threshold: 1 << 20,
+            ..DriverConfig::default()
+        };
+        let mut low = bench(HeapLogStore::with_space(300_000), config.clone());
+        assert!(low.create().is_ok());
+        let mut texts = Vec::new();
+        read_error_log(&low.error_log, EpochMillis(0), |seen| {
+            texts.push(seen.text.to_owned());
+        });
+        assert!(texts[0].contains("space is running low"), "{texts:?}");
+        let mut full = bench(HeapLogStore::with_space(1000), config);
+        let failure = full.create().expect_err("there is no space");
+        assert_eq!(failure.code, ErrorCode::StorageSpace);
+    }
+
+    #[test]
+    fn destination_without_address_is_one_that_waits() {
+        let mut bench = bench(HeapLogStore::default(), DriverConfig::default());
+        let mut resolve = |text: &str| {
+            let text = text.to_owned();
+            match bench.ask(ResourceTask::ResolveDestination { text }) {
+                Some(ResourceOutcome::Destination(found)) => found,
+                other => panic!("{other:?}"),
+            }
+        };
+        let found = resolve("aeron:udp?endpoint=localhost:99").expect("known");
+        assert_eq!(found.address, Some(([127, 0, 0, 1], 99).into()));
+        let found = resolve("aeron:udp?endpoint=nowhere:99").expect("may come yet");
+        assert_eq!((&*found.endpoint_text, found.address), ("nowhere:99", None));
+        let failure = resolve("aeron:udp?endpoint=localhost").expect_err("no port");
+        assert_eq!(failure.code, ErrorCode::InvalidChannel);
+    }
+
+    #[test]
+    fn closed_agent_passes_on_what_deletes_logs() {
+        let store = HeapLogStore::default();
+        let mut bench = bench(store.clone(), DriverConfig::default());
+        let log = bench.create().expect("there is space");
+        bench.agent.on_close(TICK);
+        let reply = bench.replies.pop().expect("a last word");
+        let ResourceOutcome::Closed(mut closed) = reply.outcome else {
+            panic!("{:?}", reply.outcome);
+        };
+        assert_eq!(store.paths().len(), 1);
+        closed.delete(log);
+        assert_eq!(store.paths(), Vec::<String>::new());
+    }
+}

@@ -2,6 +2,7 @@
 //! virtual clock, and a client that speaks raw commands and events.
 
 use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
 
 use crate::base::{
     ClientId, CorrelationId, CounterId, EpochMillis, Nanos, Position, RegistrationId, Rng,
@@ -19,7 +20,7 @@ use crate::driver::config::DriverConfig;
 use crate::driver::{DriverAgents, DriverCore, DriverEnvironment, TerminationFlag};
 use crate::logbuffer::{HeapLogStore, LogBuffer, LogOpener, reader};
 use crate::memory::AtomicBuffer;
-use crate::port::{Agent, StaticResolver, Tick};
+use crate::port::{Agent, NameResolver, ResolveError, StaticResolver, Tick};
 use crate::sim::SimNetwork;
 
 /// One step of the virtual clock.
@@ -197,9 +198,28 @@ pub(crate) struct TestDriver {
     pub(crate) beats: bool,
 }
 
+/// Names that all drivers of a world know and that may move.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Names(Arc<Mutex<StaticResolver>>);
+
+impl Names {
+    pub(crate) fn insert(&self, name: &str, address: [u8; 4]) {
+        let mut names = self.0.lock().expect("nobody panics with it");
+        names.insert(name, IpAddr::from(address));
+    }
+}
+
+impl NameResolver for Names {
+    fn resolve(&mut self, host: &str, is_again: bool) -> Result<IpAddr, ResolveError> {
+        let mut names = self.0.lock().expect("nobody panics with it");
+        names.resolve(host, is_again)
+    }
+}
+
 /// Drivers on a network.
 pub(crate) struct World {
     pub(crate) network: SimNetwork,
+    pub(crate) names: Names,
     pub(crate) drivers: Vec<TestDriver>,
     tick: Tick,
 }
@@ -229,6 +249,7 @@ impl TestDriver {
         network: &SimNetwork,
         address: IpAddr,
         store: HeapLogStore,
+        names: Names,
         tick: Tick,
     ) -> Self {
         let lengths = small_lengths();
@@ -245,7 +266,7 @@ impl TestDriver {
             loss_report: LossReport::new(AtomicBuffer::heap(4096)),
             network: host.clone(),
             log_store: Box::new(store.clone()),
-            resolver: Box::new(StaticResolver::default()),
+            resolver: Box::new(names),
             interfaces: Box::new(host),
             rng: Rng::new(7),
         };
@@ -504,14 +525,23 @@ impl World {
             now: Nanos(0),
             epoch: EpochMillis(1_700_000_000_000),
         };
+        let names = Names::default();
         let drivers = (1..=count)
             .map(|host| {
                 let address = IpAddr::from([10, 0, 0, host]);
-                TestDriver::new(config.clone(), &network, address, store(), tick)
+                TestDriver::new(
+                    config.clone(),
+                    &network,
+                    address,
+                    store(),
+                    names.clone(),
+                    tick,
+                )
             })
             .collect();
         Self {
             network,
+            names,
             drivers,
             tick,
         }

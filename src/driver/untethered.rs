@@ -18,12 +18,14 @@
 //! CLOSED ones only remember that the link belongs here, so that it is not linked a second time.
 //! Tethered subscribers stay ACTIVE.
 //!
-//! Positions come from shared memory and are not trusted: they are compared and subtracted with
-//! saturation, never used as an offset here.
+//! Positions come from shared memory and are not trusted: what leaves this module is rounded down
+//! to the begin of a frame slot and not negative. Whoever uses one as an offset still has to bound
+//! it by what has been published.
 
 use crate::base::{CounterId, Nanos, Position, RegistrationId};
 use crate::concurrent::AtomicCounter;
 pub(crate) use crate::driver::params::UntetheredTimeouts;
+use crate::protocol::data::FRAME_ALIGNMENT;
 
 /// Names one link of a subscription to streams. A multi-destination subscription has several under
 /// one registration id, so that id alone does not name a link.
@@ -205,8 +207,13 @@ impl SubscriberPositions {
         self.entries
             .iter()
             .filter(|entry| entry.state.is_working())
-            .map(|entry| Position(entry.position.counter.get()))
+            .map(|entry| frame_position(entry.position.counter.get()))
     }
+}
+
+/// The begin of the frame slot that a client's position is in.
+fn frame_position(position: i64) -> Position {
+    Position(position.max(0) & !(i64::from(FRAME_ALIGNMENT) - 1))
 }
 
 impl Entry {
@@ -292,7 +299,7 @@ mod tests {
 
     fn check(positions: &mut SubscriberPositions, now: i64, limit: i64) -> Vec<UntetheredEvent> {
         let mut events = Vec::new();
-        let join = |min: Option<Position>| min.unwrap_or(Position(9_000)).min(Position(9_000));
+        let join = |min: Option<Position>| min.unwrap_or(Position(8_992)).min(Position(8_992));
         positions.check_untethered(Nanos(now), Position(limit), join, &mut events);
         events
     }
@@ -338,7 +345,7 @@ mod tests {
 
         let events = check(&mut positions, 2 * WINDOW_LIMIT_NS + RESTING_NS, 100);
         assert!(matches!(events[..], [UntetheredEvent::Available { .. }]));
-        assert_eq!(positions.min(), Some(Position(9_000)));
+        assert_eq!(positions.min(), Some(Position(8_992)));
     }
 
     #[test]
@@ -364,21 +371,32 @@ mod tests {
     }
 
     #[test]
+    fn positions_that_no_reader_has_are_made_harmless() {
+        let mut positions = positions();
+        positions.add(subscriber(LINK, -77, true, true), Nanos(0));
+        assert_eq!(positions.min_max(), Some((Position(0), Position(0))));
+        positions.add(subscriber(LinkId(8), 63, true, true), Nanos(0));
+        assert_eq!(positions.max(), Some(Position(32)));
+        positions.add(subscriber(LinkId(9), i64::MAX, true, true), Nanos(0));
+        assert_eq!(positions.max().map(|at| at.get() % 32), Some(0));
+    }
+
+    #[test]
     fn resting_subscriber_joins_at_the_slowest_working_one() {
         let mut positions = positions();
         positions.add(subscriber(LINK, 0, false, true), Nanos(0));
-        positions.add(subscriber(LinkId(8), 5_000, true, true), Nanos(0));
+        positions.add(subscriber(LinkId(8), 4_992, true, true), Nanos(0));
         check(&mut positions, WINDOW_LIMIT_NS, 100);
         check(&mut positions, 2 * WINDOW_LIMIT_NS, 100);
         assert_eq!(
             positions.min_max(),
-            Some((Position(5_000), Position(5_000)))
+            Some((Position(4_992), Position(4_992)))
         );
         check(&mut positions, 2 * WINDOW_LIMIT_NS + RESTING_NS, 100);
         assert_eq!(
             positions.min_max(),
-            Some((Position(5_000), Position(5_000)))
+            Some((Position(4_992), Position(4_992)))
         );
-        assert!(positions.is_drained(Position(5_000)) && !positions.is_drained(Position(5_001)));
+        assert!(positions.is_drained(Position(4_992)) && !positions.is_drained(Position(4_993)));
     }
 }

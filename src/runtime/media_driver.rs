@@ -244,11 +244,12 @@ fn open(mut config: DriverConfig) -> Result<(Home, Core, DriverConfig), LaunchEr
     directory::prepare(&config.dir, &policy, &warn)?;
     let clock = SystemClock::new();
     let tick = clock.tick();
-    let cnc = create_cnc(&config, tick.epoch)?;
+    let (cnc, cnc_length) = create_cnc(&config, tick.epoch)?;
     let loss_report = create_mapped(
         &config.dir.join(LOSS_REPORT_FILE_NAME),
         align_usize(config.loss_report_buffer_length, config.file_page_size),
     )?;
+    let mapped_length = cnc_length + loss_report.len();
     let mapped = cnc.length() + loss_report.len();
     let store = MappedLogStore::new(&config.dir, config.perform_storage_checks);
     let environment = DriverEnvironment {
@@ -261,6 +262,7 @@ fn open(mut config: DriverConfig) -> Result<(Home, Core, DriverConfig), LaunchEr
         rng: Rng::new(random_seed()),
     };
     let core = DriverCore::new(config.clone(), environment, tick)?;
+    core.count_mapped(mapped_length);
     SystemCounters::attach(&cnc.counters())
         .get(SystemCounter::BytesCurrentlyMapped)
         .add(i64::try_from(mapped).unwrap_or(i64::MAX));
@@ -276,7 +278,8 @@ fn open(mut config: DriverConfig) -> Result<(Home, Core, DriverConfig), LaunchEr
     Ok((home, core, config))
 }
 
-fn create_cnc(config: &DriverConfig, epoch: EpochMillis) -> Result<Cnc, LaunchError> {
+/// Creates the CnC file. Returns it with its length in bytes.
+fn create_cnc(config: &DriverConfig, epoch: EpochMillis) -> Result<(Cnc, usize), LaunchError> {
     let lengths = CncLengths {
         to_driver: config.conductor_buffer_length,
         to_clients: config.clients_buffer_length,
@@ -291,7 +294,7 @@ fn create_cnc(config: &DriverConfig, epoch: EpochMillis) -> Result<Cnc, LaunchEr
     };
     let length = lengths.total_length()?;
     let buffer = create_mapped(&config.dir.join(CNC_FILE_NAME), length)?;
-    Ok(Cnc::create(buffer, &lengths, &metadata)?)
+    Ok((Cnc::create(buffer, &lengths, &metadata)?, length))
 }
 
 fn create_mapped(path: &Path, length: usize) -> Result<AtomicBuffer, DirectoryError> {

@@ -17,7 +17,7 @@ use crate::driver::failure::CommandFailure;
 pub(super) const IPC_SOURCE_IDENTITY: &str = "aeron:ipc";
 
 /// Longest text of an error response, in bytes.
-const ERROR_TEXT_LENGTH_MAX: usize = 8 * 1024;
+const ERROR_TEXT_LENGTH_MAX: usize = 6 * 1024;
 
 /// The broadcast to all clients.
 #[derive(Debug)]

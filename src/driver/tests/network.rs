@@ -797,3 +797,164 @@ fn response_stream_finds_its_way_back() {
     world.run_ms(10);
     assert_eq!(world.drivers[0].read(&answered), [b"answer"]);
 }
+
+#[test]
+fn tagged_channels_refer_to_the_endpoint_of_the_first() {
+    let mut world = World::new(1, &small_config());
+    let publication = "aeron:udp?tags=5|endpoint=10.0.0.2:4000";
+    let first = world.add_publication(publication, STREAM);
+    for same in [publication, "aeron:udp?tags=5", "aeron:udp?tags=5|alias=x"] {
+        assert_eq!(
+            world.add_publication(same, STREAM).registration,
+            first.registration
+        );
+    }
+    let subscription = "aeron:udp?tags=5|endpoint=10.0.0.1:4000|control=10.0.0.9:5000";
+    world.add_subscription(subscription, STREAM);
+    for same in [subscription, "aeron:udp?tags=5"] {
+        world.add_subscription(same, STREAM);
+    }
+    assert_eq!(world.network.open_sockets(), 2);
+    for (what, is_publication, channel) in [
+        ("endpoint", true, "aeron:udp?tags=5|endpoint=10.0.0.2:4001"),
+        (
+            "control",
+            true,
+            "aeron:udp?tags=5|endpoint=10.0.0.2:4000|control=10.0.0.1:77",
+        ),
+        ("mode", true, "aeron:udp?tags=5|control-mode=manual"),
+        (
+            "endpoint",
+            false,
+            "aeron:udp?tags=5|endpoint=10.0.0.1:4001|control=10.0.0.9:5000",
+        ),
+        (
+            "control",
+            false,
+            "aeron:udp?tags=5|endpoint=10.0.0.1:4000|control=10.0.0.9:5001",
+        ),
+        (
+            "no control",
+            false,
+            "aeron:udp?tags=5|endpoint=10.0.0.1:4000",
+        ),
+    ] {
+        let id = if is_publication {
+            world.driver().send_add_publication(channel, STREAM, false)
+        } else {
+            world.driver().send_add_subscription(channel, STREAM)
+        };
+        let (code, text) = world.error(id);
+        assert_eq!(code, ErrorCode::GenericError, "{what}: {text}");
+        assert!(text.contains("mismatched"), "{what}: {text}");
+    }
+    let other = world.add_publication("aeron:udp?tags=6|endpoint=10.0.0.2:4000", STREAM);
+    assert_ne!(other.status, first.status, "different tags never match");
+}
+
+#[test]
+fn name_that_moves_is_followed() {
+    let mut world = World::new(2, &small_config());
+    world.names.insert("receiver", [10, 0, 0, 9]);
+    world.add_subscription_at(1, UDP, STREAM);
+    let ready = world.add_publication("aeron:udp?endpoint=receiver:4000", STREAM);
+    world.run_ms(3_000);
+    assert!(!world.driver().log(&ready.path).is_connected());
+    world.names.insert("receiver", [10, 0, 0, 2]);
+    world.run_until(|world| world.drivers[0].log(&ready.path).is_connected());
+    assert_eq!(world.driver().system(SystemCounter::ResolutionChanges), 1);
+    let image = world.await_image(1);
+    transfer(&mut world, &ready, &image, 100);
+}
+
+#[test]
+fn destination_whose_name_comes_later_is_sent_to_then() {
+    let mut world = World::new(2, &small_config());
+    let ready = world.add_publication("aeron:udp?control-mode=manual", STREAM);
+    let late = "aeron:udp?endpoint=late:4000";
+    let id = world
+        .driver()
+        .send_destination(Command::AddDestination, ready.registration, late);
+    world.answer(id);
+    world.add_subscription_at(1, UDP, STREAM);
+    world.names.insert("late", [10, 0, 0, 2]);
+    let image = world.await_image(1);
+    assert_eq!(image.session, ready.session);
+}
+
+#[test]
+fn control_address_that_moves_is_followed() {
+    let mut world = World::new(2, &small_config());
+    world.names.insert("source", [10, 0, 0, 9]);
+    let channel = "aeron:udp?endpoint=10.0.0.2:4000|control=source:5000";
+    world.add_subscription_at(1, channel, STREAM);
+    world.run_ms(2_000);
+    world.names.insert("source", [10, 0, 0, 1]);
+    let ready = world.add_publication(
+        "aeron:udp?control=10.0.0.1:5000|control-mode=dynamic",
+        STREAM,
+    );
+    let image = world.await_image(1);
+    assert_eq!(image.session, ready.session);
+}
+
+#[test]
+fn image_that_cannot_be_made_is_recorded_and_asked_for_again() {
+    let mut world = World::new(2, &small_config());
+    let channel = format!("{UDP}|cc=quantum");
+    world.add_subscription_at(1, &channel, STREAM);
+    world.add_publication(UDP, STREAM);
+    world.run_ms(500);
+    let errors = world.drivers[1].errors();
+    assert!(
+        errors.iter().any(|text| text.contains("cc=quantum")),
+        "{errors:?}"
+    );
+    assert!(
+        world.drivers[1].system(SystemCounter::Errors) > 1,
+        "and again"
+    );
+    assert_eq!(world.drivers[1].store.paths(), Vec::<String>::new());
+    let small = format!("{UDP}|rcv-wnd=1376");
+    let mut world = World::new(2, &small_config());
+    world.add_subscription_at(1, &small, STREAM);
+    world.add_publication(UDP, STREAM);
+    world.run_ms(500);
+    let errors = world.drivers[1].errors();
+    let says_so = |text: &String| text.contains("1408 is greater than the initial window");
+    assert!(errors.iter().any(says_so), "{errors:?}");
+}
+
+#[test]
+fn closing_deletes_all_logs() {
+    let (mut world, _, _, _) = connected(&small_config());
+    world.add_publication("aeron:ipc", STREAM);
+    world.close();
+    for driver in &world.drivers {
+        assert_eq!(driver.store.paths(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn unreliable_image_skips_what_is_lost() {
+    let mut world = World::new(2, &small_config());
+    world.add_subscription_at(1, &format!("{UDP}|reliable=false"), STREAM);
+    let ready = world.add_publication(UDP, STREAM);
+    let image = world.await_image(1);
+    world.run_until(|world| world.drivers[0].log(&ready.path).is_connected());
+    let lossy = crate::sim::LinkFaults {
+        loss_ppm: 200_000,
+        ..Default::default()
+    };
+    world.network.set_default_faults(lossy);
+    let (mut sent, mut received) = (0, 0);
+    for _ in 0..2_000 {
+        sent += usize::from(world.driver().offer(&ready, &[1; 1000]).is_some());
+        world.run_ms(1);
+        received += world.drivers[1].read(&image).len();
+    }
+    assert!(received < sent, "{received} of {sent}");
+    assert!(received > sent / 2, "{received} of {sent}");
+    assert!(world.drivers[1].system(SystemCounter::LossGapFills) > 0);
+    assert_eq!(world.drivers[1].system(SystemCounter::NaksSent), 0);
+}
