@@ -8,7 +8,7 @@
 //! | resources | name resolution, log files | anything else |
 //!
 //! The agents share atomics (counters, the `Shared` part of a publication or image) and bounded
-//! queues of [`messages`], nothing else.
+//! queues of `messages`, nothing else.
 
 #![forbid(unsafe_code)]
 mod conductor;

@@ -309,8 +309,8 @@ impl AtomicBuffer {
             word.store(i32::from_ne_bytes([*a, *b, *c, *d]), Ordering::Relaxed);
             // SAFETY: MEM-4: still within the slot.
             let target = unsafe { at.add(4) };
-            // SAFETY: the caller vouches that nobody else touches these bytes, and a borrowed slot
-            // lies outside of memory that nobody borrows.
+            // SAFETY: MEM-2: the caller vouches that nobody else touches these bytes, and a borrowed
+            // slot lies outside of memory that nobody borrows.
             unsafe { target.copy_from_nonoverlapping(NonNull::from(rest).cast(), rest.len()) };
             // SAFETY: MEM-4: at most one past the range that was checked.
             at = unsafe { at.add(slot.len()) };
@@ -412,9 +412,9 @@ mod tests {
     fn slots_are_copied_whole_and_nowhere_else() {
         let buffer = AtomicBuffer::heap(128);
         let slots: [[u8; 32]; 2] = [std::array::from_fn(|n| u8::try_from(n).expect("small")); 2];
-        // SAFETY: nobody else has the buffer.
+        // SAFETY: MEM-2: nobody else has the buffer.
         unsafe { buffer.copy_slots_relaxed(32, &slots) };
-        // SAFETY: as above; an empty copy touches nothing, even at the end.
+        // SAFETY: MEM-2: as above; an empty copy touches nothing, even at the end.
         unsafe { buffer.copy_slots_relaxed(128, &[]) };
         let mut bytes = [0; 128];
         buffer.read_bytes(0, &mut bytes);
@@ -426,7 +426,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "lies outside")]
     fn slots_past_the_end_panic() {
-        // SAFETY: nobody else has the buffer.
+        // SAFETY: MEM-2: nobody else has the buffer.
         unsafe { AtomicBuffer::heap(64).copy_slots_relaxed(32, &[[0; 32]; 2]) };
     }
 

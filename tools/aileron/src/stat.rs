@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::num::NonZeroU64;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,8 +31,8 @@ pub(crate) struct Arguments {
     json: bool,
 
     /// Milliseconds between refreshes
-    #[arg(short = 'u', long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
-    interval: u64,
+    #[arg(short = 'u', long, default_value = "1000")]
+    interval: NonZeroU64,
 
     /// Milliseconds to wait for a driver to be ready
     #[arg(short, long, default_value_t = 1000)]
@@ -73,9 +74,9 @@ pub(crate) fn run(directory: &Path, arguments: &Arguments) -> Result<(), Box<dyn
     }
     while !stop.load(Ordering::Relaxed) {
         print(&format!("\x1b[2J\x1b[H{}", page(&cnc, arguments)))?;
-        let next = Instant::now() + Duration::from_millis(arguments.interval);
+        let next = Instant::now() + Duration::from_millis(arguments.interval.get());
         while Instant::now() < next && !stop.load(Ordering::Relaxed) {
-            std::thread::sleep(POLL_PERIOD.min(Duration::from_millis(arguments.interval)));
+            std::thread::sleep(POLL_PERIOD.min(Duration::from_millis(arguments.interval.get())));
         }
     }
     Ok(())
