@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::clock::SystemClock;
+use super::start_lock::StartLock;
 use crate::base::EpochMillis;
 use crate::cnc::{Cnc, CncError};
 use crate::concurrent::read_error_log;
@@ -201,12 +202,19 @@ impl std::error::Error for DirectoryError {
 }
 
 /// Makes `directory` a fresh aeron directory for a driver, unless another driver is alive in it.
-/// Warnings are for a person and go to `warn`.
+/// Warnings are for a person and go to `warn`. The lock is to be held until the driver shows itself
+/// in the directory.
 pub(super) fn prepare(
     directory: &Path,
     policy: &DirectoryPolicy,
     warn: &dyn Fn(&str),
-) -> Result<(), DirectoryError> {
+) -> Result<StartLock, DirectoryError> {
+    if directory.is_dir() && !policy.delete_on_start {
+        // This may have to wait for a driver that is just starting, so it comes before the lock,
+        // behind which it is repeated and finds what is true then.
+        check_abandoned(directory, policy, &|_| {})?;
+    }
+    let lock = StartLock::acquire(directory, policy.driver_timeout);
     if directory.is_dir() {
         if policy.warn_if_exists {
             warn(&format!("{} exists", directory.display()));
@@ -221,7 +229,15 @@ pub(super) fn prepare(
         let path = directory.join(folder);
         fs::create_dir_all(&path).map_err(io_error("create", &path))?;
     }
-    Ok(())
+    Ok(lock)
+}
+
+/// Whether the CnC file in `directory` is the one that `cnc` was mapped from, as far as one can
+/// tell by its driver and its time.
+pub(super) fn is_home_of(directory: &Path, cnc: &Cnc) -> bool {
+    map_cnc(directory, true).is_ok_and(|found| {
+        found.pid() == cnc.pid() && found.start_timestamp() == cnc.start_timestamp()
+    })
 }
 
 /// Deletes a directory and all in it.

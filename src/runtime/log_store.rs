@@ -1,7 +1,9 @@
 //! Log buffers as mapped files: the driver creates and deletes them, clients open them.
 
-use std::fs::{self, OpenOptions};
+use std::collections::BTreeMap;
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::logbuffer::{
@@ -11,10 +13,55 @@ use crate::memory::{AtomicBuffer, map_file};
 use crate::sys;
 
 /// Creates log files below an aeron directory (`logbuffer.md` §2, `driver.md` §16).
-#[derive(Clone, Debug)]
+///
+/// A sparse log takes its storage on first touch, and where there is none left by then the touch
+/// ends the process. So the store promises no storage twice: what its sparse logs have not taken
+/// yet does not count as usable. Departs from Aeron, which looks at each log alone.
+#[derive(Debug)]
 pub(super) struct MappedLogStore {
     directory: PathBuf,
     performs_storage_checks: bool,
+    /// Logs that exist, by the path announced.
+    logs: BTreeMap<String, LogFile>,
+}
+
+/// A file that the store created.
+#[derive(Clone, Copy, Debug)]
+struct LogFile {
+    length: u64,
+    device: u64,
+    inode: u64,
+}
+
+/// Unit of [`Metadata::blocks`], bytes.
+const BLOCK_LENGTH: u64 = 512;
+
+impl LogFile {
+    fn of(file: &File, length: u64) -> io::Result<Self> {
+        let metadata = file.metadata()?;
+        let (device, inode) = (metadata.dev(), metadata.ino());
+        Ok(Self {
+            length,
+            device,
+            inode,
+        })
+    }
+
+    fn is(&self, metadata: &Metadata) -> bool {
+        (metadata.dev(), metadata.ino()) == (self.device, self.inode)
+    }
+
+    /// Bytes of the file at `path` that have no storage yet.
+    fn untaken(&self, path: &str) -> u64 {
+        match fs::metadata(path) {
+            Ok(metadata) if self.is(&metadata) => {
+                let taken = metadata.blocks().saturating_mul(BLOCK_LENGTH);
+                self.length.saturating_sub(taken)
+            }
+            // Somebody removed it. Whatever it has yet to take is not known.
+            Ok(_) | Err(_) => 0,
+        }
+    }
 }
 
 impl MappedLogStore {
@@ -22,6 +69,7 @@ impl MappedLogStore {
         Self {
             directory: directory.to_owned(),
             performs_storage_checks,
+            logs: BTreeMap::new(),
         }
     }
 
@@ -46,23 +94,39 @@ impl LogStore for MappedLogStore {
         let path = self.directory.join(name.to_string());
         let length = log_length(spec.term_length, spec.page_size);
         self.check_space(length)?;
-        let log = create_log(&path, length, spec).inspect_err(|error| {
+        let (log, file) = create_log(&path, length, spec).inspect_err(|error| {
             if !matches!(error, StoreError::Exists(_)) {
                 let _ = fs::remove_file(&path);
             }
         })?;
-        Ok((log, path.to_string_lossy().into_owned()))
+        let path = path.to_string_lossy().into_owned();
+        self.logs.insert(path.clone(), file);
+        Ok((log, path))
     }
 
+    /// Deletes the file that the store created at `path`, not one that has taken its place since:
+    /// whoever removed the directory may have started another driver on it.
     fn delete(&mut self, path: &str) -> Result<(), StoreError> {
-        match fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(path)(error)),
-            Ok(()) | Err(_) => Ok(()),
+        let created = self.logs.get(path).copied();
+        let is_other = |metadata| created.is_some_and(|file| !file.is(&metadata));
+        if !fs::metadata(path).is_ok_and(is_other) {
+            match fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(failed(path)(error));
+                }
+                Ok(()) | Err(_) => {}
+            }
         }
+        self.logs.remove(path);
+        Ok(())
     }
 
     fn usable_space(&self) -> Result<u64, StoreError> {
-        sys::usable_space(&self.directory).map_err(failed(&self.directory.to_string_lossy()))
+        let free = sys::usable_space(&self.directory)
+            .map_err(failed(&self.directory.to_string_lossy()))?;
+        let logs = self.logs.iter();
+        let promised: u64 = logs.map(|(path, file)| file.untaken(path)).sum();
+        Ok(free.saturating_sub(promised))
     }
 }
 
@@ -73,7 +137,11 @@ fn failed(path: &str) -> impl FnOnce(io::Error) -> StoreError {
     }
 }
 
-fn create_log(path: &Path, length: u64, spec: &LogSpec) -> Result<LogBuffer, StoreError> {
+fn create_log(
+    path: &Path,
+    length: u64,
+    spec: &LogSpec,
+) -> Result<(LogBuffer, LogFile), StoreError> {
     let name = path.to_string_lossy();
     let file = OpenOptions::new()
         .read(true)
@@ -107,7 +175,8 @@ fn create_log(path: &Path, length: u64, spec: &LogSpec) -> Result<LogBuffer, Sto
     if !spec.sparse {
         pre_touch(&buffer, spec.page_size);
     }
-    Ok(LogBuffer::initialise(buffer, spec)?)
+    let created = LogFile::of(&file, length).map_err(failed(&name))?;
+    Ok((LogBuffer::initialise(buffer, spec)?, created))
 }
 
 /// Opens log files that a driver announced.
@@ -202,6 +271,46 @@ mod tests {
                 .expect_err("gone");
             assert!(matches!(gone, OpenError::NotFound(_)), "{gone}");
         }
+    }
+
+    #[test]
+    fn storage_is_promised_once() {
+        let (_directory, mut store) = store();
+        let before = store.usable_space().expect("asked");
+        let name = |id| LogName {
+            kind: LogFileKind::Image,
+            id,
+        };
+        // Other processes take and give back storage meanwhile, so the log is a large one.
+        let spec = LogSpec {
+            term_length: 1 << 30,
+            sparse: true,
+            ..LogSpec::default()
+        };
+        let length = log_length(spec.term_length, spec.page_size);
+        if before < length + (1 << 30) {
+            return;
+        }
+        let (_log, path) = store.create(&name(1), &spec).expect("created");
+        let after = store.usable_space().expect("asked");
+        assert!(before.abs_diff(after) > length / 2, "{before} then {after}");
+        store.delete(&path).expect("deleted");
+        let again = store.usable_space().expect("asked");
+        assert!(before.abs_diff(again) < length / 2, "{before} then {again}");
+    }
+
+    #[test]
+    fn a_log_that_took_the_place_of_another_is_not_deleted_for_it() {
+        let (_directory, mut store) = store();
+        let name = LogName {
+            kind: LogFileKind::Publication,
+            id: 7,
+        };
+        let (_log, path) = store.create(&name, &small(true)).expect("created");
+        fs::rename(&path, format!("{path}.old")).expect("renamed");
+        fs::write(&path, "somebody else's").expect("written");
+        store.delete(&path).expect("nothing to delete");
+        assert!(Path::new(&path).exists());
     }
 
     #[test]

@@ -219,7 +219,8 @@ struct Home {
 
 impl Home {
     fn leave(&self) {
-        if self.deletes_on_shutdown {
+        // Another driver may live there, if somebody removed this one's directory meanwhile.
+        if self.deletes_on_shutdown && directory::is_home_of(&self.directory, &self.cnc) {
             // Nobody is left to be told of a failure; the directory then stays, as after a crash.
             let _ = directory::remove(&self.directory);
         }
@@ -241,10 +242,23 @@ fn open(mut config: DriverConfig) -> Result<(Home, Core, DriverConfig), LaunchEr
         warn_if_exists: config.dir_warn_if_exists,
         driver_timeout: Duration::from_millis(u64::try_from(config.driver_timeout_ms).unwrap_or(0)),
     };
-    directory::prepare(&config.dir, &policy, &warn)?;
+    let lock = directory::prepare(&config.dir, &policy, &warn)?;
+    let opened = furnish(&config, network);
+    if opened.is_err() {
+        // A CnC file that never becomes ready would hold up the next driver; the first failure is
+        // the one to report.
+        let _ = directory::remove(&config.dir);
+    }
+    drop(lock);
+    let (home, core) = opened?;
+    Ok((home, core, config))
+}
+
+/// Creates the files of a directory that is prepared, and the agents.
+fn furnish(config: &DriverConfig, network: UdpNetwork) -> Result<(Home, Core), LaunchError> {
     let clock = SystemClock::new();
     let tick = clock.tick();
-    let (cnc, cnc_length) = create_cnc(&config, tick.epoch)?;
+    let (cnc, cnc_length) = create_cnc(config, tick.epoch)?;
     let loss_report = create_mapped(
         &config.dir.join(LOSS_REPORT_FILE_NAME),
         align_usize(config.loss_report_buffer_length, config.file_page_size),
@@ -275,7 +289,7 @@ fn open(mut config: DriverConfig) -> Result<(Home, Core, DriverConfig), LaunchEr
         clock,
         termination: core.termination(),
     };
-    Ok((home, core, config))
+    Ok((home, core))
 }
 
 /// Creates the CnC file. Returns it with its length in bytes.

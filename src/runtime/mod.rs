@@ -12,6 +12,7 @@ mod log_store;
 mod media_driver;
 mod resolver;
 mod runner;
+mod start_lock;
 
 pub use clock::SystemClock;
 pub use context::Context;
