@@ -23,7 +23,7 @@ use super::resources::{ResourcePorts, Resources};
 use super::sender::Sender;
 use super::termination::TerminationFlag;
 
-/// What a driver needs of the world around it.
+/// What a driver needs of the world around it; see [`DriverCore`].
 #[expect(
     clippy::exhaustive_structs,
     reason = "built by name by whoever runs a driver"
@@ -85,6 +85,42 @@ impl std::error::Error for DriverCoreError {
 ///
 /// It does not own its surroundings. Before clients may attach, the caller writes the first
 /// heartbeat and signals the CnC file as ready (`driver.md` §4.1).
+///
+/// ```
+/// use aileron::base::Rng;
+/// use aileron::cnc::{Cnc, CncLengths, CncMetadata};
+/// use aileron::concurrent::LossReport;
+/// use aileron::driver::config::DriverConfig;
+/// use aileron::driver::{DriverCore, DriverEnvironment};
+/// use aileron::logbuffer::HeapLogStore;
+/// use aileron::memory::AtomicBuffer;
+/// use aileron::net::{SystemInterfaces, UdpNetwork};
+/// use aileron::port::{Agent, StaticResolver, Tick};
+///
+/// // A driver in memory that nobody can attach to; `runtime::MediaDriver` makes real ones.
+/// let tick = Tick::default();
+/// let (lengths, timeout) = (CncLengths::default(), 10_000_000_000);
+/// let metadata =
+///     CncMetadata { client_liveness_timeout_ns: timeout, start_timestamp: tick.epoch, pid: 1 };
+/// let cnc = Cnc::create(AtomicBuffer::heap(lengths.total_length()?), &lengths, &metadata)?;
+/// let environment = DriverEnvironment {
+///     cnc: cnc.clone(),
+///     loss_report: LossReport::new(AtomicBuffer::heap(4096)),
+///     network: UdpNetwork::new(),
+///     log_store: Box::new(HeapLogStore::default()),
+///     resolver: Box::new(StaticResolver::default()),
+///     interfaces: Box::new(SystemInterfaces),
+///     rng: Rng::new(7),
+/// };
+/// let core = DriverCore::new(DriverConfig::default(), environment, tick)?;
+/// assert!(!core.termination().is_set());
+/// let mut agents = core.into_composite();
+/// agents.on_start(tick);
+/// cnc.signal_ready();
+/// agents.do_work(tick);
+/// agents.on_close(tick);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct DriverCore<N: Network> {
     conductor: Conductor<N>,
     sender: Sender<N::Transport>,
@@ -95,8 +131,8 @@ pub struct DriverCore<N: Network> {
     mapped: AtomicCounter,
 }
 
-/// The agents of a driver, one by one, to be run on threads of their own. The sender and the
-/// receiver are to be closed before the conductor.
+/// The agents of a driver, one by one, to be run on threads of their own; see [`DriverCore`]. The
+/// sender and the receiver are to be closed before the conductor.
 #[expect(
     clippy::exhaustive_structs,
     reason = "these are all the agents there are"
@@ -112,8 +148,8 @@ pub struct DriverParts {
     pub resources: Box<dyn Agent>,
 }
 
-/// All agents of a driver as one, for a single thread. A duty cycle runs sender, receiver, resource
-/// agent and conductor, in this order.
+/// All agents of a driver as one, for a single thread; see [`DriverCore`]. A duty cycle runs
+/// sender, receiver, resource agent and conductor, in this order.
 pub struct DriverAgents {
     agents: [Box<dyn Agent>; 4],
 }

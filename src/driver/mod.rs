@@ -1,5 +1,16 @@
 //! The media driver: conductor, sender, receiver and resource agent.
 //!
+//! ```text
+//!              commands                 ┌───────────┐ add, remove    ┌──────────┐  data, SETUP
+//!   clients ───(ring)─────────────────▶ │           │ ─────────────▶ │  sender  │ ────────────▶
+//!           ◀──(broadcast)───────────── │           │ ◀───────────── │          │ ◀────────────
+//!              events                   │ conductor │  closed, …     └──────────┘   SM, NAK
+//!                                       │           │ add, remove    ┌──────────┐  data, SETUP
+//!   ┌───────────┐  channels, addresses, │           │ ─────────────▶ │ receiver │ ◀────────────
+//!   │ resources │ ◀───────────────────▶ │           │ ◀───────────── │          │ ────────────▶
+//!   └───────────┘          logs         └───────────┘ create image   └──────────┘   SM, NAK
+//! ```
+//!
 //! | Agent | Owns | Never does |
 //! |---|---|---|
 //! | conductor | commands and events, counters, clients, links, publications, images, the life of endpoints | send or receive datagrams, resolve names, create files |
@@ -8,9 +19,23 @@
 //! | resources | name resolution, log files | anything else |
 //!
 //! The agents share atomics (counters, the `Shared` part of a publication or image) and bounded
-//! queues of `messages`, nothing else.
+//! queues of `messages`, nothing else. What two agents need is two objects, a half for each. Log
+//! buffers are shared with clients; the driver trusts nothing that it reads from them.
+//!
+//! | Part | What it is |
+//! |---|---|
+//! | [`DriverCore`] | the four agents, connected, and what they need of the world |
+//! | [`config`] | all settings |
+//! | `params` | what a channel asks for, checked |
+//! | `media` | channels and endpoints, destinations, deliberate loss |
+//! | `publication`, `image` | streams out of and into this driver, in halves |
+//! | `flow_control`, `retransmit` | how far a sender goes, and what it sends again |
+//! | `loss`, `congestion`, `dispatcher` | what a receiver misses, how much it takes, which image a frame is for |
+//! | `untethered` | the subscribers of a stream |
+//! | `counters`, `errors`, `duty_cycle` | what tools see |
 
 #![forbid(unsafe_code)]
+
 mod conductor;
 pub mod config;
 pub(crate) mod congestion;
