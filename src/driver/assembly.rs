@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crate::base::Rng;
 use crate::cnc::{Cnc, SemanticVersion, SystemCounter, SystemCounterLabels, SystemCounters};
 use crate::concurrent::{
-    AtomicCounter, BoundedQueue, CountersFull, DistinctErrorLog, InvalidCapacity, LossReport,
-    RingConsumer, Transmitter,
+    BoundedQueue, CountersFull, DistinctErrorLog, InvalidCapacity, LossReport, RingConsumer,
+    Transmitter,
 };
 use crate::logbuffer::LogStore;
 use crate::port::{Agent, Interfaces, NameResolver, Network, Tick};
@@ -128,7 +128,6 @@ pub struct DriverCore<N: Network> {
     resources: Resources,
     termination: TerminationFlag,
     error_log: DistinctErrorLog,
-    mapped: AtomicCounter,
 }
 
 /// The agents of a driver, one by one, to be run on threads of their own; see [`DriverCore`]. The
@@ -183,7 +182,6 @@ impl<N: Network> DriverCore<N> {
         let counter_of = |counter| system.get(counter).clone();
         let conductor_fails = counter_of(SystemCounter::ConductorProxyFails);
         let termination = TerminationFlag::default();
-        let mapped = counter_of(SystemCounter::BytesCurrentlyMapped);
         let sender = Sender::new(
             &config,
             to_sender.clone(),
@@ -246,7 +244,6 @@ impl<N: Network> DriverCore<N> {
             resources,
             termination,
             error_log,
-            mapped,
         })
     }
 
@@ -260,12 +257,6 @@ impl<N: Network> DriverCore<N> {
     #[must_use]
     pub fn error_log(&self) -> DistinctErrorLog {
         self.error_log.clone()
-    }
-
-    /// Counts bytes of files that the caller has mapped for the driver.
-    pub fn count_mapped(&self, bytes: usize) {
-        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
-        self.mapped.add(bytes);
     }
 
     /// The agents one by one.

@@ -258,12 +258,11 @@ fn open(mut config: DriverConfig) -> Result<(Home, Core, DriverConfig), LaunchEr
 fn furnish(config: &DriverConfig, network: UdpNetwork) -> Result<(Home, Core), LaunchError> {
     let clock = SystemClock::new();
     let tick = clock.tick();
-    let (cnc, cnc_length) = create_cnc(config, tick.epoch)?;
+    let cnc = create_cnc(config, tick.epoch)?;
     let loss_report = create_mapped(
         &config.dir.join(LOSS_REPORT_FILE_NAME),
         align_usize(config.loss_report_buffer_length, config.file_page_size),
     )?;
-    let mapped_length = cnc_length + loss_report.len();
     let mapped = cnc.length() + loss_report.len();
     let store = MappedLogStore::new(&config.dir, config.perform_storage_checks);
     let environment = DriverEnvironment {
@@ -276,7 +275,6 @@ fn furnish(config: &DriverConfig, network: UdpNetwork) -> Result<(Home, Core), L
         rng: Rng::new(random_seed()),
     };
     let core = DriverCore::new(config.clone(), environment, tick)?;
-    core.count_mapped(mapped_length);
     SystemCounters::attach(&cnc.counters())
         .get(SystemCounter::BytesCurrentlyMapped)
         .add(i64::try_from(mapped).unwrap_or(i64::MAX));
@@ -292,8 +290,7 @@ fn furnish(config: &DriverConfig, network: UdpNetwork) -> Result<(Home, Core), L
     Ok((home, core))
 }
 
-/// Creates the CnC file. Returns it with its length in bytes.
-fn create_cnc(config: &DriverConfig, epoch: EpochMillis) -> Result<(Cnc, usize), LaunchError> {
+fn create_cnc(config: &DriverConfig, epoch: EpochMillis) -> Result<Cnc, LaunchError> {
     let lengths = CncLengths {
         to_driver: config.conductor_buffer_length,
         to_clients: config.clients_buffer_length,
@@ -308,7 +305,7 @@ fn create_cnc(config: &DriverConfig, epoch: EpochMillis) -> Result<(Cnc, usize),
     };
     let length = lengths.total_length()?;
     let buffer = create_mapped(&config.dir.join(CNC_FILE_NAME), length)?;
-    Ok((Cnc::create(buffer, &lengths, &metadata)?, length))
+    Ok(Cnc::create(buffer, &lengths, &metadata)?)
 }
 
 fn create_mapped(path: &Path, length: usize) -> Result<AtomicBuffer, DirectoryError> {
