@@ -40,6 +40,8 @@ pub enum Command {
     Subscribe(SubscribeArgs),
     /// Lists the counters of a driver, one a line.
     Counters(CountersArgs),
+    /// Gives a driver commands, one for each line of standard input.
+    Commands(CommandsArgs),
 }
 
 /// Arguments of a media driver.
@@ -99,7 +101,7 @@ pub struct PublishArgs {
     /// Seed of the messages.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Do not send before a line comes on standard input.
+    /// Do not send before the line `go` comes on standard input.
     #[arg(long)]
     pub gated: bool,
 }
@@ -138,6 +140,14 @@ impl SubscribeArgs {
 /// Arguments of a reader of counters.
 #[derive(Args, Debug)]
 pub struct CountersArgs {
+    /// Directory of the driver.
+    #[arg(long)]
+    pub dir: PathBuf,
+}
+
+/// Arguments of a client that gives commands.
+#[derive(Args, Debug)]
+pub struct CommandsArgs {
     /// Directory of the driver.
     #[arg(long)]
     pub dir: PathBuf,

@@ -64,9 +64,15 @@ impl Orders {
         }
     }
 
+    /// Waits for the next line; `None` once standard input has ended.
+    #[must_use]
+    pub fn wait(&self) -> Option<String> {
+        self.0.recv().ok()
+    }
+
     /// Waits for standard input to end; lines before are ignored.
     pub fn wait_for_stop(&self) {
-        while self.0.recv().is_ok() {}
+        while self.wait().is_some() {}
     }
 }
 

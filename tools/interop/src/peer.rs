@@ -7,11 +7,18 @@
 //! | `READY …` | both | publication or subscription added; a subscriber on a UDP channel adds `endpoint=<address>` |
 //! | `CONNECTED` | publisher | has a subscriber |
 //! | `DONE seed=… messages=… bytes=… digest=…` | both | a series is sent or received whole |
-//! | `UNAVAILABLE session=… end-of-stream=…` | subscriber | an image went away |
+//! | `UNAVAILABLE session=… end-of-stream=… revoked=…` | subscriber | an image went away |
 //! | `ERROR-FRAME session=… code=…` | publisher | a receiver sent an error |
 //!
 //! Then they stay, the subscriber polling on for messages that must not come, until standard input
-//! ends. A subscriber takes the order `reject <reason>`, which rejects all its images.
+//! ends. Orders, a line each:
+//!
+//! | Line | To | Meaning |
+//! |---|---|---|
+//! | `destination <channel>` | both, a publisher before it sends | add a destination; answered by `ADDED` |
+//! | `go` | a gated publisher | send |
+//! | `revoke on close` | a publisher that is done | closing the publication revokes it |
+//! | `reject <reason>` | subscriber | reject all images; answered by `REJECTED images=…` |
 
 use std::time::{Duration, Instant};
 
@@ -43,6 +50,21 @@ pub trait Publisher {
     fn max_payload_length(&self) -> usize;
     /// Session id.
     fn session_id(&self) -> i32;
+    /// Makes closing the publication revoke it.
+    ///
+    /// # Errors
+    /// When this kind of publication cannot be revoked.
+    fn revoke_on_close(&mut self) -> Result<(), String>;
+    /// Adds a destination to a publication of many.
+    ///
+    /// # Errors
+    /// When the driver refuses.
+    fn add_destination(&mut self, channel: &str) -> Result<(), String>;
+    /// Closes the publication and sees to it that the driver is told.
+    ///
+    /// # Errors
+    /// When it cannot be closed.
+    fn close(self) -> Result<(), String>;
 }
 
 /// A subscription of either library.
@@ -57,6 +79,11 @@ pub trait Subscriber {
     /// # Errors
     /// When the library cannot tell.
     fn resolved_endpoint(&self) -> Result<Option<String>, String>;
+    /// Adds a destination to a subscription of many.
+    ///
+    /// # Errors
+    /// When the driver refuses.
+    fn add_destination(&mut self, channel: &str) -> Result<(), String>;
     /// Rejects every image and returns how many there were.
     ///
     /// # Errors
@@ -68,19 +95,30 @@ pub trait Subscriber {
 ///
 /// # Errors
 /// Failed offers and the end of patience.
-pub fn publish(publisher: &mut impl Publisher, args: &PublishArgs) -> Result<(), String> {
+pub fn publish(mut publisher: impl Publisher, args: &PublishArgs) -> Result<(), String> {
     let orders = Orders::listen();
     let patience = Patience::new(args.stream.timeout());
     report(&format!("READY session={}", publisher.session_id()));
     let mut idle = Idle::default();
-    while !publisher.is_connected() {
-        patience.check("a subscriber")?;
-        idle.idle(0);
-    }
-    report("CONNECTED");
-    while args.gated && orders.next() == Order::None {
-        patience.check("the order to send")?;
-        idle.idle(0);
+    let mut gate_is_open = !args.gated;
+    let mut is_connected = false;
+    while !(gate_is_open && is_connected) {
+        match orders.next() {
+            Order::Line(line) => match line.strip_prefix("destination ") {
+                Some(channel) => {
+                    publisher.add_destination(channel)?;
+                    report("ADDED");
+                }
+                None => gate_is_open = true,
+            },
+            Order::Stop => return publisher.close(),
+            Order::None => idle.idle(0),
+        }
+        if !is_connected && publisher.is_connected() {
+            is_connected = true;
+            report("CONNECTED");
+        }
+        patience.check("a subscriber, and the order to send")?;
     }
     let plan = args.plan();
     let mut tally = Tally::default();
@@ -105,8 +143,13 @@ pub fn publish(publisher: &mut impl Publisher, args: &PublishArgs) -> Result<(),
         tally.add(&message);
     }
     report(&format!("DONE seed={} {tally}", args.seed));
-    orders.wait_for_stop();
-    Ok(())
+    while let Some(line) = orders.wait() {
+        match line.as_str() {
+            "revoke on close" => publisher.revoke_on_close()?,
+            _ => return Err(format!("unknown order {line}")),
+        }
+    }
+    publisher.close()
 }
 
 /// Checks what arrives, then stays until standard input ends.
@@ -117,7 +160,8 @@ pub fn subscribe(subscriber: &mut impl Subscriber, args: &SubscribeArgs) -> Resu
     let orders = Orders::listen();
     let patience = Patience::new(args.stream.timeout());
     let mut idle = Idle::default();
-    if args.stream.channel.starts_with("aeron:udp") {
+    let channel = &args.stream.channel;
+    if channel.starts_with("aeron:udp") && !channel.contains("control-mode=manual") {
         loop {
             if let Some(endpoint) = subscriber.resolved_endpoint()? {
                 report(&format!("READY endpoint={endpoint}"));
@@ -155,12 +199,49 @@ pub fn subscribe(subscriber: &mut impl Subscriber, args: &SubscribeArgs) -> Resu
 }
 
 fn obey(subscriber: &mut impl Subscriber, line: &str) -> Result<(), String> {
+    if let Some(channel) = line.strip_prefix("destination ") {
+        subscriber.add_destination(channel)?;
+        report("ADDED");
+        return Ok(());
+    }
     let reason = line
         .strip_prefix("reject ")
         .ok_or_else(|| format!("unknown order {line}"))?;
     let images = subscriber.reject_images(reason)?;
     report(&format!("REJECTED images={images}"));
     Ok(())
+}
+
+/// A client of either library that adds things and keeps them.
+pub trait Registrar {
+    /// Adds what `kind` says and keeps it.
+    ///
+    /// # Errors
+    /// The code by which the driver refuses, and its words; or a code of 0 and what else went wrong.
+    fn add(&mut self, kind: &str, stream: i32, channel: &str) -> Result<(), (i32, String)>;
+    /// Lets go of everything.
+    fn forget(&mut self);
+}
+
+/// Gives the commands that standard input says, a line each: `<kind> <stream> <channel>`, or
+/// `forget`. Each is answered by a line `ADDED` or `REFUSED <code> <words>`.
+pub fn command(registrar: &mut impl Registrar) {
+    let orders = Orders::listen();
+    report("READY");
+    while let Some(line) = orders.wait() {
+        let mut words = line.splitn(3, ' ');
+        let (kind, stream, channel) = (words.next(), words.next(), words.next());
+        if kind == Some("forget") {
+            registrar.forget();
+            report("FORGOTTEN");
+            continue;
+        }
+        let stream = stream.and_then(|text| text.parse().ok()).unwrap_or(0);
+        match registrar.add(kind.unwrap_or(""), stream, channel.unwrap_or("")) {
+            Ok(()) => report("ADDED"),
+            Err((code, words)) => report(&format!("REFUSED {code} {}", words.replace('\n', " | "))),
+        }
+    }
 }
 
 /// A deadline.

@@ -7,16 +7,18 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Command as Process, ExitCode};
 use std::time::Duration;
 
-use aileron_interop::cli::{Cli, Command, CountersArgs, DriverArgs, PublishArgs, SubscribeArgs};
+use aileron_interop::cli::{
+    Cli, Command, CommandsArgs, CountersArgs, DriverArgs, PublishArgs, SubscribeArgs,
+};
 use aileron_interop::console::{Order, Orders, report};
 use aileron_interop::pattern::Checker;
-use aileron_interop::peer::{self, Offered, Publisher, Subscriber};
+use aileron_interop::peer::{self, Offered, Publisher, Registrar, Subscriber};
 use clap::Parser as _;
 use rusteron_media_driver::{
     Aeron, AeronAvailableImageLogger, AeronCError, AeronCnc, AeronContext, AeronDriver,
     AeronDriverContext, AeronExclusivePublication, AeronFragmentClosureAssembler, AeronHeader,
     AeronImage, AeronOfferError, AeronPublication, AeronPublicationErrorValues, AeronSubscription,
-    Handler,
+    AeronUnavailableImageLogger, Handler,
 };
 
 const ADD_TIMEOUT: Duration = Duration::from_secs(15);
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
         Command::Publish(args) => publish(&args),
         Command::Subscribe(args) => subscribe(&args),
         Command::Counters(args) => counters(&args),
+        Command::Commands(args) => commands(&args),
         other => Err(format!("not offered: {other:?}")),
     };
     match outcome {
@@ -75,12 +78,12 @@ fn publish(args: &PublishArgs) -> Result<(), String> {
         let publication = client
             .add_exclusive_publication(&channel, args.stream.stream, ADD_TIMEOUT)
             .map_err(|e| text(&e))?;
-        peer::publish(&mut Exclusive(publication), args)
+        peer::publish(Exclusive(publication), args)
     } else {
         let publication = client
             .add_publication(&channel, args.stream.stream, ADD_TIMEOUT)
             .map_err(|e| text(&e))?;
-        peer::publish(&mut Concurrent(publication), args)
+        peer::publish(Concurrent(publication), args)
     }
 }
 
@@ -90,9 +93,9 @@ fn subscribe(args: &SubscribeArgs) -> Result<(), String> {
         let session = image
             .get_constants()
             .map_or(0, |constants| constants.session_id());
-        let ended = image.is_end_of_stream();
+        let (ended, revoked) = (image.is_end_of_stream(), image.is_publication_revoked());
         report(&format!(
-            "UNAVAILABLE session={session} end-of-stream={ended}"
+            "UNAVAILABLE session={session} end-of-stream={ended} revoked={revoked}"
         ));
     });
     let subscription = client
@@ -129,6 +132,62 @@ fn counters(args: &CountersArgs) -> Result<(), String> {
     .map_err(|e| text(&e))
 }
 
+fn commands(args: &CommandsArgs) -> Result<(), String> {
+    let client = connect(&args.dir).map_err(|e| text(&e))?;
+    peer::command(&mut Added {
+        kept: Vec::new(),
+        client,
+    });
+    Ok(())
+}
+
+/// Whatever was added, to be dropped before the client.
+struct Added {
+    kept: Vec<Box<dyn std::any::Any>>,
+    client: Aeron,
+}
+
+impl Registrar for Added {
+    fn add(&mut self, kind: &str, stream: i32, channel: &str) -> Result<(), (i32, String)> {
+        let (client, uri) = (&self.client, c_string(channel));
+        let kept: Result<Box<dyn std::any::Any>, AeronCError> = match kind {
+            "publication" => client
+                .add_publication(&uri, stream, ADD_TIMEOUT)
+                .map(|kept| Box::new(kept) as _),
+            "exclusive" => client
+                .add_exclusive_publication(&uri, stream, ADD_TIMEOUT)
+                .map(|kept| Box::new(kept) as _),
+            "subscription" => client
+                .add_subscription(
+                    &uri,
+                    stream,
+                    None::<&Handler<AeronAvailableImageLogger>>,
+                    None::<&Handler<AeronUnavailableImageLogger>>,
+                    ADD_TIMEOUT,
+                )
+                .map(|kept| Box::new(kept) as _),
+            "counter" => client
+                .add_counter(stream, b"key", channel, ADD_TIMEOUT)
+                .map(|kept| Box::new(kept) as _),
+            _ => return Err((0, format!("unknown kind {kind}"))),
+        };
+        match kept {
+            Ok(kept) => {
+                self.kept.push(kept);
+                Ok(())
+            }
+            Err(error) => {
+                let code = Aeron::errcode().map_or_else(|error| error.code, |code| code);
+                Err((-code, text(&error)))
+            }
+        }
+    }
+
+    fn forget(&mut self) {
+        self.kept.clear();
+    }
+}
+
 fn connect(dir: &std::path::Path) -> Result<Aeron, AeronCError> {
     let context = AeronContext::new()?;
     context.set_dir(&c_string(&dir.to_string_lossy()))?;
@@ -148,7 +207,7 @@ struct Concurrent(AeronPublication);
 struct Exclusive(AeronExclusivePublication);
 
 macro_rules! publisher {
-    ($name:ty) => {
+    ($name:ty, $revoke:expr) => {
         impl Publisher for $name {
             fn is_connected(&self) -> bool {
                 self.0.is_connected()
@@ -174,12 +233,40 @@ macro_rules! publisher {
                     .get_constants()
                     .map_or(0, |constants| constants.session_id())
             }
+
+            fn revoke_on_close(&mut self) -> Result<(), String> {
+                let revoke: fn(&Self) -> Result<(), String> = $revoke;
+                revoke(self)
+            }
+
+            fn add_destination(&mut self, channel: &str) -> Result<(), String> {
+                self.0
+                    .add_destination(&c_string(channel), ADD_TIMEOUT)
+                    .map_err(|e| text(&e))
+            }
+
+            fn close(self) -> Result<(), String> {
+                if self.0.is_closed() {
+                    // By the end of its client; nobody would tell of the end of the publication.
+                    return Ok(());
+                }
+                let (closed, told) = std::sync::mpsc::channel();
+                let notify = Handler::new(move || drop(closed.send(())));
+                self.0
+                    .close_with_handler(Some(&notify))
+                    .map_err(|e| text(&e))?;
+                told.recv_timeout(ADD_TIMEOUT)
+                    .map_err(|e| format!("close: {e}"))
+            }
         }
     };
 }
 
-publisher!(Concurrent);
-publisher!(Exclusive);
+publisher!(Concurrent, |_| Err("is concurrent".to_owned()));
+publisher!(Exclusive, |publication| {
+    publication.0.revoke_on_close();
+    Ok(())
+});
 
 fn outcome<T>(result: Result<T, AeronOfferError>) -> Offered {
     match result {
@@ -222,6 +309,12 @@ impl Subscriber for Subscribed {
             .resolved_endpoint_as_string(128)
             .map_err(|e| text(&e))?;
         Ok(Some(endpoint).filter(|endpoint| !endpoint.is_empty()))
+    }
+
+    fn add_destination(&mut self, channel: &str) -> Result<(), String> {
+        self.subscription
+            .add_destination(&c_string(channel), ADD_TIMEOUT)
+            .map_err(|e| text(&e))
     }
 
     fn reject_images(&mut self, reason: &str) -> Result<usize, String> {

@@ -6,12 +6,16 @@ use std::fmt::Display;
 use std::path::Path;
 use std::process::ExitCode;
 
-use aileron::client::{Client, ExclusivePublication, OfferError, Publication, Subscription};
+use aileron::client::{
+    AddError, Client, ExclusivePublication, OfferError, Publication, Subscription,
+};
 use aileron::{Context, DriverConfig, FragmentAssembler, MediaDriver, StreamId};
-use aileron_interop::cli::{Cli, Command, CountersArgs, DriverArgs, PublishArgs, SubscribeArgs};
+use aileron_interop::cli::{
+    Cli, Command, CommandsArgs, CountersArgs, DriverArgs, PublishArgs, SubscribeArgs,
+};
 use aileron_interop::console::{Orders, report};
 use aileron_interop::pattern::Checker;
-use aileron_interop::peer::{self, Offered, Publisher, Subscriber};
+use aileron_interop::peer::{self, Offered, Publisher, Registrar, Subscriber};
 use clap::Parser as _;
 
 fn main() -> ExitCode {
@@ -20,6 +24,7 @@ fn main() -> ExitCode {
         Command::Publish(args) => publish(&args),
         Command::Subscribe(args) => subscribe(&args),
         Command::Counters(args) => counters(&args),
+        Command::Commands(args) => commands(&args),
         other => Err(format!("not offered: {other:?}")),
     };
     match outcome {
@@ -56,10 +61,10 @@ fn publish(args: &PublishArgs) -> Result<(), String> {
         let publication = client
             .add_exclusive_publication(channel, stream_id)
             .map_err(text)?;
-        peer::publish(&mut Exclusive(publication), args)
+        peer::publish(Exclusive(publication), args)
     } else {
         let publication = client.add_publication(channel, stream_id).map_err(text)?;
-        peer::publish(&mut Concurrent(publication), args)
+        peer::publish(Concurrent(publication), args)
     }
 }
 
@@ -69,8 +74,9 @@ fn subscribe(args: &SubscribeArgs) -> Result<(), String> {
         .subscription(args.stream.channel.as_str(), StreamId(args.stream.stream))
         .on_unavailable_image(|image| {
             let (session, ended) = (image.session_id().0, image.is_end_of_stream());
+            let revoked = image.is_publication_revoked();
             report(&format!(
-                "UNAVAILABLE session={session} end-of-stream={ended}"
+                "UNAVAILABLE session={session} end-of-stream={ended} revoked={revoked}"
             ));
         })
         .add()
@@ -101,6 +107,54 @@ fn counters(args: &CountersArgs) -> Result<(), String> {
     Ok(())
 }
 
+fn commands(args: &CommandsArgs) -> Result<(), String> {
+    let client = connect(&args.dir)?;
+    peer::command(&mut Added {
+        client,
+        kept: Vec::new(),
+    });
+    Ok(())
+}
+
+/// Whatever was added, to be dropped.
+struct Added {
+    client: Client,
+    kept: Vec<Box<dyn std::any::Any>>,
+}
+
+impl Registrar for Added {
+    fn add(&mut self, kind: &str, stream: i32, channel: &str) -> Result<(), (i32, String)> {
+        let (client, stream_id) = (&self.client, StreamId(stream));
+        let kept: Result<Box<dyn std::any::Any>, AddError> = match kind {
+            "publication" => client
+                .add_publication(channel, stream_id)
+                .map(|kept| Box::new(kept) as _),
+            "exclusive" => client
+                .add_exclusive_publication(channel, stream_id)
+                .map(|kept| Box::new(kept) as _),
+            "subscription" => client
+                .add_subscription(channel, stream_id)
+                .map(|kept| Box::new(kept) as _),
+            "counter" => client
+                .add_counter(stream, b"key", channel)
+                .map(|kept| Box::new(kept) as _),
+            _ => return Err((0, format!("unknown kind {kind}"))),
+        };
+        match kept {
+            Ok(kept) => {
+                self.kept.push(kept);
+                Ok(())
+            }
+            Err(AddError::Registration(error)) => Err((error.raw_code, error.message)),
+            Err(other) => Err((0, other.to_string())),
+        }
+    }
+
+    fn forget(&mut self) {
+        self.kept.clear();
+    }
+}
+
 fn connect(dir: &Path) -> Result<Client, String> {
     Context::new()
         .dir(dir)
@@ -119,7 +173,7 @@ struct Concurrent(Publication);
 struct Exclusive(ExclusivePublication);
 
 macro_rules! publisher {
-    ($name:ty) => {
+    ($name:ty, $revoke:expr) => {
         impl Publisher for $name {
             fn is_connected(&self) -> bool {
                 self.0.is_connected()
@@ -143,12 +197,29 @@ macro_rules! publisher {
             fn session_id(&self) -> i32 {
                 self.0.session_id().0
             }
+
+            fn revoke_on_close(&mut self) -> Result<(), String> {
+                let revoke: fn(&mut Self) -> Result<(), String> = $revoke;
+                revoke(self)
+            }
+
+            fn add_destination(&mut self, channel: &str) -> Result<(), String> {
+                self.0.add_destination(channel).map(drop).map_err(text)
+            }
+
+            fn close(mut self) -> Result<(), String> {
+                self.0.close();
+                Ok(())
+            }
         }
     };
 }
 
-publisher!(Concurrent);
-publisher!(Exclusive);
+publisher!(Concurrent, |_| Err("is concurrent".to_owned()));
+publisher!(Exclusive, |publication| {
+    publication.0.revoke_on_close(true);
+    Ok(())
+});
 
 fn outcome<T>(result: Result<T, OfferError>) -> Offered {
     match result {
@@ -181,6 +252,13 @@ impl Subscriber for Subscribed {
             .subscription
             .resolved_endpoint()
             .map(|address| address.to_string()))
+    }
+
+    fn add_destination(&mut self, channel: &str) -> Result<(), String> {
+        self.subscription
+            .add_destination(channel)
+            .map(drop)
+            .map_err(text)
     }
 
     fn reject_images(&mut self, reason: &str) -> Result<usize, String> {

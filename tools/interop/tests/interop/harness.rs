@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -105,6 +106,17 @@ impl Peer {
                 }
             }
         }
+    }
+
+    /// The next line, whatever it says.
+    pub(crate) fn next_line(&mut self) -> String {
+        self.line("")
+    }
+
+    /// Kills the process, which gets no time to tidy up.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("is a child of ours");
+        self.child.wait().expect("is a child of ours");
     }
 
     /// Gives an order.
@@ -395,16 +407,21 @@ impl Session<'_> {
         let channel = self
             .media
             .subscription_channel(self.subscription_parameters);
-        let (subscriber, ready) = self.spawn_subscriber(&channel, seeds);
-        (subscriber, value(&ready, "endpoint").unwrap_or_default())
+        self.start_subscriber_of_channel(&channel, seeds)
     }
 
-    /// Starts a subscriber on a channel of its own.
-    pub(crate) fn start_subscriber_on(&self, channel: &str) -> Peer {
-        self.spawn_subscriber(channel, &[self.stream]).0
+    /// Starts a subscriber on a channel of its own, and tells where it listens.
+    pub(crate) fn start_subscriber_at(&self, channel: &str) -> (Peer, String) {
+        self.start_subscriber_of_channel(channel, &[self.stream])
     }
 
-    fn spawn_subscriber(&self, channel: &str, seeds: &[i32]) -> (Peer, String) {
+    /// Starts a subscriber on a channel of its own for the publishers of these seeds, and tells
+    /// where it listens.
+    pub(crate) fn start_subscriber_of_channel(
+        &self,
+        channel: &str,
+        seeds: &[i32],
+    ) -> (Peer, String) {
         let mut subscribe = self.arguments(channel);
         let seeds: Vec<_> = seeds.iter().map(ToString::to_string).collect();
         subscribe.extend(["--seeds".to_owned(), seeds.join(",")]);
@@ -412,7 +429,7 @@ impl Session<'_> {
             self.subscriber_driver
                 .client(self.subscriber, "subscribe", &subscribe);
         let ready = subscriber.line("READY");
-        (subscriber, ready)
+        (subscriber, value(&ready, "endpoint").unwrap_or_default())
     }
 
     /// Starts the publisher for a subscriber that is there already.
@@ -436,7 +453,17 @@ impl Session<'_> {
         let channel = self
             .media
             .publication_channel(endpoint, self.publication_parameters);
-        let mut publish = self.arguments(&channel);
+        self.start_publisher_at(&channel, seed, extra)
+    }
+
+    /// Starts a publisher on a channel of its own; returns it and its session id.
+    pub(crate) fn start_publisher_at(
+        &self,
+        channel: &str,
+        seed: i32,
+        extra: &[&str],
+    ) -> (Peer, i32) {
+        let mut publish = self.arguments(channel);
         publish.extend(["--seed".to_owned(), seed.to_string()]);
         publish.extend(extra.iter().map(ToString::to_string));
         publish.extend(self.exclusive.then(|| "--exclusive".to_owned()));
@@ -495,10 +522,19 @@ impl Running {
             "publisher said {left:?}"
         );
         let end = subscriber.line("UNAVAILABLE");
-        assert_eq!(end, format!("session={session_id} end-of-stream=true"));
+        assert_eq!(
+            end,
+            format!("session={session_id} end-of-stream=true revoked=false")
+        );
         let left = subscriber.stop();
         assert!(left.is_empty(), "subscriber said {left:?}");
     }
+}
+
+/// A port that was free a moment ago on every address.
+pub(crate) fn free_port() -> u16 {
+    let socket = UdpSocket::bind("[::]:0").expect("a socket");
+    socket.local_addr().expect("is bound").port()
 }
 
 /// The value of `key=value` among words.

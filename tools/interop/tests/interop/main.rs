@@ -4,6 +4,10 @@
 //! |---|---|
 //! | `sessions` | every pairing of drivers and clients, over IPC and UDP, all sizes of messages |
 //! | `loss` | the same between drivers that lose frames of every kind, in both directions |
+//! | `parameters` | streams at the edges of what channel parameters allow |
+//! | `lifecycle` | how things end: rejected, revoked, killed, closed |
+//! | `commands` | either driver takes the same commands |
+//! | `destinations` | streams to many, subscriptions of many |
 //! | `mixed` | both sides on one log, one subscription, one publication |
 //! | `counters` | either reader lists the other driver's counters, with the right labels |
 //! | `capture` | the frames on the wire, as a dissector of another origin reads them |
@@ -11,8 +15,12 @@
 //! `harness` starts and watches the processes. Run in release: `cargo test --release -p aileron-interop`.
 
 mod capture;
+mod commands;
 mod counters;
+mod destinations;
 mod harness;
+mod lifecycle;
 mod loss;
 mod mixed;
+mod parameters;
 mod sessions;

@@ -78,7 +78,11 @@ fn many_subscribers(side: Side, publisher: Side) {
     let mut subscribers: Vec<Peer> = vec![first];
     // The endpoint of the first, whose channel names port 0, is another one to the driver.
     for session in [&theirs, &ours] {
-        subscribers.push(session.start_subscriber_on(&format!("aeron-spy:{channel}")));
+        subscribers.push(
+            session
+                .start_subscriber_at(&format!("aeron-spy:{channel}"))
+                .0,
+        );
     }
     let mut running = theirs.start_publisher(subscribers.remove(0), endpoint);
     let sent = running.publisher.line("DONE");
