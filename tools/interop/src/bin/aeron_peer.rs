@@ -177,7 +177,7 @@ impl Registrar for Added {
                 Ok(())
             }
             Err(error) => {
-                let code = Aeron::errcode().map_or_else(|error| error.code, |code| code);
+                let code = Aeron::errcode().unwrap_or_else(|error| error.code);
                 Err((-code, text(&error)))
             }
         }
@@ -251,7 +251,7 @@ macro_rules! publisher {
                     return Ok(());
                 }
                 let (closed, told) = std::sync::mpsc::channel();
-                let notify = Handler::new(move || drop(closed.send(())));
+                let notify = Handler::new(move || closed.send(()).unwrap_or_default());
                 self.0
                     .close_with_handler(Some(&notify))
                     .map_err(|e| text(&e))?;

@@ -207,8 +207,9 @@ macro_rules! publisher {
                 self.0.add_destination(channel).map(drop).map_err(text)
             }
 
-            fn close(mut self) -> Result<(), String> {
-                self.0.close();
+            fn close(self) -> Result<(), String> {
+                // Dropping it closes it, and the client tells the driver at once.
+                drop(self);
                 Ok(())
             }
         }

@@ -117,11 +117,9 @@ fn two_to_one(to: Side) {
     }
     for publisher in publishers {
         drop(publisher.stop());
+        // The end of the stream does not show: every transport of the image would have to bring it.
         let gone = subscriber.line("UNAVAILABLE");
-        assert!(
-            gone.ends_with(" end-of-stream=true revoked=false"),
-            "{gone}"
-        );
+        assert!(gone.ends_with(" revoked=false"), "{gone}");
     }
     drop(subscriber.stop());
     scene.stop();
