@@ -182,7 +182,7 @@ fn exactly_one_of_those_that_trip_a_term_pads_it() {
                 });
             }
         });
-        assert!(tripped.into_inner() >= 1);
+        assert!(tripped.load(Ordering::Acquire) >= 1);
         assert_eq!(log.active_term_count(), 1);
         let (fragments, end) = super::read_all(&log, before);
         assert_eq!(fragments.len(), 3);
