@@ -1,38 +1,18 @@
 //! Images: from the SETUP that asks for one to the end (`driver.md` §8.1, §8.7, §8.8).
 
-use std::sync::Arc;
-
 use crate::base::{CorrelationId, CounterId, Position, RegistrationId};
 use crate::cnc::SystemCounter;
-use crate::command::{ErrorCode, RejectImage};
-use crate::concurrent::AtomicCounter;
-use crate::driver::config::GroupConsideration;
-use crate::driver::congestion::{
-    CongestionAlgorithm, CongestionControl, Cubic, CubicCounters, CubicParams, StaticWindow,
-};
-use crate::driver::counters::{StreamCounter, StreamIdentity};
+use crate::command::RejectImage;
 use crate::driver::failure::CommandFailure;
-use crate::driver::image::{
-    self, ConductorHalf, ImageCounters, ImageEvent, ImageParams, ReceiverHalf,
-};
-use crate::driver::loss::NakDelay;
-use crate::driver::media::udp_channel::UdpChannel;
+use crate::driver::image::{ConductorHalf, ImageEvent, ReceiverHalf};
 use crate::driver::messages::{ImageRequest, ReceiverMessage};
 use crate::driver::resources::{CreatedLog, RequestId, ResourceTask};
-use crate::driver::untethered::SubscriberPositions;
-use crate::logbuffer::{LogFileKind, LogKind, LogName, LogSpec, TermGeometry};
+use crate::logbuffer::{LogFileKind, LogName};
 use crate::port::Network;
 
 use super::Conductor;
 use super::inbox::ReResolution;
 use super::linking::Stream;
-use super::links::SubscriptionLink;
-use super::publications::int;
-
-/// Shortest datagram that can carry a frame with a payload.
-const MTU_LENGTH_MIN: i32 = 32;
-const MTU_LENGTH_MAX: i32 = 65_504;
-const FRAME_ALIGNMENT: i32 = 32;
 
 /// Longest reason for a rejection, in bytes.
 const REJECT_REASON_LENGTH_MAX: usize = 1023;
@@ -44,7 +24,7 @@ pub(super) struct Image {
     /// Path of its log as announced to clients.
     pub(super) path: String,
     /// All its counters but the subscribers' positions.
-    counters: Vec<CounterId>,
+    pub(super) counters: Vec<CounterId>,
 }
 
 impl Image {
@@ -78,10 +58,10 @@ pub(super) enum DriverStep {
 /// An image that waits for its log.
 #[derive(Debug)]
 pub(super) struct NewImage {
-    request: ImageRequest,
-    correlation_id: CorrelationId,
-    join_position: Position,
-    window_length: i32,
+    pub(super) request: ImageRequest,
+    pub(super) correlation_id: CorrelationId,
+    pub(super) join_position: Position,
+    pub(super) window_length: i32,
 }
 
 impl<N: Network> Conductor<N> {
@@ -257,330 +237,4 @@ impl<N: Network> Conductor<N> {
                 stream_id: request.stream_id,
             });
     }
-
-    /// Checks a SETUP. `None`: nobody wants an image of it any more.
-    #[expect(
-        clippy::type_complexity,
-        reason = "an image and its log, both of them to be made"
-    )]
-    fn prepare_image(
-        &mut self,
-        request: &ImageRequest,
-    ) -> Result<Option<(Box<NewImage>, Box<LogSpec>)>, CommandFailure> {
-        let Some(channel) = self.image_channel(request) else {
-            return Ok(None);
-        };
-        let (geometry, window_length) = check_setup(request, &channel)?;
-        let Some(first) = self.links_of(request).next() else {
-            return Ok(None);
-        };
-        let oldest = self
-            .links_of(request)
-            .min_by_key(|link| link.registration_id);
-        let is_sparse = oldest.is_none_or(|link| link.is_sparse);
-        let limits = self.network.buffer_limits();
-        let correlation_id = self.ctx.ring.next_correlation_id();
-        let untethered = channel.untethered();
-        let spec = LogSpec {
-            kind: LogKind::Image,
-            correlation_id: correlation_id.get(),
-            session_id: request.session_id,
-            stream_id: request.stream_id,
-            initial_term_id: request.initial_term_id,
-            start: None,
-            term_length: request.term_length,
-            page_size: int(self.ctx.config.file_page_size),
-            mtu_length: request.mtu_length,
-            publication_window_length: 0,
-            receiver_window_length: window_length,
-            socket_sndbuf_length: int(channel.socket_sndbuf_length()),
-            os_default_socket_sndbuf_length: int(limits.default_sndbuf),
-            os_max_socket_sndbuf_length: int(limits.max_sndbuf),
-            socket_rcvbuf_length: int(channel.socket_rcvbuf_length()),
-            os_default_socket_rcvbuf_length: int(limits.default_rcvbuf),
-            os_max_socket_rcvbuf_length: int(limits.max_rcvbuf),
-            max_resend: 0,
-            entity_tag: 0,
-            response_correlation_id: 0,
-            linger_timeout_ns: 0,
-            untethered_window_limit_timeout_ns: untethered.window_limit_ns,
-            untethered_linger_timeout_ns: untethered.linger_ns,
-            untethered_resting_timeout_ns: untethered.resting_ns,
-            group: is_group(first, &channel, request),
-            is_response: channel.is_response(),
-            rejoin: first.is_rejoin,
-            reliable: first.is_reliable,
-            sparse: is_sparse,
-            signal_eos: false,
-            spies_simulate_connection: false,
-            tether: first.is_tether,
-        };
-        let join_position = geometry.position(request.active_term_id, request.term_offset);
-        let new = NewImage {
-            request: request.clone(),
-            correlation_id,
-            join_position,
-            window_length,
-        };
-        Ok(Some((Box::new(new), Box::new(spec))))
-    }
-
-    /// Makes an image of its log. Returns whether anybody still wants it.
-    fn create_image(&mut self, new: &NewImage, log: &CreatedLog) -> Result<bool, CommandFailure> {
-        let request = &new.request;
-        let Some(channel) = self.image_channel(request) else {
-            return Ok(false);
-        };
-        let links: Vec<SubscriptionLink> = self.links_of(request).cloned().collect();
-        let Some(first) = links.first() else {
-            return Ok(false);
-        };
-        let mut allocated = Vec::new();
-        let params = match self.image_params(new, log, &channel, first, &mut allocated) {
-            Ok(params) => params,
-            Err(failure) => {
-                self.ctx.free_counters(allocated);
-                return Err(failure);
-            }
-        };
-        let (half, receiver_half) = image::build(params);
-        let image = Image {
-            half,
-            path: log.path.clone(),
-            counters: allocated,
-        };
-        self.images.insert(new.correlation_id, image);
-        if let Some(record) = self.receive_endpoints.get_mut(&request.endpoint) {
-            record.image_count += 1;
-        }
-        self.link_subscriptions_to_new_image(new, &links);
-        self.ctx
-            .receiver
-            .send(ReceiverMessage::AddImage(Box::new(receiver_half)));
-        Ok(true)
-    }
-
-    /// Links the subscriptions for which an image is made. It accepts no others before it has one.
-    fn link_subscriptions_to_new_image(&mut self, new: &NewImage, links: &[SubscriptionLink]) {
-        let (id, session_id) = (new.correlation_id, new.request.session_id);
-        for link in links {
-            match self.allocate_position(link, id, session_id, new.join_position) {
-                Ok(position) => {
-                    let counter = position.counter.id();
-                    if let Some(image) = self.images.get_mut(&id) {
-                        image.half.add_subscriber(position, self.ctx.tick.now);
-                    }
-                    self.announce_available(Stream::Image(id), link.registration_id, counter);
-                }
-                Err(failure) => self.ctx.record(&failure),
-            }
-        }
-    }
-
-    fn image_params(
-        &mut self,
-        new: &NewImage,
-        log: &CreatedLog,
-        channel: &UdpChannel,
-        first: &SubscriptionLink,
-        allocated: &mut Vec<CounterId>,
-    ) -> Result<ImageParams, CommandFailure> {
-        let request = &new.request;
-        let stream = StreamIdentity {
-            registration_id: new.correlation_id.into(),
-            session_id: request.session_id,
-            stream_id: request.stream_id,
-            channel: &first.channel,
-            client_id: first.client_id,
-        };
-        let join = new.join_position.get();
-        let counters = ImageCounters {
-            hwm: self.image_counter(StreamCounter::ReceiverHwm, &stream, join, allocated)?,
-            rebuild: self.image_counter(
-                StreamCounter::ReceiverPosition,
-                &stream,
-                join,
-                allocated,
-            )?,
-            naks_sent: self.image_counter(
-                StreamCounter::ReceiverNaksSent,
-                &stream,
-                0,
-                allocated,
-            )?,
-        };
-        let congestion = self.image_congestion(new, channel, &stream, allocated)?;
-        let is_group = is_group(first, channel, request);
-        let config = &self.ctx.config;
-        let nak_delay = if !first.is_reliable {
-            NakDelay::immediate()
-        } else if is_group {
-            let backoff_ns = config.nak_multicast_max_backoff_ns;
-            NakDelay::group(backoff_ns, config.nak_multicast_group_size, self.rng.fork())
-        } else {
-            let delay_ns = channel
-                .nak_delay_ns()
-                .unwrap_or(config.nak_unicast_delay_ns);
-            NakDelay::unicast(delay_ns, config.nak_unicast_retry_delay_ratio)
-        };
-        Ok(ImageParams {
-            correlation_id: new.correlation_id,
-            session_id: request.session_id,
-            stream_id: request.stream_id,
-            endpoint: request.endpoint,
-            transport_index: request.transport_index,
-            control_address: request.control_address,
-            source: request.source,
-            channel: channel.original_text().to_owned(),
-            log: log.log.clone(),
-            join_position: new.join_position,
-            is_reliable: first.is_reliable,
-            wants_response: request.wants_response,
-            counters,
-            subscribers: SubscriberPositions::new(channel.untethered()),
-            congestion,
-            nak_delay,
-            status_message_timeout_ns: config.status_message_timeout_ns,
-            liveness_timeout_ns: config.image_liveness_timeout_ns,
-            now: self.ctx.tick.now,
-        })
-    }
-
-    fn image_congestion(
-        &mut self,
-        new: &NewImage,
-        channel: &UdpChannel,
-        stream: &StreamIdentity<'_>,
-        allocated: &mut Vec<CounterId>,
-    ) -> Result<CongestionControl, CommandFailure> {
-        let config = Arc::clone(&self.ctx.config);
-        let cc = channel.congestion_control();
-        let algorithm = CongestionAlgorithm::select(config.congestion_control, cc);
-        let algorithm = algorithm.ok_or_else(|| {
-            CommandFailure::generic(format!(
-                "unsupported congestion control cc={}: {}",
-                cc.unwrap_or_default(),
-                channel.original_text()
-            ))
-        })?;
-        Ok(match algorithm {
-            CongestionAlgorithm::Static => {
-                CongestionControl::Static(StaticWindow::new(new.window_length))
-            }
-            CongestionAlgorithm::Cubic => {
-                let stream = StreamIdentity {
-                    channel: channel.original_text(),
-                    ..*stream
-                };
-                let counters = CubicCounters {
-                    rtt: self.image_counter(StreamCounter::CubicRtt, &stream, 0, allocated)?,
-                    window: self.image_counter(
-                        StreamCounter::CubicWindow,
-                        &stream,
-                        0,
-                        allocated,
-                    )?,
-                };
-                let params = CubicParams {
-                    max_window_length: new.window_length,
-                    mtu_length: new.request.mtu_length,
-                    initial_rtt_ns: config.cubic_initial_rtt_ns,
-                    measure_rtt: config.cubic_measure_rtt,
-                    tcp_mode: config.cubic_tcp_mode,
-                };
-                CongestionControl::Cubic(Cubic::new(params, Some(counters), self.ctx.tick.now))
-            }
-        })
-    }
-
-    fn image_counter(
-        &mut self,
-        kind: StreamCounter,
-        stream: &StreamIdentity<'_>,
-        initial: i64,
-        allocated: &mut Vec<CounterId>,
-    ) -> Result<AtomicCounter, CommandFailure> {
-        let counter = self
-            .ctx
-            .counters
-            .stream(kind, stream, initial, self.ctx.tick.epoch)?;
-        allocated.push(counter.id());
-        Ok(counter)
-    }
-
-    /// The channel of the endpoint that a SETUP came in on, if that is still open.
-    fn image_channel(&self, request: &ImageRequest) -> Option<Arc<UdpChannel>> {
-        let record = self.receive_endpoints.get(&request.endpoint)?;
-        (!record.is_closing).then(|| Arc::clone(&record.channel))
-    }
-
-    /// The subscriptions that want an image of this SETUP.
-    fn links_of(&self, request: &ImageRequest) -> impl Iterator<Item = &SubscriptionLink> {
-        let ImageRequest {
-            endpoint,
-            stream_id,
-            session_id,
-            ..
-        } = *request;
-        self.subscription_links
-            .iter()
-            .filter(move |link| link.matches_image(endpoint, stream_id, session_id))
-    }
-}
-
-/// Whether to treat a stream as if it had several receivers.
-fn is_group(link: &SubscriptionLink, channel: &UdpChannel, request: &ImageRequest) -> bool {
-    match link.group {
-        GroupConsideration::True => true,
-        GroupConsideration::False => false,
-        GroupConsideration::Infer => channel.is_multicast() || request.is_group,
-    }
-}
-
-/// Checks the values of a SETUP. Returns the stream's geometry and the receiver window.
-fn check_setup(
-    request: &ImageRequest,
-    channel: &UdpChannel,
-) -> Result<(TermGeometry, i32), CommandFailure> {
-    let fail = |what: String| {
-        Err(CommandFailure::new(
-            ErrorCode::GenericError,
-            format!(
-                "{what}: SETUP of session {} stream {} from {}: {}",
-                request.session_id,
-                request.stream_id,
-                request.source,
-                channel.original_text()
-            ),
-        ))
-    };
-    let ImageRequest {
-        mtu_length,
-        term_length,
-        term_offset,
-        ..
-    } = *request;
-    let is_aligned = mtu_length % FRAME_ALIGNMENT == 0;
-    if !(MTU_LENGTH_MIN..=MTU_LENGTH_MAX).contains(&mtu_length) || !is_aligned {
-        return fail(format!("mtu length {mtu_length} is not allowed"));
-    }
-    let Some(geometry) = TermGeometry::new(request.initial_term_id, term_length) else {
-        return fail(format!("term length {term_length} is not allowed"));
-    };
-    if request.active_term_id.count_since(request.initial_term_id) < 0 {
-        return fail(format!(
-            "term id {} is before the initial one",
-            request.active_term_id
-        ));
-    }
-    if !(0..=term_length).contains(&term_offset.get()) {
-        return fail(format!("term offset {term_offset} is beyond the term"));
-    }
-    let window_length = channel.receiver_window_length().min(term_length / 2);
-    if mtu_length > window_length {
-        return fail(format!(
-            "mtu length {mtu_length} is greater than the initial window length {window_length}"
-        ));
-    }
-    Ok((geometry, window_length))
 }

@@ -16,12 +16,13 @@
 //! | Part | What it does |
 //! |---|---|
 //! | `commands` | reads, dispatches, resumes, answers errors |
-//! | `publications`, `network_publications`, `ipc_publications` | adding and removing publications |
+//! | `publications`, `ipc_publications` | adding and removing publications |
+//! | `network_publications`, `network_creation` | those that are sent over UDP |
 //! | `subscriptions` | adding and removing subscriptions |
 //! | `destinations`, `receive_destinations` | of publications, of subscriptions |
 //! | `counters`, `clients` | what clients count, and whether they live |
-//! | `send_endpoints`, `receive_endpoints` | opening, sharing and closing channels |
-//! | `images` | from SETUP to the end |
+//! | `send_endpoints`, `receive_endpoints`, `receive_transports` | opening, sharing, closing channels |
+//! | `images`, `image_creation` | from SETUP to the end |
 //! | `linking` | which subscription reads which stream |
 //! | `inbox` | messages from the sender and the receiver |
 //! | `liveness` | the timer |
@@ -36,16 +37,19 @@ mod context;
 mod counters;
 mod destinations;
 mod events;
+mod image_creation;
 mod images;
 mod inbox;
 mod ipc_publications;
 mod linking;
 mod links;
 mod liveness;
+mod network_creation;
 mod network_publications;
 mod publications;
 mod receive_destinations;
 mod receive_endpoints;
+mod receive_transports;
 mod send_endpoints;
 mod subscriptions;
 

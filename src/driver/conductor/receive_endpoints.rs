@@ -8,35 +8,22 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::base::{CounterId, ReceiverId, RegistrationId, SessionId, StreamId};
+use crate::base::{ReceiverId, RegistrationId, SessionId, StreamId};
 use crate::cnc::counter_types::ChannelStatus;
 use crate::concurrent::AtomicCounter;
-use crate::driver::config::DriverConfig;
 use crate::driver::failure::CommandFailure;
 use crate::driver::media::loss::LossChain;
 use crate::driver::media::receive_endpoint::{
-    ReceiveEndpoint, ReceiveEndpointSpec, ReceiveTransport, ReceiveTransportSpec,
+    ReceiveEndpoint, ReceiveEndpointSpec, ReceiveTransport,
 };
 use crate::driver::media::udp_channel::UdpChannel;
 use crate::driver::messages::{EndpointId, ReceiverMessage};
 use crate::driver::params::{check_receive_endpoint, check_window_against_rcvbuf};
-use crate::port::{MulticastSpec, Network, Transport, TransportRole, TransportSpec};
+use crate::port::{Network, TransportRole};
 
 use super::Conductor;
-use super::send_endpoints::{any_of_family, as_generic, cannot_open, closing, is_same};
-
-/// One open transport of an endpoint, as the conductor knows it.
-#[derive(Debug)]
-pub(super) struct TransportRecord {
-    /// The channel it was opened for.
-    pub(super) channel: Arc<UdpChannel>,
-    /// `rcv-local-sockaddr`
-    status: AtomicCounter,
-    /// Port that was taken from the receiver's port manager; 0 if none was.
-    port: u16,
-    /// Its explicit control address at present.
-    pub(super) control_address: Option<SocketAddr>,
-}
+use super::receive_transports::TransportRecord;
+use super::send_endpoints::{as_generic, closing, is_same};
 
 /// What the conductor knows of a receive endpoint.
 #[derive(Debug)]
@@ -49,7 +36,7 @@ pub(super) struct ReceiveEndpointRecord {
     /// Its transports by slot; an ordinary channel has one, in slot 0.
     pub(super) transports: Vec<Option<TransportRecord>>,
     /// Transports that the receiver still has to give back, in the order in which it will.
-    closing_transports: VecDeque<(usize, TransportRecord)>,
+    pub(super) closing_transports: VecDeque<(usize, TransportRecord)>,
     /// Subscriptions to all sessions of a stream.
     streams: BTreeMap<StreamId, usize>,
     /// Subscriptions to one session.
@@ -164,52 +151,6 @@ impl<N: Network> Conductor<N> {
         Ok(id)
     }
 
-    /// Opens a transport for `channel`, with the buffer lengths of the endpoint's channel.
-    pub(super) fn open_receive_transport(
-        &mut self,
-        channel: &Arc<UdpChannel>,
-        endpoint_channel: &UdpChannel,
-        registration_id: RegistrationId,
-        channel_status: CounterId,
-    ) -> Result<(ReceiveTransport<N::Transport>, TransportRecord), CommandFailure> {
-        let port = self.acquire_receive_port(channel)?;
-        let epoch = self.ctx.tick.epoch;
-        let role = TransportRole::Receive;
-        let local = self
-            .ctx
-            .counters
-            .local_address(role, registration_id, channel_status, epoch);
-        let local = local.inspect_err(|_| self.receiver_ports.release(port))?;
-        let spec = receive_transport_spec(channel, endpoint_channel, port, &self.ctx.config);
-        let transport = match self.network.open(&spec) {
-            Ok(transport) => transport,
-            Err(error) => {
-                self.receiver_ports.release(port);
-                self.ctx.free_counters([local.id()]);
-                return Err(cannot_open(&error, channel.original_text()));
-            }
-        };
-        let bound = transport.local_address();
-        self.ctx
-            .counters
-            .set_local_address(local.id(), role, channel_status, bound);
-        local.set(ChannelStatus::Active.to_wire());
-        let control_address = channel
-            .is_explicit_control()
-            .then(|| channel.local_control());
-        let record = TransportRecord {
-            channel: Arc::clone(channel),
-            status: local,
-            port,
-            control_address,
-        };
-        let spec = transport_properties(channel, endpoint_channel);
-        Ok((
-            ReceiveTransport::new(transport, spec, self.ctx.tick.now),
-            record,
-        ))
-    }
-
     /// A subscription wants something of the endpoint.
     pub(super) fn add_interest(
         &mut self,
@@ -307,56 +248,6 @@ impl<N: Network> Conductor<N> {
         self.ctx.free_counters([record.status.id()]);
     }
 
-    /// Takes a transport out of its slot and asks for it back.
-    pub(super) fn remove_transport(&mut self, endpoint: EndpointId, index: usize) {
-        let Some(record) = self.receive_endpoints.get_mut(&endpoint) else {
-            return;
-        };
-        let Some(transport) = record.transports.get_mut(index).and_then(Option::take) else {
-            return;
-        };
-        transport.status.set(ChannelStatus::Closing.to_wire());
-        record.closing_transports.push_back((index, transport));
-        self.ctx
-            .receiver
-            .send(ReceiverMessage::RemoveDestination { endpoint, index });
-    }
-
-    /// The receiver gave a transport back: closes it.
-    pub(super) fn on_receive_transport_closed(
-        &mut self,
-        endpoint: EndpointId,
-        index: usize,
-        transport: ReceiveTransport<N::Transport>,
-    ) {
-        drop(transport);
-        let Some(record) = self.receive_endpoints.get_mut(&endpoint) else {
-            return;
-        };
-        let closing = &mut record.closing_transports;
-        let position = closing.iter().position(|(slot, _)| *slot == index);
-        if let Some((_, transport)) = position.and_then(|position| closing.remove(position)) {
-            self.free_transport(transport);
-        }
-    }
-
-    fn free_transport(&mut self, transport: TransportRecord) {
-        self.receiver_ports.release(transport.port);
-        self.ctx.free_counters([transport.status.id()]);
-    }
-
-    fn acquire_receive_port(&mut self, channel: &UdpChannel) -> Result<u16, CommandFailure> {
-        if channel.is_multicast() {
-            return Ok(0);
-        }
-        let acquired = self
-            .receiver_ports
-            .acquire(channel.remote_data().port(), true);
-        acquired.map_err(|error| {
-            CommandFailure::generic(format!("{error}: {}", channel.original_text()))
-        })
-    }
-
     fn make_receive_endpoint(
         &mut self,
         channel: &UdpChannel,
@@ -437,52 +328,4 @@ fn decrement<K: Ord>(counts: &mut BTreeMap<K, usize>, key: K) -> bool {
         counts.remove(&key);
     }
     is_last
-}
-
-fn receive_transport_spec(
-    channel: &UdpChannel,
-    endpoint_channel: &UdpChannel,
-    port: u16,
-    config: &DriverConfig,
-) -> TransportSpec {
-    let remote = channel.remote_data();
-    let media_timestamps = channel.timestamp_offsets().media_receive;
-    let media_timestamps = media_timestamps
-        .or(endpoint_channel.timestamp_offsets().media_receive)
-        .is_some();
-    let multicast = channel.is_multicast().then(|| MulticastSpec {
-        group: remote,
-        interface: channel.local_data().ip(),
-        interface_index: channel.interface_index(),
-        ttl: channel.ttl(),
-    });
-    let bind = if multicast.is_some() {
-        any_of_family(remote, remote.port())
-    } else {
-        SocketAddr::new(remote.ip(), port)
-    };
-    TransportSpec {
-        role: TransportRole::Receive,
-        bind,
-        connect: None,
-        multicast,
-        socket_sndbuf_length: endpoint_channel.socket_sndbuf_length(),
-        socket_rcvbuf_length: endpoint_channel.socket_rcvbuf_length(),
-        media_timestamps,
-        receive_batch: config.receiver_io_vector_capacity,
-    }
-}
-
-/// What the receiver needs to know of a transport besides its socket.
-fn transport_properties(
-    channel: &UdpChannel,
-    endpoint_channel: &UdpChannel,
-) -> ReceiveTransportSpec {
-    let own = ReceiveTransportSpec::of(channel, endpoint_channel.ttl());
-    let inherited = endpoint_channel.timestamp_offsets();
-    ReceiveTransportSpec {
-        channel_timestamp_offset: own.channel_timestamp_offset.or(inherited.channel_receive),
-        media_timestamp_offset: own.media_timestamp_offset.or(inherited.media_receive),
-        ..own
-    }
 }
