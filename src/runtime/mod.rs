@@ -13,6 +13,7 @@ mod media_driver;
 mod resolver;
 mod runner;
 mod start_lock;
+mod termination;
 
 pub use clock::SystemClock;
 pub use context::Context;
@@ -22,3 +23,4 @@ pub use directory::{
 pub use idle::{Backoff, Idler};
 pub use media_driver::{DriverInvoker, LaunchError, MediaDriver, embedded};
 pub use resolver::SystemResolver;
+pub use termination::request_driver_termination;

@@ -4,10 +4,6 @@
 //! positional arguments, the same exit codes. Standard error stays empty as long as nothing is
 //! wrong.
 #![forbid(unsafe_code)]
-#![expect(
-    clippy::print_stdout,
-    reason = "a program that a person runs in a terminal"
-)]
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -83,7 +79,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if arguments.print_options {
-        print!("{}", DriverConfig::reference());
+        say(DriverConfig::reference().trim_end());
         return ExitCode::SUCCESS;
     }
     let config = match configure(&arguments) {
@@ -106,13 +102,13 @@ fn main() -> ExitCode {
 fn print_version() {
     let version = env!("CARGO_PKG_VERSION");
     let part = |text: Option<&'static str>| text.unwrap_or("0");
-    println!(
+    say(&format!(
         "aileronmd {version} major {} minor {} patch {} git {}",
         part(option_env!("CARGO_PKG_VERSION_MAJOR")),
         part(option_env!("CARGO_PKG_VERSION_MINOR")),
         part(option_env!("CARGO_PKG_VERSION_PATCH")),
         option_env!("AILERON_GIT_SHA").unwrap_or("unknown"),
-    );
+    ));
 }
 
 /// All settings, or all problems, one line each.
@@ -149,7 +145,7 @@ fn configure(arguments: &Arguments) -> Result<DriverConfig, Vec<String>> {
 
 fn print_settings(config: &DriverConfig) {
     for setting in config.settings() {
-        println!("{setting}");
+        say(&setting.to_string());
     }
 }
 
@@ -182,8 +178,7 @@ fn run(config: DriverConfig) -> ExitCode {
 }
 
 fn stop(driver: MediaDriver, status: u8) -> ExitCode {
-    println!("Shutting down driver...");
-    let _ = std::io::stdout().flush();
+    say("Shutting down driver...");
     driver.close();
     ExitCode::from(status)
 }
@@ -193,6 +188,13 @@ fn fail(problems: &[String]) -> ExitCode {
         complain(&format!("aileronmd: {problem}"));
     }
     ExitCode::from(1)
+}
+
+/// Where nobody listens any more, as behind `| head`, the words are lost and the driver goes on.
+fn say(text: &str) {
+    let mut output = std::io::stdout().lock();
+    let _ = writeln!(output, "{text}");
+    let _ = output.flush();
 }
 
 fn complain(line: &str) {
