@@ -10,7 +10,7 @@ use aileron::{MediaDriver, StreamId};
 use super::roles::start;
 use super::support::stream::{message, resolved};
 use super::support::{
-    aeron_dir, connect, context, launch, place, system_counter, wait_until,
+    aeron_dir, connect, context, free_port, launch, place, system_counter, wait_until,
 };
 
 const STREAM: i32 = 1001;
@@ -141,13 +141,6 @@ fn kill_the_only_subscriber(channel_of: impl Fn(u16) -> String, limit: Duration)
         sent = sent || publication.offer(&message(1)).is_ok();
         next.poll(1, |bytes, _| assert_eq!(bytes, message(1))) > 0
     });
-}
-
-/// A port that nobody has at the moment. The child that is to have it may lose it to somebody else,
-/// which is unlikely enough.
-fn free_port() -> u16 {
-    let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket");
-    socket.local_addr().expect("its address").port()
 }
 
 #[test]

@@ -97,6 +97,13 @@ pub(crate) fn connect(dir: &Path) -> Client {
     context(dir).on_error(|_| {}).connect().expect("a client")
 }
 
+/// A port that nobody has at the moment. Whoever is to have it may lose it to somebody else before
+/// he binds it, which is unlikely enough.
+pub(crate) fn free_port() -> u16 {
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    socket.local_addr().expect("its address").port()
+}
+
 /// Value of a system counter.
 pub(crate) fn system_counter(cnc: &Cnc, counter: SystemCounter) -> i64 {
     cnc.counters().value(counter.counter_id()).expect("a system counter")

@@ -37,9 +37,30 @@ pub(crate) struct Stream {
 impl Stream {
     /// Opens both ends; subscribes on `subscribed`, and publishes on what that resolves to.
     pub(crate) fn open(client: &Client, subscribed: &str, stream_id: i32) -> Self {
-        let mut subscription =
+        let subscription =
             client.add_subscription(subscribed, StreamId(stream_id)).expect("a subscription");
         let published = resolved(&subscription);
+        Self::join(client, subscription, &published, stream_id)
+    }
+
+    /// Opens both ends, each on a channel of its own.
+    pub(crate) fn open_between(
+        client: &Client,
+        subscribed: &str,
+        published: &str,
+        stream_id: i32,
+    ) -> Self {
+        let subscription =
+            client.add_subscription(subscribed, StreamId(stream_id)).expect("a subscription");
+        Self::join(client, subscription, published, stream_id)
+    }
+
+    fn join(
+        client: &Client,
+        mut subscription: Subscription,
+        published: &str,
+        stream_id: i32,
+    ) -> Self {
         let publication = client
             .add_exclusive_publication(published, StreamId(stream_id))
             .expect("a publication");
@@ -88,6 +109,11 @@ impl Stream {
         assert!(is_there, "the stream's image is gone after message {received}");
     }
 
+    /// Takes whatever has arrived, whoever sent it.
+    pub(crate) fn poll_anything(&mut self) {
+        self.subscription.poll(64, |_, _| {});
+    }
+
     /// Sends `count` more messages and waits until all have come through.
     pub(crate) fn pass(&mut self, count: u64) {
         let goal = self.sent + count;
@@ -122,8 +148,8 @@ impl Flow {
             while !stopped.load(Ordering::Relaxed) {
                 stream.step();
                 count.store(stream.received(), Ordering::Relaxed);
-                // One message now and then: the test is about others.
-                std::thread::park_timeout(std::time::Duration::from_micros(200));
+                // A message now and then: the test is about others.
+                std::thread::park_timeout(std::time::Duration::from_millis(2));
             }
             stream
         });

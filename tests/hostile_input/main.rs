@@ -1,0 +1,40 @@
+//! Input that no honest peer would send, by the hundred thousand: datagrams at a live endpoint,
+//! records in the command ring of a live driver, events to a live client, files that are cut short
+//! or changed. Nothing panics, nothing hangs, a counter or an error tells, and a well-behaved stream
+//! goes on meanwhile.
+//!
+//! The environment variable `AILERON_HOSTILE_COUNT` raises the number of inputs of each kind, and
+//! `AILERON_HOSTILE_SEED` chooses others.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod commands;
+mod datagrams;
+mod events;
+mod files;
+mod mutation;
+
+use aileron::base::Rng;
+
+/// How many inputs a test makes.
+fn count(default: u64) -> u64 {
+    number("AILERON_HOSTILE_COUNT").unwrap_or(default)
+}
+
+/// The source of all chance; a failure is replayed with the seed it printed.
+fn rng() -> Rng {
+    let seed = number("AILERON_HOSTILE_SEED").unwrap_or(1);
+    println_seed(seed);
+    Rng::new(seed)
+}
+
+#[expect(clippy::print_stdout, reason = "shown when a test fails")]
+fn println_seed(seed: u64) {
+    println!("AILERON_HOSTILE_SEED={seed}");
+}
+
+fn number(variable: &str) -> Option<u64> {
+    let value = std::env::var(variable).ok()?;
+    Some(value.parse().unwrap_or_else(|_| panic!("{variable}={value}: not a number")))
+}
