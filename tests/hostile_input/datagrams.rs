@@ -53,7 +53,11 @@ impl Session {
             (data::flags::UNFRAGMENTED, FrameType::Data, 32),
             (data::flags::BEGIN, FrameType::Data, MTU - 32),
             (data::flags::UNFRAGMENTED, FrameType::Pad, 32),
-            (data::flags::UNFRAGMENTED | data::flags::EOS, FrameType::Data, 0),
+            (
+                data::flags::UNFRAGMENTED | data::flags::EOS,
+                FrameType::Data,
+                0,
+            ),
         ] {
             let frame = self.data(flags, frame_type, payload_length);
             push(&frame);
@@ -224,7 +228,9 @@ impl Attack {
             let datagram = self.datagram();
             if !datagram.is_empty() {
                 malformed += u64::from(Frame::parse_for(target.role, &datagram).is_err());
-                self.socket.send_to(&datagram, target.address).expect("sent");
+                self.socket
+                    .send_to(&datagram, target.address)
+                    .expect("sent");
             }
         }
         self.malformed += malformed;
@@ -250,7 +256,11 @@ impl Scene {
     /// At the subscription's socket.
     fn receiving() -> Self {
         let channel = format!("aeron:udp?endpoint=127.0.0.1:{}", free_port());
-        Self { role: SocketRole::Receive, subscribed: channel.clone(), published: channel }
+        Self {
+            role: SocketRole::Receive,
+            subscribed: channel.clone(),
+            published: channel,
+        }
     }
 
     /// At the socket where a publication hears of its receivers, which is open to anybody only if
@@ -276,7 +286,10 @@ impl Scene {
             }
         };
         let address = wait_for("the socket's address", || addresses().into_iter().next());
-        Target { address, role: self.role }
+        Target {
+            address,
+            role: self.role,
+        }
     }
 }
 
@@ -284,9 +297,18 @@ impl Scene {
 /// is none of the attacker's business.
 fn frames_like(publication: &ExclusivePublication) -> Vec<Template> {
     let victim = Session::of(publication);
-    let stranger = Session { session_id: SessionId(4711), ..victim };
-    let intruder = Session { stream_id: StreamId(GOOD_STREAM), ..stranger };
-    [victim, stranger, intruder].iter().flat_map(Session::frames).collect()
+    let stranger = Session {
+        session_id: SessionId(4711),
+        ..victim
+    };
+    let intruder = Session {
+        stream_id: StreamId(GOOD_STREAM),
+        ..stranger
+    };
+    [victim, stranger, intruder]
+        .iter()
+        .flat_map(Session::frames)
+        .collect()
 }
 
 fn attack(scene: &Scene, threading: ThreadingMode, count: u64) {
@@ -321,14 +343,24 @@ fn attack(scene: &Scene, threading: ThreadingMode, count: u64) {
     let counted = system_counter(driver.cnc(), SystemCounter::InvalidPackets) - before;
     let counted = counted.cast_unsigned();
     assert!(counted > 0);
-    assert!(counted + attack.lost >= attack.malformed, "{counted} of {}", attack.malformed);
-    assert!(attack.lost <= attack.malformed / 10, "{} lost, so little was shown", attack.lost);
+    assert!(
+        counted + attack.lost >= attack.malformed,
+        "{counted} of {}",
+        attack.malformed
+    );
+    assert!(
+        attack.lost <= attack.malformed / 10,
+        "{} lost, so little was shown",
+        attack.lost
+    );
     assert!(good.received() > 0);
     good.stop().pass(1000);
     drop(victim);
     // What strangers made the driver create goes away, and there is room for others.
     wait_until("room for a stream after the attack", || {
-        client.add_exclusive_publication(&*scene.published, StreamId(GOOD_STREAM + 1)).is_ok()
+        client
+            .add_exclusive_publication(&*scene.published, StreamId(GOOD_STREAM + 1))
+            .is_ok()
     });
     scene.open(&client, GOOD_STREAM + 2).pass(1000);
     assert!(!driver.has_failed());
@@ -337,15 +369,27 @@ fn attack(scene: &Scene, threading: ThreadingMode, count: u64) {
 
 #[test]
 fn datagrams_of_any_content_do_no_harm_at_a_subscription() {
-    attack(&Scene::receiving(), ThreadingMode::Shared, super::count(200_000));
+    attack(
+        &Scene::receiving(),
+        ThreadingMode::Shared,
+        super::count(200_000),
+    );
 }
 
 #[test]
 fn datagrams_of_any_content_do_no_harm_at_a_publication() {
-    attack(&Scene::sending(), ThreadingMode::Shared, super::count(40_000));
+    attack(
+        &Scene::sending(),
+        ThreadingMode::Shared,
+        super::count(40_000),
+    );
 }
 
 #[test]
 fn datagrams_of_any_content_do_no_harm_to_a_driver_on_several_threads() {
-    attack(&Scene::receiving(), ThreadingMode::Dedicated, super::count(20_000));
+    attack(
+        &Scene::receiving(),
+        ThreadingMode::Dedicated,
+        super::count(20_000),
+    );
 }

@@ -36,5 +36,9 @@ fn println_seed(seed: u64) {
 
 fn number(variable: &str) -> Option<u64> {
     let value = std::env::var(variable).ok()?;
-    Some(value.parse().unwrap_or_else(|_| panic!("{variable}={value}: not a number")))
+    Some(
+        value
+            .parse()
+            .unwrap_or_else(|_| panic!("{variable}={value}: not a number")),
+    )
 }

@@ -6,7 +6,20 @@ use aileron::base::Rng;
 
 /// Values at which arithmetic goes wrong.
 const EDGES: [i32; 14] = [
-    0, 1, -1, 7, 31, 32, 33, 4096, 65_536, 1 << 30, i32::MAX, i32::MIN, i32::MAX - 31, -32,
+    0,
+    1,
+    -1,
+    7,
+    31,
+    32,
+    33,
+    4096,
+    65_536,
+    1 << 30,
+    i32::MAX,
+    i32::MIN,
+    i32::MAX - 31,
+    -32,
 ];
 /// Most changes of one template.
 const CHANGES_MAX: u64 = 4;
@@ -21,7 +34,10 @@ pub(crate) struct Template {
 
 impl From<&[u8]> for Template {
     fn from(bytes: &[u8]) -> Self {
-        Self { bytes: bytes.to_vec(), kept: 0..0 }
+        Self {
+            bytes: bytes.to_vec(),
+            kept: 0..0,
+        }
     }
 }
 

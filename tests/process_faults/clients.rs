@@ -1,7 +1,7 @@
 //! Clients that die without a word: the driver gives back what they held, others go on.
 
-use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
 use aileron::cnc::SystemCounter;
@@ -33,10 +33,13 @@ fn kill_in_mid_claim(subscribed: &str) {
     let dir = aeron_dir(&place);
     let driver = launch(&dir);
     let client = connect(&dir);
-    let mut subscription =
-        client.add_subscription(subscribed, StreamId(STREAM)).expect("a subscription");
+    let mut subscription = client
+        .add_subscription(subscribed, StreamId(STREAM))
+        .expect("a subscription");
     let channel = resolved(&subscription);
-    let publication = client.add_publication(&channel, StreamId(STREAM)).expect("a publication");
+    let publication = client
+        .add_publication(&channel, StreamId(STREAM))
+        .expect("a publication");
     wait_until("a connection", || publication.is_connected());
 
     let claimer = start("claimer", &dir, &[&channel, &STREAM.to_string()]);
@@ -51,7 +54,9 @@ fn kill_in_mid_claim(subscribed: &str) {
         received += 1;
         received
     };
-    subscription.poll(10, |bytes, _| panic!("{} bytes overtook a claim", bytes.len()));
+    subscription.poll(10, |bytes, _| {
+        panic!("{} bytes overtook a claim", bytes.len())
+    });
     claimer.kill();
 
     let mut last = 0;
@@ -89,11 +94,14 @@ fn a_killed_subscriber_holds_back_an_ipc_stream_only_until_its_timeout() {
     let dir = aeron_dir(&place);
     let _driver = launch(&dir);
     let client = connect(&dir);
-    let mut subscription =
-        client.add_subscription("aeron:ipc", StreamId(STREAM)).expect("a subscription");
+    let mut subscription = client
+        .add_subscription("aeron:ipc", StreamId(STREAM))
+        .expect("a subscription");
     let doomed = start("subscriber", &dir, &["aeron:ipc", &STREAM.to_string()]);
     doomed.await_words("subscribed");
-    let publication = client.add_publication("aeron:ipc", StreamId(STREAM)).expect("added");
+    let publication = client
+        .add_publication("aeron:ipc", StreamId(STREAM))
+        .expect("added");
     let (mut sent, mut received) = (0, 0);
     let mut pass = |count: u64| {
         let goal = received + count;
@@ -114,9 +122,15 @@ fn a_killed_subscriber_holds_back_an_ipc_stream_only_until_its_timeout() {
     let died = Instant::now();
     // Far more than the window that the dead subscriber leaves.
     pass(10_000);
-    assert!(died.elapsed() < CLIENT_LIVENESS + SLACK, "{:?}", died.elapsed());
+    assert!(
+        died.elapsed() < CLIENT_LIVENESS + SLACK,
+        "{:?}",
+        died.elapsed()
+    );
     drop(subscription);
-    wait_until("the publication's end of connection", || !publication.is_connected());
+    wait_until("the publication's end of connection", || {
+        !publication.is_connected()
+    });
 }
 
 fn kill_the_only_subscriber(channel_of: impl Fn(u16) -> String, limit: Duration) {
@@ -127,15 +141,23 @@ fn kill_the_only_subscriber(channel_of: impl Fn(u16) -> String, limit: Duration)
     let channel = channel_of(free_port());
     let doomed = start("subscriber", &dir, &[&channel, &STREAM.to_string()]);
     doomed.await_words("subscribed");
-    let publication = client.add_publication(&channel, StreamId(STREAM)).expect("added");
+    let publication = client
+        .add_publication(&channel, StreamId(STREAM))
+        .expect("added");
     wait_until("a first message", || publication.offer(&message(0)).is_ok());
     doomed.await_words("receiving");
     doomed.kill();
     let died = Instant::now();
     wait_until("the publisher's notice", || !publication.is_connected());
-    assert!(died.elapsed() < limit + SLACK, "noticed after {:?}", died.elapsed());
+    assert!(
+        died.elapsed() < limit + SLACK,
+        "noticed after {:?}",
+        died.elapsed()
+    );
     // The publication is ready for whoever comes next.
-    let mut next = client.add_subscription(&channel, StreamId(STREAM)).expect("a subscription");
+    let mut next = client
+        .add_subscription(&channel, StreamId(STREAM))
+        .expect("a subscription");
     let mut sent = false;
     wait_until("a message to the next subscriber", || {
         sent = sent || publication.offer(&message(1)).is_ok();
@@ -170,8 +192,9 @@ fn a_subscriber_notices_that_the_publisher_was_killed() {
         .connect()
         .expect("a client");
     for subscribed in ["aeron:ipc", "aeron:udp?endpoint=127.0.0.1:0"] {
-        let mut subscription =
-            client.add_subscription(subscribed, StreamId(STREAM)).expect("a subscription");
+        let mut subscription = client
+            .add_subscription(subscribed, StreamId(STREAM))
+            .expect("a subscription");
         let channel = resolved(&subscription);
         let doomed = start("publisher", &dir, &[&channel, &STREAM.to_string()]);
         let mut received = 0;
@@ -209,9 +232,13 @@ fn a_client_killed_while_it_writes_a_command_does_not_silence_the_others() {
     doomed.await_words("claimed");
     doomed.kill();
     // Behind the unfinished command in the ring.
-    let added = client.add_publication("aeron:ipc", StreamId(STREAM)).expect("answered at last");
+    let added = client
+        .add_publication("aeron:ipc", StreamId(STREAM))
+        .expect("answered at last");
     assert!(!added.is_closed());
     assert_eq!(counter(&driver, SystemCounter::UnblockedCommands), 1);
-    client.add_subscription("aeron:ipc", StreamId(STREAM)).expect("answered");
+    client
+        .add_subscription("aeron:ipc", StreamId(STREAM))
+        .expect("answered");
     assert!(!driver.has_failed());
 }

@@ -10,9 +10,7 @@ use aileron::{Client, MediaDriver, OfferError, StreamId};
 use super::roles::start;
 use super::support::child::Child;
 use super::support::stream::{Stream, message};
-use super::support::{
-    aeron_dir, builder, connect, context, launch, place, wait_for, wait_until,
-};
+use super::support::{aeron_dir, builder, connect, context, launch, place, wait_for, wait_until};
 
 const STREAM: i32 = 1001;
 const NETWORK: &str = "aeron:udp?endpoint=127.0.0.1:0";
@@ -47,22 +45,45 @@ fn clients_report_a_killed_driver_in_time_and_a_new_driver_serves_new_clients() 
     let (client, errors) = watched(&dir);
     let mut streams = ["aeron:ipc", NETWORK].map(|channel| Stream::open(&client, channel, STREAM));
     streams.iter_mut().for_each(|stream| stream.pass(1000));
-    let publication = client.add_publication("aeron:ipc", StreamId(7)).expect("a publication");
+    let publication = client
+        .add_publication("aeron:ipc", StreamId(7))
+        .expect("a publication");
 
     driver.kill();
     let died = Instant::now();
     let refused = MediaDriver::launch(
-        builder(&dir).driver_timeout_ms(60_000).build().expect("valid settings"),
+        builder(&dir)
+            .driver_timeout_ms(60_000)
+            .build()
+            .expect("valid settings"),
     );
-    let refused = refused.expect_err("the dead driver may still be alive").to_string();
-    assert!(refused.contains("Active media driver detected"), "{refused}");
+    let refused = refused
+        .expect_err("the dead driver may still be alive")
+        .to_string();
+    assert!(
+        refused.contains("Active media driver detected"),
+        "{refused}"
+    );
 
-    let error = errors.recv_timeout(CLIENT_TIMEOUT + SLACK).expect("an error in time");
-    assert!(matches!(error, ClientError::DriverTimeout { .. }), "{error}");
-    assert!(died.elapsed() < CLIENT_TIMEOUT + SLACK, "{:?}", died.elapsed());
+    let error = errors
+        .recv_timeout(CLIENT_TIMEOUT + SLACK)
+        .expect("an error in time");
+    assert!(
+        matches!(error, ClientError::DriverTimeout { .. }),
+        "{error}"
+    );
+    assert!(
+        died.elapsed() < CLIENT_TIMEOUT + SLACK,
+        "{:?}",
+        died.elapsed()
+    );
     wait_until("the client's end", || client.is_closed());
     assert_eq!(publication.offer(&message(0)), Err(OfferError::Closed));
-    assert!(streams.iter().all(|stream| stream.publication().is_closed()));
+    assert!(
+        streams
+            .iter()
+            .all(|stream| stream.publication().is_closed())
+    );
     assert!(client.add_publication("aeron:ipc", StreamId(7)).is_err());
 
     let _driver = wait_for("a driver in its place", || {
@@ -73,8 +94,13 @@ fn clients_report_a_killed_driver_in_time_and_a_new_driver_serves_new_clients() 
     for channel in ["aeron:ipc", NETWORK] {
         Stream::open(&client, channel, STREAM).pass(1000);
     }
-    let leftovers = std::fs::read_dir(dir.join("publications")).expect("a folder").count();
-    assert!(leftovers <= 2, "{leftovers} logs, the dead driver's among them");
+    let leftovers = std::fs::read_dir(dir.join("publications"))
+        .expect("a folder")
+        .count();
+    assert!(
+        leftovers <= 2,
+        "{leftovers} logs, the dead driver's among them"
+    );
 }
 
 #[test]
@@ -86,7 +112,10 @@ fn a_client_keeps_trying_until_a_new_driver_replaces_the_dead_one() {
     let waiting = {
         let dir = dir.clone();
         std::thread::spawn(move || {
-            context(&dir).driver_timeout(Duration::from_millis(1500)).connect().map(|_| ())
+            context(&dir)
+                .driver_timeout(Duration::from_millis(1500))
+                .connect()
+                .map(|_| ())
         })
     };
     let _ = waiting.join().expect("no panic");
@@ -122,7 +151,10 @@ fn a_second_driver_is_refused_and_harms_nobody() {
     stream.pass(100);
     let second = start("driver", &dir, &[]);
     let words = second.next_words().expect("an answer");
-    assert!(words.contains("refused: Active media driver detected"), "{words}");
+    assert!(
+        words.contains("refused: Active media driver detected"),
+        "{words}"
+    );
     assert!(second.ended().success());
     stream.pass(1000);
     assert!(!driver.has_failed());
@@ -134,8 +166,10 @@ fn of_drivers_that_start_at_the_same_time_one_wins() {
         let place = place();
         let dir = aeron_dir(&place);
         let drivers: Vec<_> = (0..4).map(|_| start("driver", &dir, &[])).collect();
-        let words: Vec<_> =
-            drivers.iter().map(|driver| driver.next_words().expect("an answer")).collect();
+        let words: Vec<_> = drivers
+            .iter()
+            .map(|driver| driver.next_words().expect("an answer"))
+            .collect();
         let winners = words.iter().filter(|words| *words == "ready").count();
         assert_eq!(winners, 1, "{words:?}");
         let client = connect(&dir);

@@ -54,7 +54,9 @@ fn channel_and_stream(part: &Part) -> (&str, StreamId) {
 fn claim(part: &Part) {
     let (channel, stream) = channel_and_stream(part);
     let client = connect(&part.directory);
-    let publication = client.add_publication(channel, stream).expect("a publication");
+    let publication = client
+        .add_publication(channel, stream)
+        .expect("a publication");
     let claim = wait_for("a claim", || publication.try_claim(100).ok());
     say("claimed");
     linger();
@@ -65,7 +67,9 @@ fn claim(part: &Part) {
 fn publish(part: &Part) {
     let (channel, stream) = channel_and_stream(part);
     let client = connect(&part.directory);
-    let publication = client.add_publication(channel, stream).expect("a publication");
+    let publication = client
+        .add_publication(channel, stream)
+        .expect("a publication");
     let mut number = 1;
     wait_until("a subscriber", || publication.offer(&message(0)).is_ok());
     say("sending");
@@ -79,7 +83,9 @@ fn publish(part: &Part) {
 fn subscribe(part: &Part) {
     let (channel, stream) = channel_and_stream(part);
     let client = connect(&part.directory);
-    let mut subscription = client.add_subscription(channel, stream).expect("a subscription");
+    let mut subscription = client
+        .add_subscription(channel, stream)
+        .expect("a subscription");
     say("subscribed");
     let mut assembler = FragmentAssembler::new();
     wait_until("a message", || {
@@ -99,7 +105,11 @@ fn claim_command(part: &Part) {
     const TAIL_OFFSET: usize = 128;
     const RECORD_LENGTH: u8 = 64;
     let path = part.directory.join("cnc.dat");
-    let file = std::fs::OpenOptions::new().read(true).write(true).open(path).expect("opened");
+    let file = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(path)
+        .expect("opened");
     let length = usize::try_from(file.metadata().expect("its length").len()).expect("small");
     let buffer = map_file(&file, length).expect("mapped");
     let ring_length = usize::try_from(buffer.load_i32_acquire(4)).expect("a length");

@@ -5,17 +5,15 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use aileron::cnc::SystemCounter;
 use aileron::client::AddError;
+use aileron::cnc::SystemCounter;
 use aileron::command::ErrorCode;
 use aileron::driver::config::DriverConfigBuilder;
 use aileron::{Client, MediaDriver, StreamId};
 
 use super::support::child::{Child, Part, say};
 use super::support::stream::{Stream, resolved};
-use super::support::{
-    builder, connect, error_texts, place, system_counter, wait_for, wait_until,
-};
+use super::support::{builder, connect, error_texts, place, system_counter, wait_for, wait_until};
 
 const STREAM: i32 = 1001;
 /// Bytes of the file system.
@@ -25,7 +23,10 @@ const SIZE: u64 = 24 << 20;
 fn on_a_small_file_system(case: &str) {
     let place = place();
     let own = std::env::current_exe().expect("the path of this executable");
-    let mount = format!("mount -t tmpfs -o size={SIZE} tmpfs {} && exec \"$@\"", place.path().display());
+    let mount = format!(
+        "mount -t tmpfs -o size={SIZE} tmpfs {} && exec \"$@\"",
+        place.path().display()
+    );
     // First as whoever may mount, then as whoever may at least in a world of his own.
     for flags in ["-m", "-Urm"] {
         let wrapper = ["unshare", flags, "--", "sh", "-c", &mount, "sh"];
@@ -36,7 +37,9 @@ fn on_a_small_file_system(case: &str) {
             return;
         }
     }
-    say(&format!("{case}: not tested, since this machine does not let tests mount"));
+    say(&format!(
+        "{case}: not tested, since this machine does not let tests mount"
+    ));
 }
 
 #[test]
@@ -82,23 +85,35 @@ fn fill(parent: &Path, left: u64) {
 
 fn launch_error(builder: DriverConfigBuilder) -> String {
     let config = builder.build().expect("valid settings");
-    MediaDriver::launch(config).expect_err("no room").to_string()
+    MediaDriver::launch(config)
+        .expect_err("no room")
+        .to_string()
 }
 
 fn files_without_room(parent: &Path) {
     let dir = parent.join("aeron");
     let default = builder(&dir).counters_buffer_length(8 << 20);
     let error = launch_error(default.clone());
-    assert!(error.contains("cnc.dat") && error.contains("No space left"), "{error}");
+    assert!(
+        error.contains("cnc.dat") && error.contains("No space left"),
+        "{error}"
+    );
     assert!(!dir.exists());
     let report = builder(&dir).loss_report_buffer_length(20 << 20);
     let error = launch_error(report);
-    assert!(error.contains("loss-report.dat") && error.contains("No space left"), "{error}");
+    assert!(
+        error.contains("loss-report.dat") && error.contains("No space left"),
+        "{error}"
+    );
     assert!(!dir.exists());
     // Nothing half-made holds up the next driver.
     let start = Instant::now();
     super::support::launch(&dir).close();
-    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    assert!(
+        start.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        start.elapsed()
+    );
     fs::remove_dir_all(&dir).expect("removed");
     fill(parent, 0);
     let error = launch_error(builder(&dir));
@@ -122,12 +137,18 @@ fn logs_without_room(parent: &Path, sparse: bool) {
     let log_length = (3 << 20) + 4096;
     let room = aileron::sys::usable_space(&dir).expect("a file system") / log_length;
     assert!(room >= 2, "room for {room} logs");
-    let mut streams: Vec<_> = (1..).take(usize::try_from(room).expect("few")).map(open).collect();
+    let mut streams: Vec<_> = (1..)
+        .take(usize::try_from(room).expect("few"))
+        .map(open)
+        .collect();
     let (code, text) = refusal(&client, &channel);
     assert_eq!(code, ErrorCode::StorageSpace);
     assert!(text.contains("bytes of storage"), "{text}");
     let texts = error_texts(driver.cnc());
-    assert!(texts.iter().any(|text| text.contains("bytes of storage")), "{texts:?}");
+    assert!(
+        texts.iter().any(|text| text.contains("bytes of storage")),
+        "{texts:?}"
+    );
     // 64 bytes a message: every page of every term is touched.
     for stream in &mut streams {
         stream.pass(3 * (1 << 20) / 64 + 1000);
@@ -151,15 +172,21 @@ fn images_without_room(parent: &Path) {
     // What the logs of the other stream have yet to take counts as well.
     fill(parent, LOG_LENGTH + LOG_LENGTH / 2 + 2 * 3 * (64 << 10));
     let channel = format!("{}|term-length=256k", resolved(&subscription));
-    let publication = client.add_publication(channel, StreamId(STREAM)).expect("room for one log");
+    let publication = client
+        .add_publication(channel, StreamId(STREAM))
+        .expect("room for one log");
     wait_for("an error about the image", || {
         let texts = error_texts(driver.cnc());
-        texts.into_iter().find(|text| text.contains("bytes of storage"))
+        texts
+            .into_iter()
+            .find(|text| text.contains("bytes of storage"))
     });
     assert!(system_counter(driver.cnc(), SystemCounter::Errors) > 0);
     assert!(!publication.is_connected());
     other.pass(5000);
     fs::remove_file(parent.join("ballast")).expect("removed");
-    wait_until("the image", || publication.is_connected() && subscription.is_connected());
+    wait_until("the image", || {
+        publication.is_connected() && subscription.is_connected()
+    });
     assert!(!driver.has_failed());
 }

@@ -94,7 +94,11 @@ impl Child {
     pub(crate) fn kill(mut self) {
         self.process.kill().expect("killed");
         let status = self.process.wait().expect("its status");
-        assert_eq!(status.signal(), Some(9), "it ended before it was killed: {status}");
+        assert_eq!(
+            status.signal(),
+            Some(9),
+            "it ended before it was killed: {status}"
+        );
     }
 
     /// Lets it end, by closing its input.
@@ -105,7 +109,9 @@ impl Child {
 
     /// Waits until it ends by itself.
     pub(crate) fn ended(mut self) -> ExitStatus {
-        let status = super::wait_for("the child's end", || self.process.try_wait().expect("asked"));
+        let status = super::wait_for("the child's end", || {
+            self.process.try_wait().expect("asked")
+        });
         drop(self.process.stdin.take());
         status
     }
@@ -135,7 +141,11 @@ pub(crate) fn part() -> Option<Part> {
     let directory = std::env::var_os(DIRECTORY)?.into();
     let arguments = std::env::var(ARGUMENTS).unwrap_or_default();
     let arguments = arguments.lines().map(str::to_owned).collect();
-    Some(Part { role, directory, arguments })
+    Some(Part {
+        role,
+        directory,
+        arguments,
+    })
 }
 
 /// In a child: tells the test something.
@@ -165,7 +175,10 @@ pub(crate) fn linger() {
 /// In a child: does `step` until it is killed or let go.
 pub(crate) fn repeat(mut step: impl FnMut()) {
     let dismissed = dismissal();
-    while matches!(dismissed.try_recv(), Err(std::sync::mpsc::TryRecvError::Empty)) {
+    while matches!(
+        dismissed.try_recv(),
+        Err(std::sync::mpsc::TryRecvError::Empty)
+    ) {
         step();
     }
 }

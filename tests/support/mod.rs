@@ -24,7 +24,11 @@ const SHARED_MEMORY_MIN: u64 = 512 * 1024 * 1024;
 pub(crate) fn place() -> TempDir {
     let shared = Path::new("/dev/shm");
     let is_large = aileron::sys::usable_space(shared).is_ok_and(|space| space > SHARED_MEMORY_MIN);
-    let parent = if is_large { shared.to_owned() } else { std::env::temp_dir() };
+    let parent = if is_large {
+        shared.to_owned()
+    } else {
+        std::env::temp_dir()
+    };
     tempfile::Builder::new()
         .prefix("aileron-test-")
         .tempdir_in(parent)
@@ -74,7 +78,9 @@ pub(crate) const QUICK_DRIVER_TIMEOUT: Duration = Duration::from_millis(1500);
 /// Settings of a [`QUICK`] driver, to be added to.
 pub(crate) fn builder(dir: &Path) -> DriverConfigBuilder {
     let builder = DriverConfig::builder();
-    let quick = QUICK.iter().fold(builder, |builder, define| builder.define(define));
+    let quick = QUICK
+        .iter()
+        .fold(builder, |builder, define| builder.define(define));
     quick.dir(dir).threading_mode(ThreadingMode::Shared)
 }
 
@@ -106,14 +112,20 @@ pub(crate) fn free_port() -> u16 {
 
 /// Value of a system counter.
 pub(crate) fn system_counter(cnc: &Cnc, counter: SystemCounter) -> i64 {
-    cnc.counters().value(counter.counter_id()).expect("a system counter")
+    cnc.counters()
+        .value(counter.counter_id())
+        .expect("a system counter")
 }
 
 /// The texts of the driver's error log.
 pub(crate) fn error_texts(cnc: &Cnc) -> Vec<String> {
     let mut texts = Vec::new();
-    aileron::concurrent::read_error_log(&cnc.error_log_buffer(), aileron::base::EpochMillis(0), |e| {
-        texts.push(e.text.to_string());
-    });
+    aileron::concurrent::read_error_log(
+        &cnc.error_log_buffer(),
+        aileron::base::EpochMillis(0),
+        |e| {
+            texts.push(e.text.to_string());
+        },
+    );
     texts
 }

@@ -21,7 +21,9 @@ pub(crate) fn message(number: u64) -> [u8; 8 + FILL_LENGTH] {
 
 /// The channel of a subscription, with the port that the operating system chose for it.
 pub(crate) fn resolved(subscription: &Subscription) -> String {
-    wait_for("the subscription's port", || subscription.resolved_channel())
+    wait_for("the subscription's port", || {
+        subscription.resolved_channel()
+    })
 }
 
 /// A publication and a subscription whose messages are counted by one session.
@@ -37,8 +39,9 @@ pub(crate) struct Stream {
 impl Stream {
     /// Opens both ends; subscribes on `subscribed`, and publishes on what that resolves to.
     pub(crate) fn open(client: &Client, subscribed: &str, stream_id: i32) -> Self {
-        let subscription =
-            client.add_subscription(subscribed, StreamId(stream_id)).expect("a subscription");
+        let subscription = client
+            .add_subscription(subscribed, StreamId(stream_id))
+            .expect("a subscription");
         let published = resolved(&subscription);
         Self::join(client, subscription, &published, stream_id)
     }
@@ -50,8 +53,9 @@ impl Stream {
         published: &str,
         stream_id: i32,
     ) -> Self {
-        let subscription =
-            client.add_subscription(subscribed, StreamId(stream_id)).expect("a subscription");
+        let subscription = client
+            .add_subscription(subscribed, StreamId(stream_id))
+            .expect("a subscription");
         Self::join(client, subscription, published, stream_id)
     }
 
@@ -69,7 +73,13 @@ impl Stream {
             subscription.poll(0, |_, _| {});
             publication.is_connected() && subscription.image_by_session(session_id).is_some()
         });
-        Self { publication, subscription, session_id, sent: 0, received: 0 }
+        Self {
+            publication,
+            subscription,
+            session_id,
+            sent: 0,
+            received: 0,
+        }
     }
 
     /// The publishing end.
@@ -101,12 +111,19 @@ impl Stream {
         let (session_id, received) = (self.session_id, &mut self.received);
         self.subscription.poll(16, |bytes, header| {
             if header.session_id() == session_id {
-                assert_eq!(bytes, message(*received), "message {received} of the stream");
+                assert_eq!(
+                    bytes,
+                    message(*received),
+                    "message {received} of the stream"
+                );
                 *received += 1;
             }
         });
         let is_there = self.subscription.image_by_session(session_id).is_some();
-        assert!(is_there, "the stream's image is gone after message {received}");
+        assert!(
+            is_there,
+            "the stream's image is gone after message {received}"
+        );
     }
 
     /// Takes whatever has arrived, whoever sent it.
@@ -153,7 +170,11 @@ impl Flow {
             }
             stream
         });
-        Self { stop, received, thread }
+        Self {
+            stop,
+            received,
+            thread,
+        }
     }
 
     /// Messages that have come through so far.

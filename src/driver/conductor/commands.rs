@@ -77,6 +77,7 @@ impl<N: Network> Conductor<N> {
             return 0;
         }
         let mut type_id = None;
+        let corrupt_before = self.commands.corrupt_count();
         let buffer = &mut self.command;
         let read = self.commands.read(COMMAND_DRAIN_LIMIT, |id, payload| {
             buffer.clear();
@@ -88,6 +89,12 @@ impl<N: Network> Conductor<N> {
             let payload = std::mem::take(&mut self.command);
             self.on_command(type_id, &payload);
             self.command = payload;
+        }
+        if self.commands.corrupt_count() != corrupt_before {
+            self.ctx.record(&CommandFailure::new(
+                ErrorCode::MalformedCommand,
+                "skipped what is no record in the ring of commands: no client writes such",
+            ));
         }
         read
     }

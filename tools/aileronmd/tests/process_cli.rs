@@ -55,7 +55,10 @@ struct Driver {
 
 impl Driver {
     fn start(dir: &Path, defines: &[&str]) -> Self {
-        let small = ["aeron.counters.buffer.length=1m", "aeron.threading.mode=SHARED"];
+        let small = [
+            "aeron.counters.buffer.length=1m",
+            "aeron.threading.mode=SHARED",
+        ];
         let mut command = program();
         for define in small.iter().chain(defines) {
             command.arg(format!("-D{define}"));
@@ -66,8 +69,13 @@ impl Driver {
             .stderr(Stdio::piped())
             .spawn()
             .expect("started");
-        let driver = Self { process, dir: dir.to_owned() };
-        wait_until("the driver", || runtime::is_driver_active(&driver.dir, WATCHDOG));
+        let driver = Self {
+            process,
+            dir: dir.to_owned(),
+        };
+        wait_until("the driver", || {
+            runtime::is_driver_active(&driver.dir, WATCHDOG)
+        });
         driver
     }
 
@@ -83,7 +91,9 @@ impl Driver {
 
     /// Waits for its end: exit status, standard output, standard error.
     fn end(mut self) -> (Option<i32>, String, String) {
-        wait_until("the driver's end", || self.process.try_wait().expect("asked").is_some());
+        wait_until("the driver's end", || {
+            self.process.try_wait().expect("asked").is_some()
+        });
         let (mut output, mut errors) = (String::new(), String::new());
         if let Some(mut pipe) = self.process.stdout.take() {
             pipe.read_to_string(&mut output).expect("text");
@@ -91,7 +101,11 @@ impl Driver {
         if let Some(mut pipe) = self.process.stderr.take() {
             pipe.read_to_string(&mut errors).expect("text");
         }
-        (self.process.wait().expect("its status").code(), output, errors)
+        (
+            self.process.wait().expect("its status").code(),
+            output,
+            errors,
+        )
     }
 }
 
@@ -105,10 +119,16 @@ impl Drop for Driver {
 /// A message through the driver in `dir`.
 fn use_driver(dir: &Path) {
     let client = Context::new().dir(dir).connect().expect("a client");
-    let mut subscription = client.add_subscription("aeron:ipc", StreamId(1)).expect("added");
-    let publication = client.add_publication("aeron:ipc", StreamId(1)).expect("added");
+    let mut subscription = client
+        .add_subscription("aeron:ipc", StreamId(1))
+        .expect("added");
+    let publication = client
+        .add_publication("aeron:ipc", StreamId(1))
+        .expect("added");
     wait_until("an offer", || publication.offer(b"hello").is_ok());
-    wait_until("a message", || subscription.poll(1, |bytes, _| assert_eq!(bytes, b"hello")) == 1);
+    wait_until("a message", || {
+        subscription.poll(1, |bytes, _| assert_eq!(bytes, b"hello")) == 1
+    });
 }
 
 #[test]
@@ -132,14 +152,21 @@ fn help_version_and_options_go_to_standard_output() {
 fn the_effective_settings_are_printed_with_their_sources() {
     let (place, dir) = place();
     let [first, second] = ["first.properties", "second.properties"].map(|n| place.path().join(n));
-    std::fs::write(&first, "aeron.mtu.length=2k\n# comment\naeron.driver.timeout=7000\n")
-        .expect("written");
+    std::fs::write(
+        &first,
+        "aeron.mtu.length=2k\n# comment\naeron.driver.timeout=7000\n",
+    )
+    .expect("written");
     std::fs::write(&second, "aeron.mtu.length = 4k\n").expect("written");
     let output = program()
         .env("AERON_DIR", &dir)
         .env("AERON_TIMER_INTERVAL", "500ms")
         .env("AERON_DRIVER_TIMEOUT", "9000")
-        .args(["--print-config", "-Daeron.timer.interval=250ms", "-Daeron.mtu.length=8k"])
+        .args([
+            "--print-config",
+            "-Daeron.timer.interval=250ms",
+            "-Daeron.mtu.length=8k",
+        ])
         .args([&first, &second])
         .output()
         .expect("the program ran");
@@ -153,7 +180,9 @@ fn the_effective_settings_are_printed_with_their_sources() {
     };
     assert!(line("aeron.dir").starts_with(&*dir.to_string_lossy()));
     assert!(line("aeron.dir").contains("environment"));
-    assert!(line("aeron.timer.interval").contains("250") && line("aeron.timer.interval").contains("-D"));
+    assert!(
+        line("aeron.timer.interval").contains("250") && line("aeron.timer.interval").contains("-D")
+    );
     assert!(line("aeron.mtu.length").contains("second.properties"));
     assert!(line("aeron.driver.timeout").starts_with("7000"));
     assert!(line("aeron.term.buffer.length").contains("default"));
@@ -168,7 +197,11 @@ fn all_bad_settings_are_told_at_once_a_line_each() {
     let output = program()
         .env("AERON_DIR", &dir)
         .env("AERON_MTU_LENGTH", "many")
-        .args(["-Daeron.timer.interval=soon", "-Daeron.client.liveness.timeout=20s", "-Dnothing"])
+        .args([
+            "-Daeron.timer.interval=soon",
+            "-Daeron.client.liveness.timeout=20s",
+            "-Dnothing",
+        ])
         .arg(&file)
         .arg(place.path().join("missing.properties"))
         .output()
@@ -192,7 +225,10 @@ fn all_bad_settings_are_told_at_once_a_line_each() {
     ] {
         assert!(errors.contains(part), "{part} in {errors}");
     }
-    assert!(!dir.exists(), "a driver that does not start touches nothing");
+    assert!(
+        !dir.exists(),
+        "a driver that does not start touches nothing"
+    );
 }
 
 #[test]
@@ -218,8 +254,14 @@ fn signals_shut_the_driver_down_in_order() {
         assert_eq!(errors, "");
         assert!(output.contains("Shutting down"), "{output}");
         let heartbeat = runtime::map_cnc(&dir, true).expect("it stays").to_driver();
-        assert_eq!(heartbeat.consumer_heartbeat().get(), -1, "clients see the end at once");
-        let logs = std::fs::read_dir(dir.join("publications")).expect("a folder").count();
+        assert_eq!(
+            heartbeat.consumer_heartbeat().get(),
+            -1,
+            "clients see the end at once"
+        );
+        let logs = std::fs::read_dir(dir.join("publications"))
+            .expect("a folder")
+            .count();
         assert_eq!(logs, 0, "logs are deleted");
     }
 }
@@ -256,7 +298,10 @@ fn a_termination_request_is_granted_only_if_so_configured() {
     assert!(runtime::request_driver_termination(&dir, b"token").expect("written"));
     // Answered after the request in the same ring.
     use_driver(&dir);
-    assert!(driver.process.try_wait().expect("asked").is_none(), "it lives");
+    assert!(
+        driver.process.try_wait().expect("asked").is_none(),
+        "it lives"
+    );
     driver.signal(SIGTERM);
     assert_eq!(driver.end().0, Some(SIGTERM));
 }
