@@ -154,11 +154,20 @@ impl<N: Network> Conductor<N> {
             return false;
         };
         let params = record.publication.params();
+        let (session_id, stream_id) = (params.session_id, params.stream_id);
+        // As when a receiver's error frame arrives.
+        self.ctx.record(&CommandFailure::new(
+            ErrorCode::ImageRejected,
+            format!(
+                "subscriber of session {session_id} stream {stream_id} reports: {}",
+                String::from_utf8_lossy(reason)
+            ),
+        ));
         self.ctx.events.publication_error(PublicationError {
             registration_id: id,
             destination_registration_id: RegistrationId(NULL_VALUE),
-            session_id: params.session_id,
-            stream_id: params.stream_id,
+            session_id,
+            stream_id,
             receiver_id: ReceiverId(NULL_VALUE),
             group_tag: NULL_VALUE,
             source: Some(([127, 0, 0, 1], 0).into()),

@@ -14,6 +14,10 @@ use tempfile::TempDir;
 /// How long any one thing may take before a test gives up on it.
 pub(crate) const WATCHDOG: Duration = Duration::from_secs(60);
 
+/// Ids of system counters.
+const INVALID_PACKETS: i32 = 14;
+const ERRORS: i32 = 15;
+
 /// Whose driver, whose client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
@@ -271,7 +275,26 @@ impl Driver {
             .value
     }
 
-    pub(crate) fn stop(mut self) {
+    /// Stops the driver, which has to have found nothing wrong with its clients and its peers.
+    pub(crate) fn stop(self) {
+        self.stop_after_errors(0);
+    }
+
+    /// Stops the driver, which has to have recorded so many errors.
+    pub(crate) fn stop_after_errors(self, errors: i64) {
+        for (counter, expected) in [(INVALID_PACKETS, 0), (ERRORS, errors)] {
+            let count = self.system_counter(counter);
+            assert_eq!(
+                count, expected,
+                "system counter {counter} of {:?} driver",
+                self.side
+            );
+        }
+        self.stop_with_errors();
+    }
+
+    /// Stops the driver, whatever it has found.
+    pub(crate) fn stop_with_errors(mut self) {
         if let Some(process) = self.process.take() {
             process.stop();
         }

@@ -27,22 +27,23 @@ const OUR_CLIENTS: Sides = [Side::Ours, Side::Theirs, Side::Theirs, Side::Ours];
 const OUR_SENDER: Sides = [Side::Theirs, Side::Ours, Side::Theirs, Side::Ours];
 const OUR_RECEIVER: Sides = [Side::Ours, Side::Theirs, Side::Ours, Side::Theirs];
 
-/// A session between two drivers, with every message arrived, handed to `then`.
-fn between_two(sides: Sides, then: impl FnOnce(Running, &Driver, &Driver)) {
+/// A session between two drivers, with every message arrived, handed to `then`; in the end the
+/// publisher's driver has recorded so many errors.
+fn between_two(sides: Sides, errors: i64, then: impl FnOnce(Running, &Driver, &Driver)) {
     let publishing = Driver::launch(sides[1], SETTINGS);
     let subscribing = Driver::launch(sides[2], SETTINGS);
     let running = session(sides, &publishing, &subscribing, Media::UdpV4);
     then(running, &publishing, &subscribing);
-    publishing.stop();
+    publishing.stop_after_errors(errors);
     subscribing.stop();
 }
 
 /// The same over IPC, on the publisher's driver.
-fn on_one(sides: Sides, then: impl FnOnce(Running, &Driver)) {
+fn on_one(sides: Sides, errors: i64, then: impl FnOnce(Running, &Driver)) {
     let driver = Driver::launch(sides[1], SETTINGS);
     let running = session(sides, &driver, &driver, Media::Ipc);
     then(running, &driver);
-    driver.stop();
+    driver.stop_after_errors(errors);
 }
 
 fn session(sides: Sides, publishing: &Driver, subscribing: &Driver, media: Media) -> Running {
@@ -66,7 +67,7 @@ fn session(sides: Sides, publishing: &Driver, subscribing: &Driver, media: Media
 }
 
 fn rejected_over_udp(sides: Sides) {
-    between_two(sides, |mut running, publishing, subscribing| {
+    between_two(sides, 1, |mut running, publishing, subscribing| {
         running.subscriber.order("reject for a reason");
         assert_eq!(running.subscriber.line("REJECTED"), "images=1");
         let error = running.publisher.line("ERROR-FRAME");
@@ -85,7 +86,7 @@ fn rejected_over_udp(sides: Sides) {
 }
 
 fn rejected_over_ipc(sides: Sides) {
-    on_one(sides, |mut running, driver| {
+    on_one(sides, 1, |mut running, driver| {
         running.subscriber.order("reject for a reason");
         assert_eq!(running.subscriber.line("REJECTED"), "images=1");
         let error = running.publisher.line("ERROR-FRAME");
@@ -102,7 +103,7 @@ fn rejected_over_ipc(sides: Sides) {
 }
 
 fn revoked_over_udp(sides: Sides) {
-    between_two(sides, |mut running, publishing, subscribing| {
+    between_two(sides, 0, |mut running, publishing, subscribing| {
         running.publisher.order("revoke on close");
         drop(running.publisher.stop());
         let gone = running.subscriber.line("UNAVAILABLE");
@@ -118,7 +119,7 @@ fn revoked_over_udp(sides: Sides) {
 }
 
 fn revoked_over_ipc(sides: Sides) {
-    on_one(sides, |mut running, driver| {
+    on_one(sides, 0, |mut running, driver| {
         running.publisher.order("revoke on close");
         drop(running.publisher.stop());
         let gone = running.subscriber.line("UNAVAILABLE");
@@ -135,7 +136,7 @@ fn revoked_over_ipc(sides: Sides) {
 /// A publisher is killed; its driver notices, the subscriber sees the end of the stream, and nothing
 /// of the dead client stays behind.
 fn killed_publisher(sides: Sides) {
-    between_two(sides, |mut running, publishing, _| {
+    between_two(sides, 0, |mut running, publishing, _| {
         running.publisher.kill();
         let gone = running.subscriber.line("UNAVAILABLE");
         let expected = format!(
@@ -153,7 +154,7 @@ fn killed_publisher(sides: Sides) {
 
 /// A subscriber is killed; its driver takes the image and the endpoint away.
 fn killed_subscriber(sides: Sides) {
-    between_two(sides, |mut running, _, subscribing| {
+    between_two(sides, 0, |mut running, _, subscribing| {
         running.subscriber.kill();
         subscribing.counters_when(Side::Theirs, |counters| {
             counters.iter().all(|counter| counter.type_id == 0)
