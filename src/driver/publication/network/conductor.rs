@@ -302,10 +302,9 @@ impl ConductorHalf {
         let mut events = Vec::new();
         self.spies
             .check_untethered(now, limit, |_| sender, &mut events);
-        if !events.is_empty() {
-            self.shared.has_spies.set(self.spies.has_working());
-            effects.extend(events.into_iter().map(NetworkEffect::Untethered));
-        }
+        // One that begins to rest is no event.
+        self.shared.has_spies.set(self.spies.has_working());
+        effects.extend(events.into_iter().map(NetworkEffect::Untethered));
     }
 
     /// Unblocks a log of which nothing has been sent for long although something was claimed.
@@ -388,7 +387,12 @@ impl ConductorHalf {
     /// after the one that is clean up to `clean_position`, and not the one that shares its memory.
     fn is_clean_for(&self, limit: Position) -> bool {
         let clean = self.clean_position;
-        let gap = self.geometry.term_count_at(limit) - self.geometry.term_count_at(clean);
+        // A limit may lie beyond the last term a stream can have, where counts wrap.
+        let count_of_clean = self.geometry.term_count_at(clean);
+        let gap = self
+            .geometry
+            .term_count_at(limit)
+            .wrapping_sub(count_of_clean);
         gap < 2 || (gap == 2 && clean != self.geometry.term_begin(clean))
     }
 

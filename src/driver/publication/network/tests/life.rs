@@ -280,3 +280,30 @@ fn an_untethered_spy_that_falls_behind_is_let_go() {
     ));
     assert_eq!(spy.get(), sender, "it joins again where the sender is");
 }
+
+#[test]
+fn a_spy_at_rest_does_not_stand_in_for_a_receiver() {
+    let mut stream = Stream::of(NetworkPublicationParams {
+        spies_simulate_connection: true,
+        ..params()
+    });
+    stream.connect(WINDOW);
+    stream.add_spy(1, false);
+    for _ in 0..2 {
+        stream.offer_full_frames(20);
+        let at = stream.sender_position();
+        stream.status(at, WINDOW);
+        stream.send_until_idle();
+    }
+    stream.timer();
+    stream.status_eos(5);
+    stream.now = 5 * SECOND;
+    stream.timer();
+    assert!(stream.log.is_connected(), "the spy may still come back");
+    stream.now = 10 * SECOND;
+    stream.timer();
+    assert!(!stream.log.is_connected(), "it rests");
+    stream.now = 20 * SECOND;
+    stream.timer();
+    assert!(stream.log.is_connected(), "it is back");
+}
