@@ -151,11 +151,11 @@ pub enum DirectoryError {
         /// Its CnC file.
         cnc_file: PathBuf,
     },
-    /// The CnC file is of another major version, so its driver cannot be told dead.
+    /// The CnC file is damaged or of another version, so its driver cannot be told dead.
     Incompatible {
         /// The file.
         cnc_file: PathBuf,
-        /// What differs.
+        /// What is wrong with it.
         source: CncError,
     },
     /// An operation on the file system failed.
@@ -257,6 +257,8 @@ fn check_abandoned(
     warn: &dyn Fn(&str),
 ) -> Result<(), DirectoryError> {
     let cnc_file = directory.join(CNC_FILE_NAME);
+    let clock = SystemClock::new();
+    let deadline = clock.now().plus(policy.driver_timeout);
     loop {
         match map_cnc(directory, true) {
             Ok(cnc) if is_fresh(cnc.to_driver().consumer_heartbeat(), policy.driver_timeout) => {
@@ -266,14 +268,20 @@ fn check_abandoned(
             Err(MapCncError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 return Ok(());
             }
-            Err(MapCncError::Content { source, .. })
-                if matches!(source, CncError::VersionMismatch { .. }) =>
+            Err(MapCncError::Io { source, .. })
+                if source.kind() != io::ErrorKind::UnexpectedEof =>
             {
+                return Err(io_error("map", &cnc_file)(source));
+            }
+            Err(MapCncError::Content { source, .. }) if !source.is_retryable() => {
                 return Err(DirectoryError::Incompatible { cnc_file, source });
             }
             Err(error) => {
                 // A driver may be writing the file right now; one that died meanwhile never ends.
-                if age_of(&cnc_file) > policy.driver_timeout {
+                // Departs from Aeron, whose Java driver does not start here. The file may claim to
+                // be of the future.
+                let is_over = clock.now().is_at_or_after(deadline);
+                if is_over || age_of(&cnc_file) > policy.driver_timeout {
                     warn(&format!(
                         "{error}; its driver died while starting: replacing it"
                     ));
@@ -392,7 +400,156 @@ pub(super) fn io_error(
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+    use std::time::SystemTime;
+
     use super::*;
+    use crate::cnc::{CncLengths, CncMetadata};
+    use crate::concurrent::DistinctErrorLog;
+
+    const LENGTHS: CncLengths = CncLengths {
+        to_driver: 64 * 1024 + 768,
+        to_clients: 64 * 1024 + 128,
+        counter_values: 128 * 1024,
+        error_log: 64 * 1024,
+        page_size: 4096,
+    };
+
+    /// A directory whose CnC file has these bytes.
+    fn with_cnc(bytes: &[u8]) -> tempfile::TempDir {
+        let directory = tempfile::tempdir().expect("a directory");
+        fs::write(directory.path().join(CNC_FILE_NAME), bytes).expect("written");
+        directory
+    }
+
+    /// A directory that a driver used.
+    fn used(heartbeat: EpochMillis) -> (tempfile::TempDir, Cnc) {
+        let directory = tempfile::tempdir().expect("a directory");
+        let length = LENGTHS.total_length().expect("small");
+        let path = directory.path().join(CNC_FILE_NAME);
+        let file = create_file(&path, length as u64).expect("created");
+        let metadata = CncMetadata {
+            client_liveness_timeout_ns: 1,
+            start_timestamp: EpochMillis(1),
+            pid: 1,
+        };
+        let buffer = map_file(&file, length).expect("mapped");
+        let cnc = Cnc::create(buffer, &LENGTHS, &metadata).expect("lengths fit");
+        cnc.to_driver().set_consumer_heartbeat(heartbeat);
+        cnc.signal_ready();
+        (directory, cnc)
+    }
+
+    /// Prepares a directory; returns what came of it and the warnings.
+    fn prepared(directory: &Path) -> (Result<(), DirectoryError>, Vec<String>) {
+        let policy = DirectoryPolicy {
+            delete_on_start: false,
+            warn_if_exists: false,
+            driver_timeout: Duration::from_millis(200),
+        };
+        let warnings: RefCell<Vec<String>> = RefCell::default();
+        let warn = |text: &str| warnings.borrow_mut().push(text.to_owned());
+        let result = prepare(directory, &policy, &warn).map(drop);
+        (result, warnings.into_inner())
+    }
+
+    #[track_caller]
+    fn assert_fresh(directory: &Path) {
+        assert!(!directory.join(CNC_FILE_NAME).exists());
+        assert!(!directory.join("rubbish").exists());
+        assert!(directory.join("publications").is_dir() && directory.join("images").is_dir());
+    }
+
+    #[test]
+    fn directories_that_no_driver_uses_are_renewed() {
+        let parent = tempfile::tempdir().expect("a directory");
+        let missing = parent.path().join("not/yet");
+        assert!(prepared(&missing).0.is_ok());
+        assert_fresh(&missing);
+
+        let unrelated = tempfile::tempdir().expect("a directory");
+        fs::write(unrelated.path().join("rubbish"), "x").expect("written");
+        assert!(prepared(unrelated.path()).0.is_ok());
+        assert_fresh(unrelated.path());
+
+        for heartbeat in [EpochMillis(-1), EpochMillis(1), EpochMillis(i64::MIN)] {
+            let (directory, _cnc) = used(heartbeat);
+            assert!(prepared(directory.path()).0.is_ok());
+            assert_fresh(directory.path());
+        }
+    }
+
+    #[test]
+    fn a_live_driver_keeps_its_directory() {
+        for ahead_ms in [0, 1_000_000] {
+            let (directory, _cnc) = used(SystemClock::epoch().plus_ms(ahead_ms));
+            let error = prepared(directory.path()).0.expect_err("taken");
+            assert!(
+                matches!(error, DirectoryError::ActiveDriver { .. }),
+                "{error}"
+            );
+            assert!(directory.path().join(CNC_FILE_NAME).exists());
+        }
+    }
+
+    #[test]
+    fn a_file_that_does_not_tell_whether_its_driver_lives_is_left_alone() {
+        let mut lengths = vec![0xff; 8192];
+        lengths[..4].copy_from_slice(&crate::cnc::CNC_VERSION.to_wire().to_le_bytes());
+        for bytes in [lengths, vec![0xa5; 8192], vec![0x01; 8192]] {
+            let directory = with_cnc(&bytes);
+            let path = directory.path().join(CNC_FILE_NAME);
+            let file = File::options().write(true).open(&path).expect("opened");
+            file.set_modified(SystemTime::UNIX_EPOCH).expect("aged");
+            let error = prepared(directory.path()).0.expect_err("who knows");
+            assert!(
+                matches!(error, DirectoryError::Incompatible { .. }),
+                "{error}"
+            );
+            assert!(error.to_string().contains("delete.on.start"), "{error}");
+            assert_eq!(fs::read(&path).expect("still there"), bytes);
+        }
+        let directory = tempfile::tempdir().expect("a directory");
+        fs::create_dir(directory.path().join(CNC_FILE_NAME)).expect("a folder");
+        let error = prepared(directory.path()).0.expect_err("who knows");
+        assert!(matches!(error, DirectoryError::Io { .. }), "{error}");
+    }
+
+    #[test]
+    fn an_unfinished_file_of_the_future_is_not_waited_for_for_ever() {
+        let directory = with_cnc(&[0; 8192]);
+        let path = directory.path().join(CNC_FILE_NAME);
+        let file = File::options().write(true).open(&path).expect("opened");
+        let tomorrow = SystemTime::now() + Duration::from_secs(86_400);
+        file.set_modified(tomorrow).expect("dated");
+        assert!(prepared(directory.path()).0.is_ok());
+        assert_fresh(directory.path());
+    }
+
+    #[test]
+    fn errors_of_a_dead_driver_are_kept_beside_its_directory() {
+        let parent = tempfile::tempdir().expect("a directory");
+        let (directory, cnc) = used(EpochMillis(-1));
+        let moved = parent.path().join("aeron");
+        fs::rename(directory.path(), &moved).expect("moved");
+        let _ = DistinctErrorLog::new(cnc.error_log_buffer()).record(EpochMillis(5), 11, "it hurt");
+        let (result, warnings) = prepared(&moved);
+        assert!(result.is_ok());
+        let saved = fs::read_dir(parent.path())
+            .expect("listed")
+            .map(|entry| entry.expect("an entry").path())
+            .find(|path| path.to_string_lossy().ends_with("-error.log"))
+            .expect("saved");
+        assert!(
+            fs::read_to_string(&saved)
+                .expect("text")
+                .contains("it hurt")
+        );
+        assert!(
+            warnings.iter().any(|w| w.contains("-error.log")),
+            "{warnings:?}"
+        );
+    }
 
     #[test]
     fn times_are_written_as_the_tools_write_them() {

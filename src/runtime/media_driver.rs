@@ -234,6 +234,9 @@ fn open(mut config: DriverConfig) -> Result<(Home, Core, DriverConfig), LaunchEr
     if config.dir.as_os_str().is_empty() {
         config.dir = directory::default_directory();
     }
+    // Clients are told where logs are, and they need not work where the driver does.
+    config.dir = std::path::absolute(&config.dir)
+        .map_err(directory::io_error("make absolute", &config.dir))?;
     let network = UdpNetwork::new();
     let limits = network.buffer_limits();
     config.check_against(&limits)?;
@@ -512,5 +515,51 @@ impl From<CncError> for LaunchError {
 impl From<ConfigErrors> for LaunchError {
     fn from(errors: ConfigErrors) -> Self {
         Self::Config(errors)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mapped_bytes_are_those_of_the_files() {
+        let config = embedded(DriverConfig::default());
+        let driver = MediaDriver::invoker(config).expect("launched");
+        let length = |name| {
+            let path = driver.directory().join(name);
+            std::fs::metadata(path).expect("exists").len()
+        };
+        let mapped = SystemCounters::attach(&driver.home.cnc.counters())
+            .get(SystemCounter::BytesCurrentlyMapped)
+            .get();
+        let files = length(CNC_FILE_NAME) + length(LOSS_REPORT_FILE_NAME);
+        assert_eq!(u64::try_from(mapped), Ok(files));
+    }
+
+    #[test]
+    fn a_relative_directory_is_announced_as_an_absolute_one() {
+        let parent = tempfile::tempdir().expect("a directory");
+        let here = std::env::current_dir().expect("a directory");
+        let up: PathBuf = here.components().skip(1).map(|_| "..").collect();
+        let down = parent.path().strip_prefix("/").expect("absolute");
+        let config = DriverConfig {
+            dir: up.join(down).join("aeron"),
+            ..DriverConfig::default()
+        };
+        let driver = MediaDriver::invoker(config).expect("launched");
+        assert!(driver.directory().is_absolute());
+        assert!(parent.path().join("aeron/cnc.dat").exists());
+    }
+
+    #[test]
+    fn a_launch_that_fails_leaves_no_directory_of_its_own() {
+        let config = DriverConfig {
+            conductor_buffer_length: 5,
+            ..embedded(DriverConfig::default())
+        };
+        let directory = config.dir.clone();
+        MediaDriver::invoker(config).expect_err("no ring has this length");
+        assert!(!directory.exists());
     }
 }
