@@ -71,6 +71,11 @@ impl<M> Outbox<M> {
         sent
     }
 
+    /// Takes back what was refused and has not been sent since.
+    pub(crate) fn take_backlog(&mut self) -> VecDeque<M> {
+        std::mem::take(&mut self.backlog)
+    }
+
     /// Whether the next message would have to wait.
     pub(crate) fn is_full(&self) -> bool {
         !self.backlog.is_empty() || self.queue.is_full()
@@ -366,6 +371,16 @@ mod tests {
         }
         assert_eq!(received, [0, 1, 2, 3, 4]);
         assert!(!outbox.is_full());
+    }
+
+    #[test]
+    fn backlog_can_be_taken_back() {
+        let mut outbox = Outbox::new(BoundedQueue::new(1), AtomicCounter::detached(0));
+        for message in 0..3 {
+            outbox.send(message);
+        }
+        assert_eq!(outbox.take_backlog(), [1, 2]);
+        assert_eq!(outbox.flush(), 0);
     }
 
     #[test]

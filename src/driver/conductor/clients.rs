@@ -65,7 +65,11 @@ impl<N: Network> Conductor<N> {
         let dead: Vec<ClientId> = self
             .clients
             .iter()
-            .filter(|(_, client)| now.since(EpochMillis(client.heartbeat.get())) > timeout_ms)
+            .filter(|(_, client)| {
+                // One that said goodbye may write another heartbeat before it is gone.
+                let heartbeat = EpochMillis(client.heartbeat.get());
+                client.is_closed_by_command || now.since(heartbeat) > timeout_ms
+            })
             .map(|(client_id, _)| *client_id)
             .collect();
         for client_id in dead {

@@ -16,7 +16,7 @@ use crate::driver::loss::NakDelay;
 use crate::driver::media::udp_channel::UdpChannel;
 use crate::driver::messages::{ImageRequest, ReceiverMessage};
 use crate::driver::resources::CreatedLog;
-use crate::driver::untethered::SubscriberPositions;
+use crate::driver::untethered::{SubscriberPosition, SubscriberPositions};
 use crate::logbuffer::{LogKind, LogSpec, TermGeometry};
 use crate::port::Network;
 
@@ -121,6 +121,13 @@ impl<N: Network> Conductor<N> {
                 return Err(failure);
             }
         };
+        let subscribers = match self.subscriber_positions(new, &links) {
+            Ok(subscribers) => subscribers,
+            Err(failure) => {
+                self.ctx.free_counters(allocated);
+                return Err(failure);
+            }
+        };
         let (half, receiver_half) = image::build(params);
         let image = Image {
             half,
@@ -131,28 +138,39 @@ impl<N: Network> Conductor<N> {
         if let Some(record) = self.receive_endpoints.get_mut(&request.endpoint) {
             record.image_count += 1;
         }
-        self.link_subscriptions_to_new_image(new, &links);
+        for position in subscribers {
+            let (subscription, counter) = (position.subscription, position.counter.id());
+            if let Some(image) = self.images.get_mut(&new.correlation_id) {
+                image.half.add_subscriber(position, self.ctx.tick.now);
+            }
+            let stream = Stream::Image(new.correlation_id);
+            self.announce_available(stream, subscription, counter);
+        }
         self.ctx
             .receiver
             .send(ReceiverMessage::AddImage(Box::new(receiver_half)));
         Ok(true)
     }
 
-    /// Links the subscriptions for which an image is made. It accepts no others before it has one.
-    fn link_subscriptions_to_new_image(&mut self, new: &NewImage, links: &[SubscriptionLink]) {
-        let (id, session_id) = (new.correlation_id, new.request.session_id);
+    /// Allocates positions for the subscriptions for which an image is made, or none.
+    fn subscriber_positions(
+        &mut self,
+        new: &NewImage,
+        links: &[SubscriptionLink],
+    ) -> Result<Vec<SubscriberPosition>, CommandFailure> {
+        let (image, session_id) = (new.correlation_id, new.request.session_id);
+        let mut positions: Vec<SubscriberPosition> = Vec::with_capacity(links.len());
         for link in links {
-            match self.allocate_position(link, id, session_id, new.join_position) {
-                Ok(position) => {
-                    let counter = position.counter.id();
-                    if let Some(image) = self.images.get_mut(&id) {
-                        image.half.add_subscriber(position, self.ctx.tick.now);
-                    }
-                    self.announce_available(Stream::Image(id), link.registration_id, counter);
+            match self.allocate_position(link, image, session_id, new.join_position) {
+                Ok(position) => positions.push(position),
+                Err(failure) => {
+                    let allocated = positions.iter().map(|position| position.counter.id());
+                    self.ctx.free_counters(allocated);
+                    return Err(failure);
                 }
-                Err(failure) => self.ctx.record(&failure),
             }
         }
+        Ok(positions)
     }
 
     fn image_params(

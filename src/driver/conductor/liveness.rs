@@ -23,11 +23,18 @@ impl BlockedRing {
         }
     }
 
-    /// Whether commands wait and none has been read for longer than the timeout.
-    fn is_blocked(&mut self, ring: &RingBuffer, timeout_ns: i64, now: Nanos) -> bool {
+    /// Whether commands wait and none could be read for longer than the timeout. Time in which the
+    /// driver reads none of its own accord does not count.
+    fn is_blocked(
+        &mut self,
+        ring: &RingBuffer,
+        is_reading: bool,
+        timeout_ns: i64,
+        now: Nanos,
+    ) -> bool {
         let consumer = ring.consumer_position();
         let has_commands = ring.producer_position() > consumer;
-        if consumer != self.last_consumer_position || !has_commands {
+        if consumer != self.last_consumer_position || !has_commands || !is_reading {
             self.last_consumer_position = consumer;
             self.time_of_last_change = now;
             return false;
@@ -58,12 +65,30 @@ impl<N: Network> Conductor<N> {
     fn check_blocked_commands(&mut self) {
         let timeout_ns = self.ctx.config.client_liveness_timeout_ns;
         let now = self.ctx.tick.now;
+        let is_reading = self.pending.is_none();
         let is_blocked = self
             .blocked_ring
-            .is_blocked(&self.ctx.ring, timeout_ns, now);
-        // While a command is pending none is read, which is nobody's fault.
-        if is_blocked && self.pending.is_none() && self.commands.unblock() {
+            .is_blocked(&self.ctx.ring, is_reading, timeout_ns, now);
+        if is_blocked && self.commands.unblock() {
             self.ctx.count(SystemCounter::UnblockedCommands);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::command_id;
+    use crate::memory::AtomicBuffer;
+
+    #[test]
+    fn time_in_which_the_driver_reads_no_command_is_nobodys_fault() {
+        let ring = RingBuffer::new(AtomicBuffer::heap(4096 + 768)).expect("capacity is right");
+        let mut blocked = BlockedRing::new(&ring, Nanos(0));
+        ring.write(command_id::CLIENT_KEEPALIVE, &[0; 16])
+            .expect("room");
+        assert!(!blocked.is_blocked(&ring, false, 10, Nanos(1_000)));
+        assert!(!blocked.is_blocked(&ring, true, 10, Nanos(1_005)));
+        assert!(blocked.is_blocked(&ring, true, 10, Nanos(1_011)));
     }
 }

@@ -68,7 +68,7 @@ use crate::driver::media::wildcard_ports::WildcardPorts;
 use crate::driver::messages::{
     ConductorMessage, EndpointId, Outbox, ReceiverMessage, SenderMessage,
 };
-use crate::driver::resources::{ResourceOutcome, ResourceReply, ResourceRequest};
+use crate::driver::resources::{ResourceOutcome, ResourceReply, ResourceRequest, ResourceTask};
 use crate::driver::session_ids::SessionIds;
 use crate::driver::termination::TerminationFlag;
 use crate::port::{Agent, Network, Tick};
@@ -278,6 +278,11 @@ impl<N: Network> Agent for Conductor<N> {
                 | ResourceOutcome::Channel(_)
                 | ResourceOutcome::Address(_)
                 | ResourceOutcome::Destination(_) => {}
+            }
+        }
+        for request in self.ctx.resources.take_backlog() {
+            if let ResourceTask::FreeLog(log) = request.task {
+                logs.push(log);
             }
         }
         let ipc = std::mem::take(&mut self.ipc_publications).into_values();

@@ -149,6 +149,14 @@ impl<N: Network> Conductor<N> {
         command: &AddPublication<'_>,
         is_exclusive: bool,
     ) -> Progress {
+        // Departs from Aeron, where a second link under one id can only be removed after the first.
+        // Ids of well-behaved clients are never the same.
+        let id = RegistrationId::from(command.correlation_id);
+        if self.publication_links.contains_key(&id) {
+            return Err(CommandFailure::generic(format!(
+                "a publication with registration id {id} exists"
+            )));
+        }
         let request = PublicationRequest {
             client_id: command.client_id,
             correlation_id: command.correlation_id,

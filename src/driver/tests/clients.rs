@@ -113,6 +113,24 @@ fn client_that_says_goodbye_does_not_time_out() {
 }
 
 #[test]
+fn client_that_said_goodbye_goes_even_if_its_heart_beats_on() {
+    let mut world = World::new(1, &small_config());
+    let client = world.driver().client;
+    world.add_publication(IPC, STREAM);
+    let heartbeat = world.driver().counter_of_type(11).expect("a heartbeat").id;
+    world.driver().send_close();
+    world.run_ms(10);
+    // Another thread of the client had not noticed yet.
+    world.driver().counter(heartbeat).set(i64::MAX);
+    world.run_ms(1_100);
+    let events = world.driver().take_events();
+    assert!(
+        matches!(&events[..], [Seen::CounterGone { id, .. }] if id.get() == client.get()),
+        "{events:?}"
+    );
+}
+
+#[test]
 fn subscribers_of_a_dead_publisher_lose_its_image_after_draining() {
     let mut world = World::new(1, &small_config());
     world.add_publication(IPC, STREAM);

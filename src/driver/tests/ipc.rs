@@ -1,8 +1,8 @@
 //! IPC publications and their subscribers.
 
-use crate::base::{CounterId, Position, RegistrationId, SessionId};
+use crate::base::{CounterId, Position, RegistrationId, SessionId, StreamId};
 use crate::cnc::SystemCounter;
-use crate::command::{Command, ErrorCode, RejectImage};
+use crate::command::{AddPublication, Command, ErrorCode, RejectImage};
 use crate::driver::testing::{Seen, World, image_among, small_config};
 
 const STREAM: i32 = 1001;
@@ -529,4 +529,39 @@ fn response_subscription_takes_the_session_of_its_response() {
     let image = image_among(&events).expect("the response subscription sees the response");
     assert_eq!(image.subscription, responses);
     assert_ne!(image.session, stranger.session);
+}
+
+#[test]
+fn registration_id_in_use_names_no_second_publication() {
+    let mut world = World::new(1, &small_config());
+    let ready = world.add_publication(IPC, STREAM);
+    for is_exclusive in [false, true] {
+        let (client_id, correlation_id) = (world.driver().client, ready.id);
+        let add = AddPublication {
+            client_id,
+            correlation_id,
+            stream_id: StreamId(STREAM),
+            channel: IPC,
+        };
+        let mut payload = Vec::new();
+        let type_id = if is_exclusive {
+            Command::AddExclusivePublication(add).encode(&mut payload)
+        } else {
+            Command::AddPublication(add).encode(&mut payload)
+        };
+        world.driver().send_raw(type_id, &payload);
+        let (code, text) = world.error(ready.id);
+        assert_eq!(code, ErrorCode::GenericError);
+        assert!(text.contains(&ready.id.to_string()), "{text}");
+    }
+    let id = world
+        .driver()
+        .send_remove_publication(ready.id.into(), false);
+    assert_eq!(world.answer(id), [Seen::Success(id)]);
+    world.run_ms(3_000);
+    assert_eq!(
+        world.driver().store.paths(),
+        Vec::<String>::new(),
+        "one removal is enough"
+    );
 }

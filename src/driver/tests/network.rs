@@ -2,7 +2,9 @@
 
 use crate::base::{Position, RegistrationId};
 use crate::cnc::SystemCounter;
-use crate::command::{Command, ErrorCode, RejectImage, RemoveDestinationById};
+use crate::command::{
+    AddCounter, Command, ErrorCode, RejectImage, RemoveCounter, RemoveDestinationById,
+};
 use crate::driver::config::{DriverConfig, PortRange};
 use crate::driver::testing::{Available, Ready, Seen, World, image_among, small_config};
 use crate::logbuffer::HeapLogStore;
@@ -957,4 +959,50 @@ fn unreliable_image_skips_what_is_lost() {
     assert!(received > sent / 2, "{received} of {sent}");
     assert!(world.drivers[1].system(SystemCounter::LossGapFills) > 0);
     assert_eq!(world.drivers[1].system(SystemCounter::NaksSent), 0);
+}
+
+#[test]
+fn image_that_lacks_counters_leaves_nothing_behind_and_comes_once_there_are_some() {
+    let mut world = World::new(2, &small_config());
+    world.add_subscription_at(1, UDP, STREAM);
+    let mut fillers = Vec::new();
+    loop {
+        let id = world.drivers[1].send(|client_id, correlation_id| {
+            Command::AddCounter(AddCounter {
+                client_id,
+                correlation_id,
+                type_id: 5_000,
+                key: b"",
+                label: b"filler",
+            })
+        });
+        let events = world.answer_of(1, id);
+        if matches!(events.last(), Some(Seen::Error { .. })) {
+            break;
+        }
+        fillers.push(RegistrationId::from(id));
+    }
+    let remove = |world: &mut World, registration_id| {
+        let id = world.drivers[1].send(|client_id, correlation_id| {
+            Command::RemoveCounter(RemoveCounter {
+                client_id,
+                correlation_id,
+                registration_id,
+            })
+        });
+        world.answer_of(1, id);
+    };
+    // Enough for the image, not for its subscriber.
+    for registration_id in fillers.drain(..3) {
+        remove(&mut world, registration_id);
+    }
+    world.run_ms(2_000);
+    let errors = world.drivers[1].system(SystemCounter::Errors);
+    world.add_publication(UDP, STREAM);
+    world.run_until(|world| world.drivers[1].system(SystemCounter::Errors) > errors);
+    world.run_ms(5);
+    assert_eq!(world.drivers[1].store.paths(), Vec::<String>::new());
+    assert!(world.drivers[1].counter_of_type(3).is_none(), "no rcv-hwm");
+    remove(&mut world, fillers[0]);
+    world.await_image(1);
 }
