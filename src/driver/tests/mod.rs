@@ -1,5 +1,6 @@
 //! Tests of whole drivers, through commands, events, counters, logs and datagrams.
 
+mod churn;
 mod clients;
 mod ipc;
 mod network;
