@@ -20,7 +20,6 @@ use crate::sys;
 #[derive(Debug)]
 pub(super) struct MappedLogStore {
     directory: PathBuf,
-    performs_storage_checks: bool,
     /// Logs that exist, by the path announced.
     logs: BTreeMap<String, LogFile>,
 }
@@ -65,27 +64,16 @@ impl LogFile {
 }
 
 impl MappedLogStore {
-    pub(super) fn new(directory: &Path, performs_storage_checks: bool) -> Self {
+    pub(super) fn new(directory: &Path) -> Self {
         Self {
             directory: directory.to_owned(),
-            performs_storage_checks,
             logs: BTreeMap::new(),
         }
-    }
-
-    fn check_space(&self, needed: u64) -> Result<(), StoreError> {
-        if !self.performs_storage_checks {
-            return Ok(());
-        }
-        let available = self.usable_space()?;
-        if available < needed {
-            return Err(StoreError::NoSpace { needed, available });
-        }
-        Ok(())
     }
 }
 
 impl LogStore for MappedLogStore {
+    /// Whoever wants storage checks makes them before: looking at each log takes its time.
     fn create(
         &mut self,
         name: &LogName,
@@ -93,7 +81,6 @@ impl LogStore for MappedLogStore {
     ) -> Result<(LogBuffer, String), StoreError> {
         let path = self.directory.join(name.to_string());
         let length = log_length(spec.term_length, spec.page_size);
-        self.check_space(length)?;
         let (log, file) = create_log(&path, length, spec).inspect_err(|error| {
             if !matches!(error, StoreError::Exists(_)) {
                 let _ = fs::remove_file(&path);
@@ -236,7 +223,7 @@ mod tests {
         for folder in super::super::directory::LOG_FOLDERS {
             fs::create_dir(directory.path().join(folder)).expect("a folder");
         }
-        let store = MappedLogStore::new(directory.path(), true);
+        let store = MappedLogStore::new(directory.path());
         (directory, store)
     }
 

@@ -267,7 +267,7 @@ fn furnish(config: &DriverConfig, network: UdpNetwork) -> Result<(Home, Core), L
         align_usize(config.loss_report_buffer_length, config.file_page_size),
     )?;
     let mapped = cnc.length() + loss_report.len();
-    let store = MappedLogStore::new(&config.dir, config.perform_storage_checks);
+    let store = MappedLogStore::new(&config.dir);
     let environment = DriverEnvironment {
         cnc: cnc.clone(),
         loss_report: LossReport::new(loss_report),
