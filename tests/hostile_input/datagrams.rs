@@ -372,7 +372,7 @@ fn datagrams_of_any_content_do_no_harm_at_a_subscription() {
     attack(
         &Scene::receiving(),
         ThreadingMode::Shared,
-        super::count(200_000),
+        super::count(super::DATAGRAMS),
     );
 }
 

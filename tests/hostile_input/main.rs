@@ -3,7 +3,8 @@
 //! or changed. Nothing panics, nothing hangs, a counter or an error tells, and a well-behaved stream
 //! goes on meanwhile.
 //!
-//! The environment variable `AILERON_HOSTILE_COUNT` raises the number of inputs of each kind, and
+//! The environment variable `AILERON_HOSTILE_COUNT` sets how many datagrams are sent to a
+//! subscription, 200000 unless set; all other inputs keep their proportion to these.
 //! `AILERON_HOSTILE_SEED` chooses others.
 
 #[path = "../support/mod.rs"]
@@ -12,14 +13,19 @@ mod support;
 mod commands;
 mod datagrams;
 mod events;
+mod fake_driver;
 mod files;
 mod mutation;
 
 use aileron::base::Rng;
 
-/// How many inputs a test makes.
-fn count(default: u64) -> u64 {
-    number("AILERON_HOSTILE_COUNT").unwrap_or(default)
+/// Datagrams sent to a subscription unless the environment says otherwise.
+const DATAGRAMS: u64 = 200_000;
+
+/// How many inputs a test makes, where `share` go with [`DATAGRAMS`].
+fn count(share: u64) -> u64 {
+    let datagrams = number("AILERON_HOSTILE_COUNT").unwrap_or(DATAGRAMS);
+    share.saturating_mul(datagrams).div_ceil(DATAGRAMS)
 }
 
 /// The source of all chance; a failure is replayed with the seed it printed.
