@@ -166,7 +166,7 @@ fn write(ring: &RingBuffer, type_id: i32, payload: &[u8]) {
 fn next(rng: &mut Rng, commands: &[(i32, Template)]) -> (i32, Vec<u8>) {
     match rng.below(8) {
         0 => (
-            1 + i32::from(rng.next_i32().unsigned_abs() as u8),
+            1 + (rng.next_i32() & 0xFF),
             random(rng, 256),
         ),
         1 => {

@@ -168,6 +168,10 @@ impl FakeDriver {
         }
     }
 
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "all that is left gives something up"
+    )]
     fn answer(&mut self, command: &Command<'_>) {
         let correlation_id = command.correlation_id();
         let path = self.log_path.clone();
