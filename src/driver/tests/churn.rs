@@ -148,7 +148,8 @@ impl Churn {
         if self.rng.chance(1, 8) {
             let asked = self.registration(driver);
             channel = format!(
-                "aeron:udp?control=10.0.0.1:6000|control-mode=response|response-correlation-id={asked}"
+                "aeron:udp?control=10.0.0.1:6000|control-mode=response\
+                 |response-correlation-id={asked}"
             );
         }
         let (stream, is_exclusive) = (self.stream(), self.rng.chance(1, 2));
