@@ -8,8 +8,8 @@ use crate::base::{ClientId, CorrelationId, NULL_VALUE};
 use crate::command::{Command, TerminateDriver};
 
 /// Asks the driver in `directory` to stop. Its termination validator decides, by default against
-/// it, and may look at `token`; nobody is answered. Returns whether the request was written: `false`
-/// when the ring to the driver is full or the token does not fit it.
+/// it, and may look at `token`; nobody is answered. Returns whether the request was written:
+/// `false` when the ring to the driver is full or the token does not fit it.
 ///
 /// # Errors
 /// There is no CnC file of a driver that is, or was, ready.

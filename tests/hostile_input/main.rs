@@ -1,7 +1,7 @@
 //! Input that no honest peer would send, by the hundred thousand: datagrams at a live endpoint,
 //! records in the command ring of a live driver, events to a live client, files that are cut short
-//! or changed. Nothing panics, nothing hangs, a counter or an error tells, and a well-behaved stream
-//! goes on meanwhile.
+//! or changed. Nothing panics, nothing hangs, a counter or an error tells, and a well-behaved
+//! stream goes on meanwhile.
 //!
 //! The environment variable `AILERON_HOSTILE_COUNT` sets how many datagrams are sent to a
 //! subscription, 200000 unless set; all other inputs keep their proportion to these.

@@ -10,7 +10,9 @@ use aileron::{Client, MediaDriver, OfferError, StreamId};
 use super::roles::start;
 use super::support::child::Child;
 use super::support::stream::{Stream, message};
-use super::support::{aeron_dir, builder, connect, context, launch, place, wait_for, wait_until};
+use super::support::{
+    aeron_dir, builder, connect, context, free_port, launch, place, wait_for, wait_until,
+};
 
 const STREAM: i32 = 1001;
 const NETWORK: &str = "aeron:udp?endpoint=127.0.0.1:0";
@@ -139,6 +141,63 @@ fn clients_report_a_driver_that_shut_down_at_once() {
     wait_until("the client's end", || client.is_closed());
     // Its place is free at once.
     launch(&dir).close();
+}
+
+/// Two drivers on the network; the one with the peer in `role` is killed together with the peer, as
+/// when its machine loses power. Calls `notices` until it is true.
+fn kill_the_other_machine(
+    role: &str,
+    limit: Duration,
+    prepare: impl FnOnce(&Client, &str) -> Box<dyn FnMut() -> bool>,
+) {
+    let place = place();
+    let (near, far) = (place.path().join("near"), place.path().join("far"));
+    let _near_driver = launch(&near);
+    let far_driver = started_driver(&far);
+    let client = connect(&near);
+    let channel = format!("aeron:udp?endpoint=127.0.0.1:{}", free_port());
+    let mut notices = prepare(&client, &channel);
+    let peer = start(role, &far, &[&channel, &STREAM.to_string()]);
+    wait_until("messages", || !notices());
+    peer.await_words(if role == "publisher" {
+        "sending"
+    } else {
+        "receiving"
+    });
+    peer.kill();
+    far_driver.kill();
+    let died = Instant::now();
+    wait_until("the notice", notices);
+    assert!(died.elapsed() < limit + SLACK, "{:?}", died.elapsed());
+    assert!(!client.is_closed());
+}
+
+#[test]
+fn a_publisher_notices_that_the_driver_of_its_subscriber_is_gone() {
+    // See `support::QUICK` for the connection timeout.
+    kill_the_other_machine("subscriber", Duration::from_secs(1), |client, channel| {
+        let publication = client
+            .add_publication(channel, StreamId(STREAM))
+            .expect("added");
+        Box::new(move || {
+            let _ = publication.offer(&message(0));
+            !publication.is_connected()
+        })
+    });
+}
+
+#[test]
+fn a_subscriber_notices_that_the_driver_of_its_publisher_is_gone() {
+    // See `support::QUICK` for the liveness of images.
+    kill_the_other_machine("publisher", Duration::from_secs(1), |client, channel| {
+        let mut subscription = client
+            .add_subscription(channel, StreamId(STREAM))
+            .expect("added");
+        Box::new(move || {
+            subscription.poll(64, |_, _| {});
+            subscription.has_no_images()
+        })
+    });
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Faults with real processes: clients and drivers killed with `kill -9`, directories that vanish,
-//! storage that is full. Every driver has short timeouts; nothing waits for anything but conditions.
+//! storage that is full. Every driver has short timeouts; nothing waits for anything but
+//! conditions.
 //!
 //! The processes that die are this executable in a role, see [`support::child`].
 
@@ -9,6 +10,7 @@ mod support;
 mod clients;
 mod directories;
 mod drivers;
+mod leftovers;
 mod roles;
 mod storage;
 
