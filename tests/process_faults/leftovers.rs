@@ -17,14 +17,12 @@ const ROLES: [&str; 4] = ["claimer", "publisher", "subscriber", "command-claimer
 /// Longest life of a child, from before it has connected until it is in full swing.
 const LIFE_MAX_MS: u64 = 150;
 
-/// Counters in use, by label, and log files.
-fn possessions(driver: &MediaDriver, dir: &Path) -> (Vec<String>, Vec<String>) {
-    let mut labels = Vec::new();
-    driver
-        .cnc()
-        .counters()
-        .for_each(|record| labels.push(record.label.clone()));
-    labels.sort();
+/// Counters in use, by id and registration, and log files.
+fn possessions(driver: &MediaDriver, dir: &Path) -> (Vec<(i32, i64)>, Vec<String>) {
+    let mut counters = Vec::new();
+    driver.cnc().counters().for_each(|record| {
+        counters.push((record.id.get(), record.registration_id.get()));
+    });
     let mut logs = Vec::new();
     for folder in ["publications", "images"] {
         let entries = fs::read_dir(dir.join(folder)).expect("a folder");
@@ -34,7 +32,7 @@ fn possessions(driver: &MediaDriver, dir: &Path) -> (Vec<String>, Vec<String>) {
         }));
     }
     logs.sort();
-    (labels, logs)
+    (counters, logs)
 }
 
 #[test]
