@@ -17,7 +17,8 @@ use crate::memory::AtomicBuffer;
 
 use super::claim::Claim;
 use super::frame::{
-    self, FLAG_BEGIN, FLAG_END, FRAME_ALIGNMENT, FrameIds, HEADER_LENGTH, TYPE_DATA, aligned, size,
+    self, FLAG_BEGIN, FLAG_END, FLAGS_UNFRAGMENTED, FRAME_ALIGNMENT, FrameIds, HEADER_LENGTH,
+    TYPE_DATA, aligned, size,
 };
 use super::geometry::{TermGeometry, framed_length};
 use super::log::LogBuffer;
@@ -168,6 +169,34 @@ impl Drop for PadOnUnwind<'_, '_> {
     }
 }
 
+/// Payload of a message that goes into one frame.
+#[inline(always)]
+pub(super) fn whole_frame(log: &LogBuffer, length: usize) -> Option<i32> {
+    let length = i32::try_from(length).ok()?;
+    (length <= log.max_payload_length()).then_some(length)
+}
+
+/// Writes a message that fits one frame into its reservation, commits it, and returns the position
+/// after it.
+///
+/// A path of its own beside [`write_message`], because the number of stores matters: while another
+/// processor reads the log, each waits for the line of the one before.
+#[inline(always)]
+pub(super) fn write_frame(reservation: &Reservation<'_>, message: &[u8]) -> Position {
+    let Reservation {
+        term,
+        ids,
+        offset,
+        end,
+        ..
+    } = *reservation;
+    // At most an MTU, as `whole_frame` found.
+    let length = i32::try_from(message.len()).unwrap_or(0) + HEADER_LENGTH;
+    frame::begin(term, offset, length, ids, FLAGS_UNFRAGMENTED, TYPE_DATA).copy_from_slice(message);
+    frame::commit(term, offset, length);
+    end
+}
+
 /// Writes a message into its reservation and commits it, frame by frame.
 #[inline(always)]
 pub(super) fn write_message(
@@ -221,7 +250,17 @@ impl LogBuffer {
     ///
     /// # Errors
     /// Nothing was appended, for the reason given.
+    #[inline]
     pub fn offer(&self, limit: Position, message: &[u8]) -> Result<Position, AppendError> {
+        let Some(length) = whole_frame(self, message.len()) else {
+            return self.offer_fragmented(limit, message);
+        };
+        let reservation = self.reserve(limit, length, aligned(length + HEADER_LENGTH))?;
+        Ok(write_frame(&reservation, message))
+    }
+
+    #[inline(never)]
+    fn offer_fragmented(&self, limit: Position, message: &[u8]) -> Result<Position, AppendError> {
         self.append(limit, Whole(message), Unreserved)
     }
 

@@ -3,7 +3,8 @@
 use crate::base::{Position, TermId, TermOffset};
 
 use super::appender::{
-    AppendError, Reservation, check_claim, check_message, pad_term, refusal, write_message,
+    AppendError, Reservation, check_claim, check_message, pad_term, refusal, whole_frame,
+    write_frame, write_message,
 };
 use super::claim::Claim;
 use super::frame::{
@@ -94,7 +95,21 @@ impl ExclusiveAppender {
     ///
     /// # Errors
     /// Nothing was appended, for the reason given.
+    #[inline]
     pub fn offer(&mut self, limit: Position, message: &[u8]) -> Result<Position, AppendError> {
+        let Some(length) = whole_frame(&self.log, message.len()) else {
+            return self.offer_fragmented(limit, message);
+        };
+        let reservation = self.reserve(limit, length, aligned(length + HEADER_LENGTH))?;
+        Ok(write_frame(&reservation, message))
+    }
+
+    #[inline(never)]
+    fn offer_fragmented(
+        &mut self,
+        limit: Position,
+        message: &[u8],
+    ) -> Result<Position, AppendError> {
         self.append(limit, Whole(message), Unreserved)
     }
 

@@ -319,29 +319,22 @@ impl AtomicBuffer {
 
     #[inline]
     fn check_range(&self, range: &Range<usize>) -> usize {
-        assert!(
-            range.start <= range.end && range.end <= self.length,
-            "range {}..{} lies outside of a buffer of {} bytes",
-            range.start,
-            range.end,
-            self.length
-        );
+        if range.start > range.end || range.end > self.length {
+            range_lies_outside(range.start, range.end, self.length);
+        }
         range.end - range.start
     }
 
     #[inline]
     fn check<const WIDTH: usize>(&self, offset: usize) -> NonNull<u8> {
-        assert!(
-            offset < self.length && WIDTH <= self.length - offset,
-            "{WIDTH} bytes at {offset} lie outside of a buffer of {} bytes",
-            self.length
-        );
+        if offset >= self.length || WIDTH > self.length - offset {
+            value_lies_outside(WIDTH, offset, self.length);
+        }
         // SAFETY: MEM-4: in bounds, checked just above.
         let at = unsafe { self.start.add(offset) };
-        assert!(
-            at.as_ptr().addr() & (WIDTH - 1) == 0,
-            "offset {offset} is not {WIDTH}-aligned"
-        );
+        if at.as_ptr().addr() & (WIDTH - 1) != 0 {
+            value_is_not_aligned(WIDTH, offset);
+        }
         at
     }
 
@@ -366,6 +359,27 @@ impl AtomicBuffer {
         // SAFETY: MEM-4, as in `i32_at`.
         unsafe { AtomicU8::from_ptr(at.as_ptr()) }
     }
+}
+
+// The panics are out of line and take plain values: text that is put together in place would have
+// the callers keep what it names in memory, on paths that cost a few nanoseconds in all.
+
+#[cold]
+#[inline(never)]
+fn range_lies_outside(start: usize, end: usize, length: usize) -> ! {
+    panic!("range {start}..{end} lies outside of a buffer of {length} bytes");
+}
+
+#[cold]
+#[inline(never)]
+fn value_lies_outside(width: usize, offset: usize, length: usize) -> ! {
+    panic!("{width} bytes at {offset} lie outside of a buffer of {length} bytes");
+}
+
+#[cold]
+#[inline(never)]
+fn value_is_not_aligned(width: usize, offset: usize) -> ! {
+    panic!("offset {offset} is not {width}-aligned");
 }
 
 impl fmt::Debug for AtomicBuffer {
