@@ -87,6 +87,7 @@ impl Client {
         let proxy = DriverProxy::new(cnc.to_driver());
         let counters = cnc.counters();
         let tick = clock.tick();
+        let tail = events.tail();
         let core = Core::new(proxy.clone(), counters.clone(), clock, waiter, |core| {
             let ports = ConductorPorts {
                 core,
@@ -98,9 +99,7 @@ impl Client {
             };
             ClientConductor::new(ports, config, tick)
         });
-        let invoker = ConductorInvoker {
-            core: Arc::clone(&core),
-        };
+        let invoker = ConductorInvoker::new(Arc::clone(&core), tail, tick.now);
         Ok((
             Self {
                 shared: Arc::new(ClientShared { core }),

@@ -73,6 +73,8 @@ pub(crate) struct Core {
     /// not depend on which threads there are.
     owner: Mutex<Option<ThreadId>>,
     deferred: Mutex<Vec<Deferred>>,
+    /// There may be something in `deferred`. Written under its lock.
+    has_deferred: AtomicBool,
     /// Nothing will drain `deferred` any more. Written under its lock.
     is_closed: AtomicBool,
     pub(crate) proxy: DriverProxy,
@@ -95,6 +97,7 @@ impl Core {
             conductor: Mutex::new(conductor(Weak::clone(core))),
             owner: Mutex::new(None),
             deferred: Mutex::new(Vec::new()),
+            has_deferred: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
             proxy,
             counters,
@@ -137,11 +140,23 @@ impl Core {
         let mut queue = lock(&self.deferred);
         if !self.is_closed.load(Ordering::Acquire) {
             queue.push(deferred);
+            self.has_deferred.store(true, Ordering::Release);
         }
     }
 
     pub(crate) fn take_deferred(&self) -> Vec<Deferred> {
-        std::mem::take(&mut *lock(&self.deferred))
+        if !self.has_deferred() {
+            return Vec::new();
+        }
+        let mut queue = lock(&self.deferred);
+        self.has_deferred.store(false, Ordering::Release);
+        std::mem::take(&mut *queue)
+    }
+
+    /// Whether something was left to the next duty cycle.
+    #[inline]
+    pub(crate) fn has_deferred(&self) -> bool {
+        self.has_deferred.load(Ordering::Acquire)
     }
 
     /// Sends the command that removes a resource, without waiting for room or for an answer.

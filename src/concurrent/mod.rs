@@ -28,7 +28,9 @@ mod record;
 mod ring_buffer;
 mod stamped;
 
-pub use broadcast::{BROADCAST_TRAILER_LENGTH, Lapped, Receiver, TooLong, Transmitter};
+pub use broadcast::{
+    BROADCAST_TRAILER_LENGTH, BroadcastTail, Lapped, Receiver, TooLong, Transmitter,
+};
 pub use counters::{
     AtomicCounter, COUNTER_METADATA_LENGTH, COUNTER_VALUE_LENGTH, CounterRecord, CounterSpec,
     CounterState, CountersFull, CountersManager, CountersReader, KEY_LENGTH_MAX, LABEL_LENGTH_MAX,

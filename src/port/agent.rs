@@ -50,4 +50,9 @@ impl fmt::Debug for dyn Agent {
 pub trait Clock: Send + Sync {
     /// Reads both clocks.
     fn tick(&self) -> Tick;
+
+    /// Reads the monotonic clock alone.
+    fn now(&self) -> Nanos {
+        self.tick().now
+    }
 }

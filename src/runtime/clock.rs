@@ -34,8 +34,12 @@ impl SystemClock {
 
     /// Monotonic nanoseconds since this clock was made.
     #[must_use]
+    #[inline]
     pub fn now(&self) -> Nanos {
-        Nanos(i64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(i64::MAX))
+        let elapsed = self.origin.elapsed();
+        let seconds = i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX);
+        let nanos = i64::from(elapsed.subsec_nanos());
+        Nanos(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
     }
 
     /// Wall-clock milliseconds since the Unix epoch; 0 before it.
@@ -60,6 +64,10 @@ impl Clock for SystemClock {
             now: self.now(),
             epoch: Self::epoch(),
         }
+    }
+
+    fn now(&self) -> Nanos {
+        Self::now(self)
     }
 }
 

@@ -152,6 +152,14 @@ impl ClientConductor {
         work
     }
 
+    /// When the timeouts are to be looked at next; at once if the client has ended.
+    pub(super) const fn next_service(&self) -> Nanos {
+        match self.state {
+            State::Active => self.last_service.plus_ns(self.idle_sleep_ns),
+            State::Terminating | State::Closed => self.now,
+        }
+    }
+
     fn check_timeouts(&mut self, tick: Tick) -> usize {
         let Tick { now, .. } = tick;
         if !now.is_expired(self.last_service, self.idle_sleep_ns) {

@@ -23,7 +23,7 @@ mod receiver;
 mod tests;
 mod transmitter;
 
-pub use receiver::{Lapped, Receiver};
+pub use receiver::{BroadcastTail, Lapped, Receiver};
 pub use transmitter::{TooLong, Transmitter};
 
 use crate::concurrent::InvalidCapacity;

@@ -38,6 +38,34 @@ impl fmt::Display for Lapped {
 
 impl Error for Lapped {}
 
+/// The end of what a transmitter has sent: while it stands still there is nothing to receive.
+///
+/// ```
+/// use aileron::concurrent::{BROADCAST_TRAILER_LENGTH, Receiver, Transmitter};
+/// use aileron::memory::AtomicBuffer;
+/// let buffer = AtomicBuffer::heap(1024 + BROADCAST_TRAILER_LENGTH);
+/// let mut transmitter = Transmitter::new(buffer.clone())?;
+/// let tail = Receiver::new(buffer)?.tail();
+/// let before = tail.get();
+/// transmitter.transmit(1, b"news").expect("short enough");
+/// assert_ne!(tail.get(), before);
+/// # Ok::<(), aileron::concurrent::InvalidCapacity>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct BroadcastTail {
+    trailer: AtomicBuffer,
+}
+
+impl BroadcastTail {
+    /// The position.
+    #[must_use]
+    #[inline]
+    pub fn get(&self) -> i64 {
+        // Pairs with PUBLISH(broadcast-tail).
+        self.trailer.load_i64_acquire(trailer::TAIL)
+    }
+}
+
 /// A reader of a broadcast buffer; see [`Transmitter`](super::Transmitter) for an example.
 ///
 /// It starts with the newest record there is, so the first one that it delivers may have been sent
@@ -67,6 +95,15 @@ impl Receiver {
         };
         receiver.next = receiver.load_acquire(trailer::LATEST);
         Ok(receiver)
+    }
+
+    /// Tells how much was transmitted, to whoever wants to know without the receiver.
+    #[must_use]
+    pub fn tail(&self) -> BroadcastTail {
+        let start = offset(self.area.capacity());
+        BroadcastTail {
+            trailer: self.buffer.slice(start..start + super::BROADCAST_TRAILER_LENGTH),
+        }
     }
 
     /// Hands the next record to `handler`, as message type and payload; returns whether there was
