@@ -12,6 +12,9 @@
 //!
 //! and one by the term count: the term was filled exactly, but its last publisher did not rotate.
 //!
+//! A reservation without a length that nothing follows is left alone as long as publishers live: it
+//! may be the beginning of the next frame. Once there are none it is padded up to the tail.
+//!
 //! `LogBufferUnblocker.unblock`, `TermUnblocker.unblock`.
 
 use crate::base::Position;
@@ -37,6 +40,17 @@ impl LogBuffer {
     /// Conductor: unblocks the log at `blocked`, where its consumers stand. Returns whether
     /// something was done.
     pub fn unblock(&self, blocked: Position) -> bool {
+        self.unblock_with(blocked, false)
+    }
+
+    /// [`Self::unblock`] of a log that has no publishers any more, so that nothing will be appended.
+    /// Departs from Aeron, where a reservation without a length at the end of such a log stays, and
+    /// its stream does not end while it has receivers.
+    pub fn unblock_abandoned(&self, blocked: Position) -> bool {
+        self.unblock_with(blocked, true)
+    }
+
+    fn unblock_with(&self, blocked: Position, is_abandoned: bool) -> bool {
         let geometry = self.geometry();
         let Some((index, offset)) = geometry.locate(blocked) else {
             return false;
@@ -57,8 +71,9 @@ impl LogBuffer {
         }
         let ids = self.frame_ids(tail.term_id);
         let tail_offset = tail.offset(term_length);
-        match unblock_term(self.term(index), term_length, offset, tail_offset, ids) {
-            Outcome::NoAction => false,
+        let term = self.term(index);
+        match unblock_term(term, term_length, offset, tail_offset, ids) {
+            Outcome::NoAction => is_abandoned && pad_to_tail(term, offset, tail_offset, ids),
             Outcome::Unblocked => true,
             Outcome::UnblockedToEnd => {
                 self.metadata().rotate(blocked_count, tail.term_id);
@@ -107,6 +122,16 @@ fn unblock_term(
         return Outcome::UnblockedToEnd;
     }
     Outcome::NoAction
+}
+
+/// Pads over what was reserved last and never begun; returns whether there was such a thing.
+fn pad_to_tail(term: &AtomicBuffer, blocked: i32, tail_offset: i32, ids: FrameIds) -> bool {
+    let is_reserved = blocked < tail_offset && tail_offset % FRAME_ALIGNMENT == 0;
+    let is_empty = is_reserved && is_still_empty(term, blocked, tail_offset);
+    if is_empty {
+        frame::overwrite_with_padding(term, blocked, tail_offset - blocked, ids);
+    }
+    is_empty
 }
 
 /// Whether no slot from `from` up to `to` has a length, looked at backwards.

@@ -229,7 +229,7 @@ impl IpcPublication {
                 self.track_consumers(producer);
                 if self.subscribers.is_drained(producer) {
                     self.enter_linger(effects);
-                } else if self.params.log.unblock(self.consumer_position) {
+                } else if self.params.log.unblock_abandoned(self.consumer_position) {
                     effects.push(IpcEffect::CountUnblocked);
                 }
             }

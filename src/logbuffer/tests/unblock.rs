@@ -72,6 +72,20 @@ fn a_dead_claim_with_nothing_behind_it_waits_unless_its_length_is_known() {
 }
 
 #[test]
+fn a_dead_claim_at_the_end_of_an_abandoned_log_is_padded_over() {
+    for killed in ALL {
+        let log = log(&spec());
+        log.offer(NO_LIMIT, b"before").expect("room");
+        die(&log, killed);
+        assert!(!log.unblock_abandoned(Position(0)), "data is not touched");
+        assert!(log.unblock_abandoned(Position(64)), "{killed:?}");
+        assert_eq!(read_all(&log, Position(0)).1, Position(64 + 128));
+        assert!(!log.unblock_abandoned(Position(64 + 128)), "{killed:?}");
+        assert_eq!(log.offer(NO_LIMIT, b"x"), Ok(Position(64 + 128 + 64)));
+    }
+}
+
+#[test]
 fn two_dead_claims_in_a_row_take_two_calls_or_one() {
     for (first, second) in ALL.into_iter().flat_map(|a| ALL.map(|b| (a, b))) {
         let log = log(&spec());

@@ -81,9 +81,9 @@ pub(crate) struct ConductorHalf {
     publisher_limit: Position,
     /// Everything before it, less three terms, is zeroed.
     clean_position: Position,
-    /// The sender's position at the last timer tick.
-    last_sender_position: Position,
-    /// When the sender's position last changed, or LINGER began.
+    /// The furthest of sender and spies at the last timer tick.
+    last_front: Position,
+    /// When that last changed, or LINGER began.
     time_of_last_activity: Nanos,
 }
 
@@ -108,7 +108,7 @@ impl ConductorHalf {
             ref_count: 0,
             publisher_limit: params.position,
             clean_position: params.position,
-            last_sender_position: params.position,
+            last_front: params.position,
             time_of_last_activity: params.now,
         }
     }
@@ -281,11 +281,18 @@ impl ConductorHalf {
         self.counters.publisher_position.set(producer.get());
         let sender = self.shared.sender_position();
         if producer > sender {
-            if self.log.unblock(sender) {
+            if self.log.unblock_abandoned(sender) {
                 effects.push(NetworkEffect::CountUnblocked);
                 return;
             }
             if self.shared.has_receivers.get() {
+                return;
+            }
+            // Departs from Aeron: where there is no receiver the sender stays behind, and spies
+            // would wait for ever at a claim that it does not reach.
+            let front = self.spies.max().filter(|front| *front < producer);
+            if front.is_some_and(|front| self.log.unblock_abandoned(front)) {
+                effects.push(NetworkEffect::CountUnblocked);
                 return;
             }
         } else {
@@ -315,13 +322,16 @@ impl ConductorHalf {
         now: Nanos,
         effects: &mut Vec<NetworkEffect>,
     ) {
-        let is_possibly_blocked = producer > sender
-            || self.log.active_term_count() != self.geometry.term_count_at(sender);
-        if sender != self.last_sender_position || !is_possibly_blocked {
-            self.last_sender_position = sender;
+        // Departs from Aeron: spies may be ahead of a sender without receivers, and nobody but them
+        // then comes to a claim that was left behind.
+        let front = self.spies.max().map_or(sender, |spy| spy.max(sender));
+        let is_possibly_blocked =
+            producer > front || self.log.active_term_count() != self.geometry.term_count_at(front);
+        if front != self.last_front || !is_possibly_blocked {
+            self.last_front = front;
             self.time_of_last_activity = now;
         } else if now.is_expired(self.time_of_last_activity, self.unblock_timeout_ns)
-            && self.log.unblock(sender)
+            && (self.log.unblock(sender) || self.log.unblock(front))
         {
             effects.push(NetworkEffect::CountUnblocked);
         }

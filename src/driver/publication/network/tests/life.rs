@@ -83,6 +83,25 @@ fn draining_waits_for_spies_and_unlinks_them() {
 }
 
 #[test]
+fn spies_pass_an_abandoned_claim_that_the_sender_does_not_reach() {
+    let mut stream = Stream::new();
+    let spy = stream.add_spy(1, true);
+    stream.offer(100);
+    let log = stream.log.clone();
+    let _held = std::mem::ManuallyDrop::new(log.claim(Position(1024), 32).expect("room"));
+    stream.conductor.remove_reference();
+    spy.set(160);
+    let effects = stream.timer();
+    assert!(matches!(
+        effects.as_slice(),
+        [NetworkEffect::CountUnblocked]
+    ));
+    spy.set(224);
+    stream.timer();
+    assert_eq!(stream.conductor.state(), NetworkState::Linger);
+}
+
+#[test]
 fn a_farewell_of_the_only_receiver_shortens_the_linger() {
     let mut stream = Stream::connected(WINDOW);
     stream.conductor.remove_reference();
@@ -192,6 +211,23 @@ fn a_blocked_publication_is_unblocked_after_the_timeout() {
     );
     stream.send_until_idle();
     assert_eq!(stream.sender_position(), 160 + 160);
+}
+
+#[test]
+fn spies_are_unblocked_where_the_sender_does_not_come() {
+    let mut stream = Stream::new();
+    let spy = stream.add_spy(1, true);
+    stream.offer(100);
+    let log = stream.log.clone();
+    let _held = std::mem::ManuallyDrop::new(log.claim(Position(1024), 32).expect("room"));
+    spy.set(160);
+    stream.timer();
+    stream.now = 15 * SECOND + 1;
+    let effects = stream.timer();
+    assert!(matches!(
+        effects.as_slice(),
+        [NetworkEffect::CountUnblocked]
+    ));
 }
 
 #[test]
