@@ -191,9 +191,14 @@ impl SubscriberPositions {
         self.working().max()
     }
 
-    /// Whether every working subscriber has consumed everything before `position`.
+    /// Whether every active subscriber has consumed everything before `position`. Departs from
+    /// Aeron, which waits for lingering ones too: their images are closed, so a stream that ends
+    /// while one lingers would wait for ever, as nothing is checked in a stream that ends.
     pub(crate) fn is_drained(&self, position: Position) -> bool {
-        self.working().all(|at| at >= position)
+        self.entries
+            .iter()
+            .filter(|entry| entry.state == State::Active)
+            .all(|entry| frame_position(entry.position.counter.get()) >= position)
     }
 
     /// All links, in whichever state, in the order in which they were added.
@@ -398,5 +403,15 @@ mod tests {
             Some((Position(4_992), Position(4_992)))
         );
         assert!(positions.is_drained(Position(4_992)) && !positions.is_drained(Position(4_993)));
+    }
+
+    #[test]
+    fn a_stream_that_ends_does_not_wait_for_lingering_subscribers() {
+        let mut positions = positions();
+        positions.add(subscriber(LINK, 64, false, true), Nanos(0));
+        assert!(!positions.is_drained(Position(128)));
+        check(&mut positions, WINDOW_LIMIT_NS, 100);
+        assert_eq!(positions.min(), Some(Position(64)), "it lingers");
+        assert!(positions.is_drained(Position(128)));
     }
 }
