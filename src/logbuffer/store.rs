@@ -253,6 +253,13 @@ impl HeapLogStore {
         self.heap().logs.keys().cloned().collect()
     }
 
+    /// The bytes of a log, for whoever plays a peer that breaks the rules. `None` if there is no
+    /// such log.
+    #[must_use]
+    pub fn bytes(&self, path: &str) -> Option<AtomicBuffer> {
+        self.heap().logs.get(path).cloned()
+    }
+
     /// A panic elsewhere leaves the map whole: every change of it is one call.
     fn heap(&self) -> MutexGuard<'_, Heap> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)

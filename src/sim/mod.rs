@@ -1,6 +1,43 @@
 //! The deterministic simulator: production code with its ports replaced.
+//!
+//! A [`World`] is whole drivers and clients on a virtual clock and a faulty network. A seed tells
+//! who takes part and what goes wrong; the same seed gives the same run, event by event.
+//!
+//! | Part | What it is |
+//! |---|---|
+//! | `network`, `tap` | datagrams in memory: lost, doubled, late, damaged, refused; who watches |
+//! | `clock` | time that passes when it is told to |
+//! | `plan` | what a seed stands for |
+//! | `host` | a driver: CnC and logs on the heap, its agents one by one |
+//! | `people` | clients with their publishers and subscribers, as small state machines |
+//! | `ledger`, `payload` | what was published; checks what subscribers get |
+//! | `oracle` | checks counters, datagrams, what is left at the end |
+//! | `world` | all of it, step by step |
+//! | `trace` | what happened |
 #![forbid(unsafe_code)]
 
+mod clock;
+mod host;
+mod ledger;
 mod network;
+mod oracle;
+mod payload;
+mod people;
+mod plan;
+mod report;
+mod sabotage;
+mod tap;
+mod trace;
+mod wire;
+mod world;
 
+#[cfg(test)]
+mod tests;
+
+pub use clock::VirtualClock;
 pub use network::{LinkFaults, NetworkStatistics, SimHost, SimNetwork, SimTransport};
+pub use plan::Profile;
+pub use report::{Failure, Report};
+pub use sabotage::Sabotage;
+pub use tap::{Fate, Tap, TapVerdict};
+pub use world::World;

@@ -14,6 +14,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::tap::{Fate, Tap, TapVerdict};
 use crate::base::{Nanos, Rng};
 use crate::port::{
     BufferLimits, Datagram, InterfaceAddress, InterfaceQuery, InterfaceSelector, Interfaces,
@@ -125,6 +126,7 @@ struct State {
     default_faults: LinkFaults,
     links: BTreeMap<(IpAddr, IpAddr), LinkFaults>,
     statistics: NetworkStatistics,
+    tap: Option<Box<dyn Tap>>,
 }
 
 #[derive(Debug)]
@@ -165,6 +167,7 @@ impl SimNetwork {
             default_faults: LinkFaults::default(),
             links: BTreeMap::new(),
             statistics: NetworkStatistics::default(),
+            tap: None,
         };
         Self {
             state: Arc::new(Mutex::new(state)),
@@ -176,7 +179,16 @@ impl SimNetwork {
     pub fn host(&self, address: IpAddr) -> SimHost {
         SimHost {
             network: self.clone(),
-            address,
+            addresses: vec![address],
+        }
+    }
+
+    /// The network as a host with several addresses sees it; at most one of each family is used.
+    #[must_use]
+    pub fn host_of(&self, addresses: &[IpAddr]) -> SimHost {
+        SimHost {
+            network: self.clone(),
+            addresses: addresses.to_vec(),
         }
     }
 
@@ -213,6 +225,16 @@ impl SimNetwork {
         self.lock().links.insert((from, to), faults);
     }
 
+    /// Takes away the link's own faults: those of all links hold for it again.
+    pub fn clear_link_faults(&self, from: IpAddr, to: IpAddr) {
+        self.lock().links.remove(&(from, to));
+    }
+
+    /// Has everything that sockets send pass by `tap` first.
+    pub fn set_tap(&self, tap: Box<dyn Tap>) {
+        self.lock().tap = Some(tap);
+    }
+
     /// Makes every link perfect again.
     pub fn heal(&self) {
         let mut state = self.lock();
@@ -222,6 +244,13 @@ impl SimNetwork {
             ..LinkFaults::default()
         };
         state.links.clear();
+    }
+
+    /// Sockets of a host that are open now.
+    #[must_use]
+    pub fn open_sockets_of(&self, host: IpAddr) -> usize {
+        let state = self.lock();
+        state.sockets.values().filter(|s| s.host == host).count()
     }
 
     /// What became of the datagrams so far.
@@ -270,6 +299,20 @@ impl State {
         i64::try_from(self.rng.below(bound.saturating_add(1))).unwrap_or(0)
     }
 
+    /// Shows the datagram to the tap, if there is one.
+    fn pass_tap(
+        &mut self,
+        source: SocketAddr,
+        to: SocketAddr,
+        bytes: &[u8],
+        fate: Fate,
+    ) -> TapVerdict {
+        match &mut self.tap {
+            Some(tap) => tap.on_send(source, to, bytes, fate),
+            None => TapVerdict::Pass,
+        }
+    }
+
     /// Whether the sending socket took the datagram.
     fn send(&mut self, host: IpAddr, source: SocketAddr, to: SocketAddr, bytes: &[u8]) -> bool {
         if to.ip().is_multicast() {
@@ -279,47 +322,73 @@ impl State {
                     continue;
                 };
                 let faults = self.faults(host, peer);
-                self.transmit(faults, source, Target::Socket(member), bytes);
+                self.transmit(faults, source, to, Target::Socket(member), bytes);
             }
             return true;
         }
         let faults = self.faults(host, to.ip());
         if self.happens(faults.refuse_ppm) {
             self.statistics.refused += 1;
+            self.pass_tap(source, to, bytes, Fate::Refused);
             return false;
         }
-        self.transmit(faults, source, Target::Address(to), bytes);
+        self.transmit(faults, source, to, Target::Address(to), bytes);
         true
     }
 
-    fn transmit(&mut self, faults: LinkFaults, source: SocketAddr, to: Target, bytes: &[u8]) {
+    fn transmit(
+        &mut self,
+        faults: LinkFaults,
+        source: SocketAddr,
+        to: SocketAddr,
+        target: Target,
+        bytes: &[u8],
+    ) {
         self.statistics.sent += 1;
-        if faults.is_partitioned || self.happens(faults.loss_ppm) {
+        let fate = self.draw_fate(faults);
+        let verdict = self.pass_tap(source, to, bytes, fate);
+        if fate == Fate::Lost || verdict == TapVerdict::Drop {
             self.statistics.lost += 1;
             return;
         }
         let mut bytes = bytes.to_vec();
-        if self.happens(faults.corrupt_ppm) {
+        if let TapVerdict::Flip(at) = verdict {
+            bytes[at] ^= 1;
+        }
+        if fate == Fate::Damaged {
             self.statistics.corrupted += 1;
             match self.damage(&bytes) {
                 Some(garbage) => bytes = garbage,
                 None => return,
             }
         }
-        let copies = if self.happens(faults.duplicate_ppm) {
-            2
-        } else {
-            1
-        };
-        self.statistics.duplicated += copies - 1;
-        for _ in 0..copies {
-            let mut delay = faults.delay_ns + self.up_to(faults.jitter_ns);
-            if self.happens(faults.reorder_ppm) {
-                delay += self.up_to(faults.reorder_ns);
-            }
-            let arrival = self.now.plus_ns(delay);
-            self.enqueue(arrival, source, to, bytes.clone());
+        if fate == Fate::Doubled {
+            self.statistics.duplicated += 1;
+            self.enqueue_late(faults, source, target, bytes.clone());
         }
+        self.enqueue_late(faults, source, target, bytes);
+    }
+
+    fn draw_fate(&mut self, faults: LinkFaults) -> Fate {
+        if faults.is_partitioned || self.happens(faults.loss_ppm) {
+            Fate::Lost
+        } else if self.happens(faults.corrupt_ppm) {
+            Fate::Damaged
+        } else if self.happens(faults.duplicate_ppm) {
+            Fate::Doubled
+        } else {
+            Fate::Sent
+        }
+    }
+
+    /// Puts a datagram on its way, for as long as the link takes.
+    fn enqueue_late(&mut self, faults: LinkFaults, source: SocketAddr, to: Target, bytes: Vec<u8>) {
+        let mut delay = faults.delay_ns + self.up_to(faults.jitter_ns);
+        if self.happens(faults.reorder_ppm) {
+            delay += self.up_to(faults.reorder_ns);
+        }
+        let arrival = self.now.plus_ns(delay);
+        self.enqueue(arrival, source, to, bytes);
     }
 
     /// What arrives in place of a damaged datagram, if anything.
@@ -454,17 +523,28 @@ impl State {
 #[derive(Clone, Debug)]
 pub struct SimHost {
     network: SimNetwork,
-    address: IpAddr,
+    addresses: Vec<IpAddr>,
+}
+
+impl SimHost {
+    /// The host's address of a family.
+    fn address(&self, is_ipv6: bool) -> Option<IpAddr> {
+        let of_family = |address: &&IpAddr| address.is_ipv6() == is_ipv6;
+        self.addresses.iter().find(of_family).copied()
+    }
 }
 
 impl Network for SimHost {
     type Transport = SimTransport;
 
     fn open(&mut self, spec: &TransportSpec) -> io::Result<SimTransport> {
-        let (id, local_address) = self.network.lock().open(self.address, spec)?;
+        let Some(host) = self.address(spec.bind.is_ipv6()) else {
+            return Err(io::ErrorKind::AddrNotAvailable.into());
+        };
+        let (id, local_address) = self.network.lock().open(host, spec)?;
         Ok(SimTransport {
             network: self.network.clone(),
-            host: self.address,
+            host,
             id,
             local_address,
             peer: spec.connect,
@@ -485,20 +565,22 @@ impl Network for SimHost {
 
 impl Interfaces for SimHost {
     fn find(&self, query: &InterfaceQuery) -> io::Result<InterfaceAddress> {
-        let fits = match &query.selector {
-            InterfaceSelector::Name(name) => name == "sim0",
-            InterfaceSelector::Address { address, .. } => {
-                address.is_unspecified() || *address == self.address
-            }
-        };
-        if !fits || query.ipv6 != self.address.is_ipv6() {
+        let found = self
+            .address(query.ipv6)
+            .filter(|own| match &query.selector {
+                InterfaceSelector::Name(name) => name == "sim0",
+                InterfaceSelector::Address { address, .. } => {
+                    address.is_unspecified() || address == own
+                }
+            });
+        let Some(address) = found else {
             return Err(io::Error::new(
                 io::ErrorKind::NotFound,
-                format!("the only interface is sim0={}", self.address),
+                format!("the only interface is sim0={:?}", self.addresses),
             ));
-        }
+        };
         Ok(InterfaceAddress {
-            address: self.address,
+            address,
             index: 1,
             name: "sim0".to_owned(),
         })

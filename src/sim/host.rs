@@ -1,0 +1,195 @@
+//! A driver of a simulated world: its files on the heap, its agents one by one.
+
+use std::net::IpAddr;
+
+use super::clock::VirtualClock;
+use super::network::{SimHost, SimNetwork};
+use super::plan::{Plan, addresses};
+use crate::base::{CounterId, EpochMillis, Nanos, Rng};
+use crate::cnc::{Cnc, CncLengths, CncMetadata, SystemCounter, SystemCounters};
+use crate::concurrent::{
+    BROADCAST_TRAILER_LENGTH, CounterState, CountersReader, LossReport, RING_TRAILER_LENGTH,
+    read_error_log,
+};
+use crate::driver::{DriverCore, DriverEnvironment};
+use crate::logbuffer::{HeapLogStore, LogBuffer, LogOpener};
+use crate::memory::AtomicBuffer;
+use crate::port::{Agent, Clock, StaticResolver, Tick};
+
+/// Lengths that a small world needs, so that making one is cheap.
+const LENGTHS: CncLengths = CncLengths {
+    to_driver: (64 << 10) + RING_TRAILER_LENGTH,
+    to_clients: (64 << 10) + BROADCAST_TRAILER_LENGTH,
+    counter_values: 64 << 10,
+    error_log: 64 << 10,
+    page_size: 4096,
+};
+const LOSS_REPORT_LENGTH: usize = 4096;
+
+/// What an agent of a driver may do, for the oracles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Conductor,
+    Sender,
+    Receiver,
+    Resources,
+    /// All of them, one after the other.
+    Composite,
+}
+
+impl Role {
+    pub(super) const fn conducts(self) -> bool {
+        matches!(self, Self::Conductor | Self::Composite)
+    }
+
+    pub(super) const fn sends(self) -> bool {
+        matches!(self, Self::Sender | Self::Composite)
+    }
+
+    pub(super) const fn receives(self) -> bool {
+        matches!(self, Self::Receiver | Self::Composite)
+    }
+}
+
+/// An agent, and until when it does nothing.
+pub(super) struct AgentSlot {
+    pub(super) role: Role,
+    pub(super) agent: Box<dyn Agent>,
+    pub(super) stalled_until: Nanos,
+}
+
+/// A driver.
+pub(super) struct SimDriver {
+    pub(super) addresses: [IpAddr; 2],
+    pub(super) cnc: Cnc,
+    pub(super) store: HeapLogStore,
+    pub(super) counters: CountersReader,
+    pub(super) system: SystemCounters,
+    pub(super) agents: Vec<AgentSlot>,
+    /// The system counters come first; from here on all counters go away again.
+    first_counter: i32,
+}
+
+impl SimDriver {
+    /// Starts the driver with this number. The error says what is wrong with the plan.
+    pub(super) fn start(
+        number: usize,
+        plan: &Plan,
+        network: &SimNetwork,
+        clock: &VirtualClock,
+        rng: Rng,
+    ) -> Result<Self, String> {
+        let tick = clock.tick();
+        let config = plan.config(number).map_err(|error| error.to_string())?;
+        let metadata = CncMetadata {
+            client_liveness_timeout_ns: config.client_liveness_timeout_ns(),
+            start_timestamp: tick.epoch,
+            pid: 1,
+        };
+        let length = LENGTHS.total_length().map_err(|error| error.to_string())?;
+        let cnc = Cnc::create(AtomicBuffer::heap(length), &LENGTHS, &metadata)
+            .map_err(|error| error.to_string())?;
+        let (v4, v6) = addresses(number);
+        let addresses = [v4, v6];
+        let host = network.host_of(&addresses);
+        let store = HeapLogStore::default();
+        let environment = DriverEnvironment {
+            cnc: cnc.clone(),
+            loss_report: LossReport::new(AtomicBuffer::heap(LOSS_REPORT_LENGTH)),
+            network: host.clone(),
+            log_store: Box::new(store.clone()),
+            resolver: Box::new(StaticResolver::default()),
+            interfaces: Box::new(host),
+            rng,
+        };
+        let core = DriverCore::<SimHost>::new(config, environment, tick)
+            .map_err(|error| error.to_string())?;
+        cnc.to_driver().set_consumer_heartbeat(tick.epoch);
+        cnc.signal_ready();
+        let counters = cnc.counters();
+        let mut agents = agents(core, plan.drivers[number].is_composite);
+        for slot in &mut agents {
+            slot.agent.on_start(tick);
+        }
+        Ok(Self {
+            addresses,
+            system: SystemCounters::attach(&counters),
+            first_counter: first_free(&counters),
+            counters,
+            cnc,
+            store,
+            agents,
+        })
+    }
+
+    /// The value of a system counter.
+    pub(super) fn system(&self, counter: SystemCounter) -> i64 {
+        self.system.get(counter).get()
+    }
+
+    /// A publication's log; `None` once it is deleted.
+    pub(super) fn publication_log(&self, registration_id: i64) -> Option<LogBuffer> {
+        let path = format!("heap/publications/{registration_id}.logbuffer");
+        self.store.open(&path).ok()
+    }
+
+    /// An image's log, and its bytes; `None` once it is deleted.
+    pub(super) fn image_log(&self, correlation_id: i64) -> Option<(LogBuffer, AtomicBuffer)> {
+        let path = format!("heap/images/{correlation_id}.logbuffer");
+        Some((self.store.open(&path).ok()?, self.store.bytes(&path)?))
+    }
+
+    /// The ids of all counters that streams and clients have.
+    pub(super) fn counter_ids(&self) -> impl Iterator<Item = CounterId> + Clone {
+        // Ids are handed out from below, so behind the first that nobody ever used there are none.
+        (self.first_counter..=self.counters.max_id().get())
+            .map(CounterId)
+            .map(|id| (id, self.counters.state(id)))
+            .take_while(|(_, state)| *state != CounterState::Unused)
+            .filter(|(_, state)| *state == CounterState::Allocated)
+            .map(|(id, _)| id)
+    }
+
+    /// The distinct errors that the driver recorded.
+    pub(super) fn errors(&self) -> Vec<String> {
+        let mut errors = Vec::new();
+        let buffer = self.cnc.error_log_buffer();
+        read_error_log(&buffer, EpochMillis(0), |observation| {
+            errors.push(observation.text);
+        });
+        errors
+    }
+
+    /// Ends the driver: what it owned is closed.
+    pub(super) fn close(&mut self, tick: Tick) {
+        // The conductor comes first in the list, and is to be closed last.
+        for slot in self.agents.iter_mut().rev() {
+            slot.agent.on_close(tick);
+        }
+    }
+}
+
+/// The first counter id that nobody has used yet.
+fn first_free(counters: &CountersReader) -> i32 {
+    let is_used = |id: &i32| counters.state(CounterId(*id)) != CounterState::Unused;
+    let used = (0..=counters.max_id().get()).take_while(is_used);
+    used.last().map_or(0, |last| last + 1)
+}
+
+fn agents(core: DriverCore<SimHost>, is_composite: bool) -> Vec<AgentSlot> {
+    let slot = |role, agent| AgentSlot {
+        role,
+        agent,
+        stalled_until: Nanos(0),
+    };
+    if is_composite {
+        return vec![slot(Role::Composite, Box::new(core.into_composite()))];
+    }
+    let parts = core.into_agents();
+    vec![
+        slot(Role::Conductor, parts.conductor),
+        slot(Role::Resources, parts.resources),
+        slot(Role::Sender, parts.sender),
+        slot(Role::Receiver, parts.receiver),
+    ]
+}

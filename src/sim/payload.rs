@@ -1,0 +1,112 @@
+//! What simulated publishers write: bytes that follow from who wrote which message, so that a
+//! subscriber can be checked without being told.
+//!
+//! Every fragment carries its message's [`Tag`] as reserved value, and the payload is a window on
+//! one long table of random bytes that begins where the tag says. Comparing is as cheap as copying,
+//! and any byte out of place shows, were it from another message or another part of this one.
+
+use std::sync::OnceLock;
+
+use crate::base::Rng;
+
+/// Bytes of the table; a prime, so that no power of two is a period of it.
+const TABLE_LENGTH: usize = 65_521;
+const TABLE_SEED: u64 = 0xA11E_0507;
+
+/// Names a message: which publisher wrote it, and as its how manyth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Tag {
+    pub(super) publisher: u16,
+    pub(super) sequence: u32,
+}
+
+impl Tag {
+    /// The reserved value of the message's frames. Never 0, which is what nobody has written.
+    pub(super) fn reserved_value(self) -> i64 {
+        (i64::from(self.publisher) + 1) << 32 | i64::from(self.sequence)
+    }
+
+    fn start(self) -> usize {
+        let mixed = Rng::new(self.reserved_value().cast_unsigned()).below(TABLE_LENGTH as u64);
+        usize::try_from(mixed).unwrap_or(0)
+    }
+}
+
+fn table() -> &'static [u8] {
+    static TABLE: OnceLock<Vec<u8>> = OnceLock::new();
+    TABLE.get_or_init(|| {
+        let mut rng = Rng::new(TABLE_SEED);
+        (0..TABLE_LENGTH)
+            .map(|_| rng.next_u64().to_le_bytes()[0])
+            .collect()
+    })
+}
+
+/// Calls `visit` with the pieces of the table that make up `length` bytes of a message's payload,
+/// from `offset` on, and where they belong in it. Stops at the first `false`.
+fn pieces(
+    tag: Tag,
+    offset: usize,
+    length: usize,
+    mut visit: impl FnMut(usize, &[u8]) -> bool,
+) -> bool {
+    let table = table();
+    let mut at = (tag.start() + offset) % TABLE_LENGTH;
+    let mut done = 0;
+    while done < length {
+        let count = (length - done).min(TABLE_LENGTH - at);
+        if !visit(done, &table[at..at + count]) {
+            return false;
+        }
+        done += count;
+        at = 0;
+    }
+    true
+}
+
+/// Writes the payload of a message.
+pub(super) fn fill(tag: Tag, into: &mut [u8]) {
+    pieces(tag, 0, into.len(), |at, piece| {
+        into[at..at + piece.len()].copy_from_slice(piece);
+        true
+    });
+}
+
+/// Whether `bytes` are what the message has from `offset` on.
+pub(super) fn matches(tag: Tag, offset: usize, bytes: &[u8]) -> bool {
+    pieces(tag, offset, bytes.len(), |at, piece| {
+        bytes[at..at + piece.len()] == *piece
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TAG: Tag = Tag {
+        publisher: 3,
+        sequence: 77,
+    };
+
+    #[test]
+    fn what_was_filled_matches_in_part_and_as_a_whole() {
+        let mut message = vec![0; 200_000];
+        fill(TAG, &mut message);
+        assert!(matches(TAG, 0, &message));
+        assert!(matches(TAG, 70_001, &message[70_001..130_000]));
+    }
+
+    #[test]
+    fn a_changed_or_moved_byte_and_another_message_do_not_match() {
+        let mut message = vec![0; 64];
+        fill(TAG, &mut message);
+        assert!(!matches(TAG, 1, &message[..63]));
+        let other = Tag {
+            sequence: 78,
+            ..TAG
+        };
+        assert!(!matches(other, 0, &message));
+        message[40] ^= 1;
+        assert!(!matches(TAG, 0, &message));
+    }
+}

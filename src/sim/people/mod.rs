@@ -1,0 +1,131 @@
+//! The applications of a simulated world: clients, and their publishers and subscribers, each a
+//! small state machine that is given a turn in each step.
+//!
+//! They use the client's public interface alone, and nothing of it that blocks. What they are not
+//! told by it they do not know; what they see they report to the ledgers and the trace.
+
+mod client;
+mod publisher;
+mod subscriber;
+
+use std::collections::BTreeMap;
+
+use super::host::SimDriver;
+use super::ledger::{Breach, Ledger};
+use super::plan::Plan;
+use super::sabotage::Sabotage;
+use super::trace::{Event, Trace};
+use crate::base::{Nanos, Rng};
+use crate::client::AddError;
+use crate::command::ErrorCode;
+
+pub(super) use client::SimClient;
+pub(super) use publisher::{Publisher, write};
+pub(super) use subscriber::Subscriber;
+
+/// A promise that was broken, in words.
+pub(super) type Outcome<T = ()> = Result<T, String>;
+
+/// All publications of a world, past ones included.
+#[derive(Debug, Default)]
+pub(super) struct Ledgers {
+    list: Vec<Ledger>,
+    by_session: BTreeMap<(i32, i32), usize>,
+    by_registration: BTreeMap<(usize, i64), usize>,
+}
+
+impl Ledgers {
+    /// The ledger of a publication, which is made if there is none.
+    pub(super) fn find_or_add(
+        &mut self,
+        driver: usize,
+        registration_id: i64,
+        add: impl FnOnce() -> Ledger,
+    ) -> usize {
+        let number = self.list.len();
+        let key = (driver, registration_id);
+        let found = *self.by_registration.entry(key).or_insert(number);
+        if found == number {
+            let ledger = add();
+            let session = (ledger.stream_id.get(), ledger.session_id.get());
+            self.by_session.insert(session, number);
+            self.list.push(ledger);
+        }
+        found
+    }
+
+    /// The ledger of a session on a stream.
+    pub(super) fn of_session(&self, stream_id: i32, session_id: i32) -> Option<usize> {
+        self.by_session.get(&(stream_id, session_id)).copied()
+    }
+
+    pub(super) fn get(&self, number: usize) -> &Ledger {
+        &self.list[number]
+    }
+
+    pub(super) fn get_mut(&mut self, number: usize) -> &mut Ledger {
+        &mut self.list[number]
+    }
+
+    /// How many messages were published in all.
+    pub(super) fn messages(&self) -> u64 {
+        self.list.iter().map(|ledger| ledger.len() as u64).sum()
+    }
+}
+
+/// How far a world has got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Phase {
+    /// Faults happen.
+    Active,
+    /// Nothing goes wrong any more; what was published is to arrive.
+    Drain,
+    /// Everyone closes.
+    Close,
+    /// Nobody is there any more; the drivers are to let go of everything.
+    Empty,
+}
+
+/// What surrounds somebody whose turn it is.
+pub(super) struct Scene<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) drivers: &'a [SimDriver],
+    pub(super) ledgers: &'a mut Ledgers,
+    pub(super) trace: &'a mut Trace,
+    pub(super) rng: &'a mut Rng,
+    pub(super) now: Nanos,
+    pub(super) step: u64,
+    pub(super) phase: Phase,
+    pub(super) sabotage: Option<Sabotage>,
+    /// Fragments and messages consumed so far.
+    pub(super) consumed: &'a mut u64,
+}
+
+/// Notes a failed add, which may be tried again. Refusals that should not happen are breaches.
+fn refused(scene: &mut Scene<'_>, actor: &str, error: &AddError) -> Outcome {
+    scene.trace.push(Event::AddRefused {
+        actor: actor.to_owned(),
+        why: error.to_string(),
+    });
+    match error {
+        AddError::Client(_) | AddError::DriverTimeout { .. } => Ok(()),
+        AddError::Registration(refusal)
+            if refusal.code == ErrorCode::ResourceTemporarilyUnavailable =>
+        {
+            Ok(())
+        }
+        AddError::Registration(_)
+        | AddError::InvalidArgument { .. }
+        | AddError::ResourceClosed
+        | AddError::Log { .. }
+        | AddError::UnknownCounter(_) => Err(format!("{actor} was refused: {error}")),
+    }
+}
+
+/// A breach of a stream, with who saw it.
+fn breach(who: &str, ledger: &Ledger, breach: &Breach) -> String {
+    format!(
+        "{who}, session {} of stream {}: {breach}",
+        ledger.session_id, ledger.stream_id
+    )
+}

@@ -1,0 +1,468 @@
+//! Someone who subscribes.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+
+use super::{Ledgers, Outcome, Scene, SimClient, breach, refused};
+use crate::base::{Nanos, Rng, SessionId, StreamId};
+use crate::client::{
+    Action, AddError, Block, FragmentAssembler, Header, Image, Pending, Subscription,
+};
+use crate::logbuffer::{self, TermGeometry};
+use crate::sim::ledger::{Breach, Reading};
+use crate::sim::plan::{PollMode, SubscriberPlan, index, range};
+use crate::sim::sabotage::Sabotage;
+use crate::sim::trace::Event;
+
+use super::Phase;
+
+/// Steps before somebody who was refused tries again.
+const RETRY_STEPS: u64 = 5;
+/// Chance of a subscriber that comes back to leave, per turn, per mille.
+const LEAVE_PER_MILLE: u64 = 5;
+const FRAME_HEADER: usize = 32;
+
+enum State {
+    /// Adds its subscription at this step.
+    Idle(u64),
+    Adding(Pending<Subscription>),
+    Open(Box<Open>),
+    Closed,
+}
+
+struct Open {
+    subscription: Subscription,
+    assembler: FragmentAssembler,
+    readers: Vec<Reader>,
+    /// Up to where sessions were consumed whose images went away.
+    left: BTreeMap<i32, i64>,
+}
+
+/// An image, and how far it was read.
+struct Reader {
+    image: Image,
+    /// Known once something arrives.
+    ledger: Option<usize>,
+    reading: Reading,
+    /// What the image said last.
+    position: i64,
+    /// Fragments or messages since the poll began.
+    polled: usize,
+}
+
+/// Somebody's view of a stream, for the one who asks whether all has arrived.
+pub(crate) struct View {
+    pub(crate) session_id: i32,
+    pub(crate) position: i64,
+}
+
+/// A subscriber of a stream.
+pub(crate) struct Subscriber {
+    number: usize,
+    state: State,
+    generation: u32,
+    reopens: u32,
+    paused_until: Nanos,
+    seen: u64,
+}
+
+impl Subscriber {
+    pub(crate) const fn new(number: usize, plan: &SubscriberPlan) -> Self {
+        Self {
+            number,
+            state: State::Idle(plan.starts_at),
+            generation: 0,
+            reopens: plan.reopens,
+            paused_until: Nanos(0),
+            seen: 0,
+        }
+    }
+
+    pub(crate) const fn is_open(&self) -> bool {
+        matches!(self.state, State::Open(_))
+    }
+
+    pub(crate) const fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed)
+    }
+
+    /// The images it has.
+    pub(crate) fn views(&self) -> Vec<View> {
+        let State::Open(open) = &self.state else {
+            return Vec::new();
+        };
+        let view = |reader: &Reader| View {
+            session_id: reader.image.session_id().get(),
+            position: reader.image.position().get(),
+        };
+        open.readers.iter().map(view).collect()
+    }
+
+    /// Does not leave any more, and is quick from now on.
+    pub(crate) fn wind_up(&mut self, step: u64) {
+        self.reopens = 0;
+        self.paused_until = Nanos(0);
+        if let State::Idle(at) = &mut self.state {
+            *at = (*at).min(step);
+        }
+    }
+
+    /// A turn.
+    pub(crate) fn act(&mut self, scene: &mut Scene<'_>, client: &SimClient) -> Outcome<usize> {
+        if !matches!(self.state, State::Idle(_) | State::Closed)
+            && (client.generation != self.generation || client.handle().is_none())
+        {
+            self.state = State::Idle(scene.step + RETRY_STEPS);
+        }
+        match &mut self.state {
+            State::Idle(at) if scene.step >= *at => self.add(scene, client),
+            State::Adding(_) => self.await_answer(scene),
+            State::Open(_) => self.consume(scene),
+            State::Idle(_) | State::Closed => Ok(0),
+        }
+    }
+
+    fn add(&mut self, scene: &mut Scene<'_>, client: &SimClient) -> Outcome<usize> {
+        let Some(handle) = client.handle() else {
+            return Ok(0);
+        };
+        let plan = &scene.plan.subscribers[self.number];
+        let stream = &scene.plan.streams[plan.stream];
+        let channel = stream.subscription_channel(plan.kind);
+        match handle.add_subscription_async(channel, StreamId(stream.stream_id)) {
+            Ok(pending) => {
+                self.generation = client.generation;
+                self.state = State::Adding(pending);
+            }
+            Err(error) => self.on_failed_add(scene, &error)?,
+        }
+        Ok(1)
+    }
+
+    fn on_failed_add(&mut self, scene: &mut Scene<'_>, error: &AddError) -> Outcome {
+        let name = format!("subscriber {}", self.number);
+        refused(scene, &name, error)?;
+        self.state = State::Idle(scene.step + RETRY_STEPS);
+        Ok(())
+    }
+
+    fn await_answer(&mut self, scene: &mut Scene<'_>) -> Outcome<usize> {
+        let State::Adding(pending) = &mut self.state else {
+            return Ok(0);
+        };
+        match pending.try_get() {
+            Ok(None) => return Ok(0),
+            Ok(Some(subscription)) => {
+                let subscriber = self.number;
+                scene.trace.push(Event::SubscriptionAdded { subscriber });
+                self.state = State::Open(Box::new(Open {
+                    subscription,
+                    assembler: FragmentAssembler::new(),
+                    readers: Vec::new(),
+                    left: BTreeMap::new(),
+                }));
+            }
+            Err(error) => self.on_failed_add(scene, &error)?,
+        }
+        Ok(1)
+    }
+
+    fn consume(&mut self, scene: &mut Scene<'_>) -> Outcome<usize> {
+        let plan = &scene.plan.subscribers[self.number];
+        let is_active = scene.phase == Phase::Active;
+        if is_active {
+            if !self.paused_until.since(scene.now).is_negative() {
+                return Ok(0);
+            }
+            if !scene.rng.chance(plan.eagerness, 1000) {
+                return Ok(0);
+            }
+            if scene.rng.chance(plan.pauses, 1000) {
+                let ns = range(scene.rng, 0, plan.pause_ns);
+                self.paused_until = scene.now.plus_ns(ns);
+                return Ok(0);
+            }
+            if self.reopens > 0 && scene.rng.chance(LEAVE_PER_MILLE, 1000) {
+                self.reopens -= 1;
+                self.close(scene);
+                self.state = State::Idle(scene.step + scene.rng.below(100));
+                return Ok(1);
+            }
+        }
+        let State::Open(open) = &mut self.state else {
+            return Ok(0);
+        };
+        open.follow_images(self.number, scene)?;
+        open.poll(self.number, &mut self.seen, scene)
+    }
+
+    /// Closes the subscription, if there is one.
+    pub(crate) fn close(&mut self, scene: &mut Scene<'_>) {
+        if self.is_open() {
+            let subscriber = self.number;
+            scene.trace.push(Event::SubscriptionClosed { subscriber });
+        }
+        self.state = State::Closed;
+    }
+
+    /// Dies with its client. What it held is returned, to be kept as it is.
+    pub(crate) fn die(&mut self) -> Box<dyn Any> {
+        Box::new(std::mem::replace(&mut self.state, State::Closed))
+    }
+}
+
+impl Open {
+    /// Takes note of images that came and went.
+    fn follow_images(&mut self, subscriber: usize, scene: &mut Scene<'_>) -> Outcome {
+        let plan = &scene.plan.subscribers[subscriber];
+        let stream = &scene.plan.streams[plan.stream];
+        let images = self.subscription.images();
+        let is_there =
+            |list: &[Image], image: &Image| list.iter().any(|other| other.is_same(image));
+        let mut gone = Vec::new();
+        self.readers.retain(|reader| {
+            let stays = is_there(&images, &reader.image);
+            if !stays {
+                gone.push((reader.image.clone(), reader.reading.position()));
+            }
+            stays
+        });
+        for (image, read) in gone {
+            let (session, position) = (image.session_id().get(), image.position().get());
+            self.left.insert(session, read);
+            let end = image.end_of_stream_position().get();
+            scene.trace.push(Event::ImageUnavailable {
+                subscriber,
+                session,
+                position,
+                end,
+            });
+            // Where nothing goes wrong, a stream that was ended has been read to its end.
+            let is_known = end != i64::MAX && !image.is_publication_revoked();
+            let is_calm = scene.phase > Phase::Drain && stream.is_tethered;
+            if is_known && (position > end || (is_calm && position != end)) {
+                return Err(format!(
+                    "subscriber {subscriber}, session {session}: the image went away at \
+                     {position}, the stream ended at {end}"
+                ));
+            }
+        }
+        for image in images.iter() {
+            if self
+                .readers
+                .iter()
+                .any(|reader| reader.image.is_same(image))
+            {
+                continue;
+            }
+            let (session, join) = (image.session_id().get(), image.join_position());
+            scene.trace.push(Event::ImageAvailable {
+                subscriber,
+                session,
+                join: join.get(),
+            });
+            if let Some(left) = self.left.get(&session).filter(|left| **left > join.get()) {
+                return Err(format!(
+                    "subscriber {subscriber}, session {session}: joins again at {join}, after it \
+                     had consumed up to {left}"
+                ));
+            }
+            let is_assembled = plan.mode == PollMode::Assembled;
+            self.readers.push(Reader {
+                image: image.clone(),
+                ledger: None,
+                reading: Reading::new(join, stream.is_reliable, is_assembled),
+                position: join.get(),
+                polled: 0,
+            });
+        }
+        Ok(())
+    }
+
+    fn poll(&mut self, subscriber: usize, seen: &mut u64, scene: &mut Scene<'_>) -> Outcome<usize> {
+        let plan = &scene.plan.subscribers[subscriber];
+        let limit = if scene.phase == Phase::Active {
+            plan.fragment_limit
+        } else {
+            64
+        };
+        let Self {
+            subscription,
+            assembler,
+            readers,
+            ..
+        } = self;
+        let mut check = Check {
+            subscriber,
+            readers,
+            ledgers: scene.ledgers,
+            sabotage: scene.sabotage,
+            seen,
+            result: Ok(()),
+        };
+        let rng = &mut *scene.rng;
+        match plan.mode {
+            PollMode::Fragments => subscription.poll(limit, |payload, header| {
+                check.on_fragment(payload, header);
+            }),
+            PollMode::Controlled => subscription.controlled_poll(limit, |payload, header| {
+                let action = draw_action(rng);
+                if !matches!(action, Action::Abort) {
+                    check.on_fragment(payload, header);
+                }
+                action
+            }),
+            PollMode::Assembled => {
+                subscription.poll_assembled(assembler, limit, |payload, header| {
+                    check.on_message(payload, header);
+                })
+            }
+            PollMode::Blocks => {
+                let bytes = 1 + index(rng, limit * 2000);
+                subscription.block_poll(bytes, |block| check.on_block(&block))
+            }
+        };
+        check.result.clone()?;
+        let mut consumed = 0;
+        for reader in readers.iter_mut() {
+            consumed += std::mem::take(&mut reader.polled);
+            reader.settle(subscriber, scene)?;
+        }
+        *scene.consumed += consumed as u64;
+        Ok(consumed)
+    }
+}
+
+impl Reader {
+    /// Compares where the image says it is with what was handed out.
+    fn settle(&mut self, subscriber: usize, scene: &mut Scene<'_>) -> Outcome {
+        let position = self.image.position().get();
+        if position == self.position {
+            return Ok(());
+        }
+        let session = self.image.session_id().get();
+        if self.ledger.is_none() {
+            let stream = &scene.plan.streams[scene.plan.subscribers[subscriber].stream];
+            self.ledger = scene.ledgers.of_session(stream.stream_id, session);
+        }
+        // Its publisher has not been told yet that it may publish: there is nothing but padding.
+        let Some(ledger) = self.ledger else {
+            return Ok(());
+        };
+        let ledger = scene.ledgers.get(ledger);
+        self.reading
+            .on_position(ledger, position)
+            .map_err(|error| breach(&format!("subscriber {subscriber}"), ledger, &error))?;
+        self.position = position;
+        scene.trace.push(Event::Consumed {
+            subscriber,
+            session,
+            position,
+        });
+        Ok(())
+    }
+}
+
+fn draw_action(rng: &mut Rng) -> Action {
+    match rng.below(20) {
+        0 => Action::Abort,
+        1 => Action::Break,
+        2 | 3 => Action::Commit,
+        _ => Action::Continue,
+    }
+}
+
+/// Checks what a poll hands out.
+struct Check<'a> {
+    subscriber: usize,
+    readers: &'a mut Vec<Reader>,
+    ledgers: &'a Ledgers,
+    sabotage: Option<Sabotage>,
+    seen: &'a mut u64,
+    result: Outcome,
+}
+
+impl Check<'_> {
+    fn on_fragment(&mut self, payload: &[u8], header: &logbuffer::Header<'_>) {
+        self.see(header, |reading, ledgers, number| {
+            reading.on_fragment(ledgers.get(number), payload, header)
+        });
+    }
+
+    fn on_message(&mut self, payload: &[u8], header: &Header<'_>) {
+        self.see(header, |reading, ledgers, number| {
+            reading.on_message(ledgers.get(number), payload, header)
+        });
+    }
+
+    /// Walks the frames of a block.
+    fn on_block(&mut self, block: &Block<'_>) {
+        let mut rest = block.bytes;
+        while let Some(first) = rest.first_chunk::<FRAME_HEADER>() {
+            let length = i32::from_le_bytes([first[0], first[1], first[2], first[3]]);
+            let kind = u16::from_le_bytes([first[6], first[7]]);
+            let length = usize::try_from(length).unwrap_or(0);
+            if length < FRAME_HEADER || length > rest.len() {
+                self.result = Err(format!("a block has a frame of {length} bytes"));
+                return;
+            }
+            if kind == 1 {
+                let Some(geometry) = self.geometry(block.session_id) else {
+                    return;
+                };
+                let header = logbuffer::Header::new(first, geometry);
+                let payload = &rest[FRAME_HEADER..length];
+                self.see(&header, |reading, ledgers, number| {
+                    reading.on_fragment(ledgers.get(number), payload, &header)
+                });
+            }
+            rest = rest.get(length.next_multiple_of(32)..).unwrap_or_default();
+        }
+    }
+
+    fn geometry(&self, session: SessionId) -> Option<TermGeometry> {
+        let of_session = |reader: &&Reader| reader.image.session_id() == session;
+        let reader = self.readers.iter().rfind(of_session)?;
+        Some(reader.image.geometry())
+    }
+
+    /// Has somebody look at what was handed out, as often as the sabotage lets it be.
+    fn see(
+        &mut self,
+        header: &logbuffer::Header<'_>,
+        look: impl Fn(&mut Reading, &Ledgers, usize) -> Result<(), Breach>,
+    ) {
+        *self.seen += 1;
+        let times = match self.sabotage {
+            Some(Sabotage::Swallow) if *self.seen == 10 => 0,
+            Some(Sabotage::Redeliver) if *self.seen == 10 => 2,
+            _ => 1,
+        };
+        let (stream, session) = (header.stream_id().get(), header.session_id());
+        let ledgers = self.ledgers;
+        for _ in 0..times {
+            if self.result.is_err() {
+                return;
+            }
+            let found = self
+                .readers
+                .iter_mut()
+                .rfind(|reader| reader.image.session_id() == session);
+            let Some(reader) = found else {
+                self.result = Err(format!("a fragment of session {session}: no such image"));
+                return;
+            };
+            let number = reader.ledger.or(ledgers.of_session(stream, session.get()));
+            let Some(number) = number else {
+                self.result = Err(format!("session {session} was never published"));
+                return;
+            };
+            reader.ledger = Some(number);
+            reader.polled += 1;
+            if let Err(error) = look(&mut reader.reading, ledgers, number) {
+                let name = format!("subscriber {}", self.subscriber);
+                self.result = Err(breach(&name, ledgers.get(number), &error));
+            }
+        }
+    }
+}

@@ -1,0 +1,437 @@
+//! What a seed stands for: who takes part in a world, how everyone behaves, and what goes wrong.
+//!
+//! Everything is drawn before the world starts, so that a plan can be printed and a failure told
+//! from its plan. What happens in between (who comes first, which datagram is lost) is drawn as the
+//! world runs, from generators of the same seed.
+
+mod faults;
+mod people;
+
+use std::fmt;
+
+use super::network::LinkFaults;
+use crate::base::Rng;
+use crate::driver::config::{ConfigErrors, CongestionSupplier, DriverConfig};
+
+pub(super) use faults::{Incident, IncidentKind};
+pub(super) use people::{
+    ClientPlan, PollMode, PublisherPlan, SizePlan, SubscriberKind, SubscriberPlan,
+};
+
+const US: i64 = 1_000;
+const MS: i64 = 1_000_000;
+
+/// Which faults a world has.
+///
+/// ```
+/// use aileron::sim::{Profile, World};
+/// let report = World::new(3).profile(Profile::Calm).run().expect("a calm world");
+/// assert!(report.messages > 0);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Profile {
+    /// Those that the seed draws: each on or off, and how strong.
+    #[default]
+    Drawn,
+    /// None: whatever goes wrong is our own fault.
+    Calm,
+    /// Links only: nobody stalls, dies or is cut off.
+    Links,
+    /// All of them.
+    All,
+}
+
+/// All that was drawn before the start.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub(super) seed: u64,
+    pub(super) profile: Profile,
+    pub(super) drivers: Vec<DriverPlan>,
+    pub(super) timeouts: Timeouts,
+    pub(super) pace: Pace,
+    pub(super) faults: LinkFaults,
+    pub(super) clients: Vec<ClientPlan>,
+    pub(super) streams: Vec<StreamPlan>,
+    pub(super) publishers: Vec<PublisherPlan>,
+    pub(super) subscribers: Vec<SubscriberPlan>,
+    pub(super) incidents: Vec<Incident>,
+    /// After how many steps the faults end.
+    pub(super) active_steps: u64,
+}
+
+/// How a driver is run.
+#[derive(Clone, Debug)]
+pub(super) struct DriverPlan {
+    /// All agents as one, as with one thread.
+    pub(super) is_composite: bool,
+    pub(super) receive_batch: usize,
+    pub(super) messages_per_send: usize,
+    pub(super) spies_simulate_connection: bool,
+}
+
+/// All timeouts, in nanoseconds. Shorter than the defaults, so that they pass within a run.
+#[derive(Clone, Debug)]
+pub(super) struct Timeouts {
+    pub(super) timer: i64,
+    pub(super) client_liveness: i64,
+    pub(super) keepalive: i64,
+    pub(super) image_liveness: i64,
+    pub(super) linger: i64,
+    pub(super) unblock: i64,
+    pub(super) connection: i64,
+    pub(super) status_message: i64,
+    pub(super) counter_reuse: i64,
+    pub(super) untethered_window: i64,
+    pub(super) untethered_linger: i64,
+    pub(super) untethered_resting: i64,
+    pub(super) nak_delay: i64,
+    pub(super) nak_ratio: i64,
+    pub(super) retransmit_delay: i64,
+    pub(super) retransmit_linger: i64,
+}
+
+/// How time passes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    /// Longest step while something is being done, in nanoseconds.
+    pub(super) busy: i64,
+    /// Longest step while nothing is.
+    pub(super) idle: i64,
+    /// How often a step is longer, per mille.
+    pub(super) leap_per_mille: u64,
+    /// How much longer.
+    pub(super) leap: i64,
+}
+
+/// A channel and a stream on it.
+#[derive(Clone, Debug)]
+pub(super) struct StreamPlan {
+    pub(super) medium: Medium,
+    pub(super) stream_id: i32,
+    pub(super) term_length: i32,
+    pub(super) mtu: i32,
+    pub(super) is_reliable: bool,
+    pub(super) is_cubic: bool,
+    pub(super) is_tethered: bool,
+    /// Publication window, if not half a term.
+    pub(super) window: Option<i32>,
+    pub(super) sizes: SizePlan,
+}
+
+/// What a stream goes through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Medium {
+    /// From a driver to a driver, which may be the same.
+    Udp {
+        from: usize,
+        to: usize,
+        is_ipv6: bool,
+        port: u16,
+    },
+    /// Within a driver.
+    Ipc { driver: usize },
+}
+
+impl Medium {
+    /// The driver that publications are on.
+    pub(super) const fn source(self) -> usize {
+        match self {
+            Self::Udp { from, .. } => from,
+            Self::Ipc { driver } => driver,
+        }
+    }
+}
+
+/// Addresses of a driver: IPv4 and IPv6.
+pub(super) fn addresses(driver: usize) -> (std::net::IpAddr, std::net::IpAddr) {
+    let number = u8::try_from(driver + 1).unwrap_or(u8::MAX);
+    let v6 = std::net::Ipv6Addr::new(0xFD00, 0, 0, 0, 0, 0, 0, u16::from(number));
+    ([10, 0, 0, number].into(), v6.into())
+}
+
+impl StreamPlan {
+    fn endpoint(&self) -> String {
+        match self.medium {
+            Medium::Udp {
+                to, is_ipv6, port, ..
+            } => {
+                let (v4, v6) = addresses(to);
+                let address = if is_ipv6 { v6 } else { v4 };
+                std::net::SocketAddr::new(address, port).to_string()
+            }
+            Medium::Ipc { .. } => String::new(),
+        }
+    }
+
+    /// The channel of its publications.
+    pub(super) fn publication_channel(&self) -> String {
+        let mut channel = match self.medium {
+            Medium::Udp { .. } => format!("aeron:udp?endpoint={}|", self.endpoint()),
+            Medium::Ipc { .. } => "aeron:ipc?".to_owned(),
+        };
+        channel.push_str(&format!(
+            "term-length={}|mtu={}",
+            self.term_length, self.mtu
+        ));
+        if let Some(window) = self.window {
+            channel.push_str(&format!("|pub-wnd={window}"));
+        }
+        channel
+    }
+
+    /// The channel of its subscriptions.
+    pub(super) fn subscription_channel(&self, kind: SubscriberKind) -> String {
+        let tether = self.is_tethered;
+        match (self.medium, kind) {
+            (Medium::Ipc { .. }, _) => format!("aeron:ipc?tether={tether}"),
+            (Medium::Udp { .. }, SubscriberKind::Spy) => {
+                format!(
+                    "aeron-spy:aeron:udp?endpoint={}|tether={tether}",
+                    self.endpoint()
+                )
+            }
+            (Medium::Udp { .. }, SubscriberKind::Direct) => {
+                let (reliable, cc) = (self.is_reliable, self.congestion());
+                format!(
+                    "aeron:udp?endpoint={}|reliable={reliable}|tether={tether}|cc={cc}",
+                    self.endpoint()
+                )
+            }
+        }
+    }
+
+    const fn congestion(&self) -> &'static str {
+        if self.is_cubic { "cubic" } else { "static" }
+    }
+
+    /// The driver that subscribers of a kind are on.
+    pub(super) const fn subscriber_driver(&self, kind: SubscriberKind) -> usize {
+        match (self.medium, kind) {
+            (Medium::Udp { to, .. }, SubscriberKind::Direct) => to,
+            (medium, _) => medium.source(),
+        }
+    }
+}
+
+impl Plan {
+    /// Draws a plan.
+    pub(super) fn draw(seed: u64, profile: Profile) -> Self {
+        let mut rng = Rng::new(seed);
+        let rng = &mut rng;
+        let count = 1 + index(rng, 3);
+        let timeouts = Timeouts::draw(rng);
+        let drivers = (0..count).map(|_| DriverPlan::draw(rng)).collect();
+        let pace = Pace::draw(rng);
+        let faults = faults::draw_links(rng, profile);
+        let streams = draw_streams(rng, count);
+        let mut plan = Self {
+            seed,
+            profile,
+            drivers,
+            timeouts,
+            pace,
+            faults,
+            clients: Vec::new(),
+            streams,
+            publishers: Vec::new(),
+            subscribers: Vec::new(),
+            incidents: Vec::new(),
+            active_steps: 600 + rng.below(1400),
+        };
+        people::draw(rng, &mut plan);
+        faults::draw_incidents(rng, &mut plan);
+        plan
+    }
+
+    /// The configuration of a driver.
+    pub(super) fn config(&self, driver: usize) -> Result<DriverConfig, ConfigErrors> {
+        let (t, d) = (&self.timeouts, &self.drivers[driver]);
+        DriverConfig::builder()
+            .timer_interval_ns(t.timer)
+            .client_liveness_timeout_ns(t.client_liveness)
+            .image_liveness_timeout_ns(t.image_liveness)
+            .publication_linger_timeout_ns(t.linger)
+            .publication_unblock_timeout_ns(t.unblock)
+            .publication_connection_timeout_ns(t.connection)
+            .status_message_timeout_ns(t.status_message)
+            .counters_free_to_reuse_timeout_ns(t.counter_reuse)
+            .untethered_window_limit_timeout_ns(t.untethered_window)
+            .untethered_linger_timeout_ns(Some(t.untethered_linger))
+            .untethered_resting_timeout_ns(t.untethered_resting)
+            .nak_unicast_delay_ns(t.nak_delay)
+            .nak_unicast_retry_delay_ratio(t.nak_ratio)
+            .retransmit_unicast_delay_ns(t.retransmit_delay)
+            .retransmit_unicast_linger_ns(t.retransmit_linger)
+            .receiver_io_vector_capacity(d.receive_batch)
+            .network_publication_max_messages_per_send(d.messages_per_send)
+            .spies_simulate_connection(d.spies_simulate_connection)
+            .congestion_control(CongestionSupplier::Default)
+            .build()
+    }
+
+    /// How long a world may take to come to rest: every timeout several times over.
+    pub(super) const fn patience_ns(&self) -> i64 {
+        let t = &self.timeouts;
+        let once = t.timer * 8
+            + t.client_liveness
+            + t.image_liveness
+            + t.linger
+            + t.unblock
+            + t.connection
+            + t.untethered_window
+            + t.untethered_linger
+            + t.untethered_resting
+            + t.counter_reuse;
+        once * 4 + 10_000 * MS
+    }
+}
+
+impl DriverPlan {
+    fn draw(rng: &mut Rng) -> Self {
+        Self {
+            is_composite: rng.chance(1, 4),
+            receive_batch: 1 + index(rng, 16),
+            messages_per_send: 1 + index(rng, 8),
+            spies_simulate_connection: rng.chance(1, 3),
+        }
+    }
+}
+
+impl Timeouts {
+    fn draw(rng: &mut Rng) -> Self {
+        let client_liveness = range(rng, 1_000 * MS, 3_000 * MS);
+        let timer = range(rng, 10 * MS, 150 * MS);
+        Self {
+            timer,
+            client_liveness,
+            keepalive: range(rng, 30 * MS, 200 * MS),
+            image_liveness: range(rng, 1_000 * MS, 3_000 * MS),
+            linger: range(rng, 200 * MS, 1_500 * MS),
+            unblock: client_liveness + range(rng, MS, 500 * MS),
+            connection: range(rng, 800 * MS, 2_000 * MS),
+            status_message: range(rng, 10 * MS, 200 * MS),
+            // A client has to notice in time that a counter is not its own any more.
+            counter_reuse: range(rng, client_liveness / 4, client_liveness / 2),
+            untethered_window: range(rng, 200 * MS, 800 * MS),
+            untethered_linger: range(rng, 800 * MS, 1_200 * MS),
+            untethered_resting: range(rng, 200 * MS, 800 * MS),
+            nak_delay: skewed(rng, US, 500 * US),
+            nak_ratio: skewed(rng, 1, 100),
+            retransmit_delay: if rng.chance(2, 3) {
+                0
+            } else {
+                range(rng, 0, 500 * US)
+            },
+            retransmit_linger: skewed(rng, 20 * US, 10 * MS),
+        }
+    }
+}
+
+impl Pace {
+    fn draw(rng: &mut Rng) -> Self {
+        Self {
+            busy: skewed(rng, 2 * US, 500 * US),
+            idle: skewed(rng, 200 * US, 10 * MS),
+            leap_per_mille: rng.below(40),
+            leap: skewed(rng, MS, 60 * MS),
+        }
+    }
+}
+
+fn draw_streams(rng: &mut Rng, drivers: usize) -> Vec<StreamPlan> {
+    let count = 1 + index(rng, 4);
+    (0..count)
+        .map(|number| {
+            let medium = draw_medium(rng, drivers);
+            let term_length = *pick(rng, &[64, 64, 64, 64, 128, 256]) * 1024;
+            let mtu_choice = range(rng, 3, 60) * 32;
+            let mtu = match rng.below(4) {
+                0 => i32::try_from(mtu_choice).unwrap_or(1408),
+                1 => 8192,
+                _ => 1408,
+            };
+            let is_udp = matches!(medium, Medium::Udp { .. });
+            StreamPlan {
+                medium,
+                stream_id: 1000 + i32::try_from(number).unwrap_or(0),
+                term_length,
+                mtu,
+                is_reliable: !is_udp || rng.chance(4, 5),
+                is_cubic: is_udp && rng.chance(1, 4),
+                is_tethered: rng.chance(3, 4),
+                window: rng.chance(1, 5).then_some(term_length / 4),
+                sizes: SizePlan::draw(rng),
+            }
+        })
+        .collect()
+}
+
+fn draw_medium(rng: &mut Rng, drivers: usize) -> Medium {
+    if rng.chance(1, 4) {
+        return Medium::Ipc {
+            driver: index(rng, drivers),
+        };
+    }
+    let from = index(rng, drivers);
+    let other = (from + 1 + index(rng, drivers)) % drivers;
+    let to = if rng.chance(1, 8) { from } else { other };
+    Medium::Udp {
+        from,
+        to,
+        is_ipv6: rng.chance(1, 3),
+        // Few ports, so that streams share endpoints.
+        port: 4000 + u16::try_from(rng.below(3)).unwrap_or(0),
+    }
+}
+
+/// A number below `count`.
+pub(super) fn index(rng: &mut Rng, count: usize) -> usize {
+    usize::try_from(rng.below(count as u64)).unwrap_or(0)
+}
+
+/// A number from `low` to `high`, both included.
+pub(super) fn range(rng: &mut Rng, low: i64, high: i64) -> i64 {
+    let span = u64::try_from(high - low).unwrap_or(0) + 1;
+    low + i64::try_from(rng.below(span)).unwrap_or(0)
+}
+
+/// A number from `low` to `high`, whose order of magnitude is drawn first.
+pub(super) fn skewed(rng: &mut Rng, low: i64, high: i64) -> i64 {
+    let mut top = high.max(low);
+    while top / 2 > low && rng.chance(1, 2) {
+        top /= 2;
+    }
+    range(rng, low, top)
+}
+
+/// One of `choices`.
+pub(super) fn pick<'a, T>(rng: &mut Rng, choices: &'a [T]) -> &'a T {
+    &choices[index(rng, choices.len())]
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "seed {} profile {:?}: faults until step {}",
+            self.seed, self.profile, self.active_steps
+        )?;
+        writeln!(f, "  {:?}", self.timeouts)?;
+        writeln!(f, "  {:?}", self.pace)?;
+        writeln!(f, "  {:?}", self.faults)?;
+        list(f, "driver", &self.drivers)?;
+        list(f, "client", &self.clients)?;
+        list(f, "stream", &self.streams)?;
+        list(f, "publisher", &self.publishers)?;
+        list(f, "subscriber", &self.subscribers)?;
+        list(f, "incident", &self.incidents)
+    }
+}
+
+fn list<T: fmt::Debug>(f: &mut fmt::Formatter<'_>, name: &str, items: &[T]) -> fmt::Result {
+    for (number, item) in items.iter().enumerate() {
+        writeln!(f, "  {name} {number}: {item:?}")?;
+    }
+    Ok(())
+}

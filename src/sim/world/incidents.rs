@@ -1,0 +1,250 @@
+//! Things that go wrong once, and how they end.
+
+use std::any::Any;
+use std::net::IpAddr;
+
+use super::{Run, Turn};
+use crate::base::Nanos;
+use crate::logbuffer::{LogFileKind, LogName, LogSpec, LogStore};
+use crate::port::{Network, TransportRole, TransportSpec};
+use crate::sim::ledger::MessageState;
+use crate::sim::network::LinkFaults;
+use crate::sim::people::{Outcome, write};
+use crate::sim::plan::IncidentKind;
+use crate::sim::sabotage::Sabotage;
+use crate::sim::trace::Event;
+
+/// Steps a claim may be held at most; far less than the unblock timeout.
+const HOLD_STEP_NS: i64 = 1_000_000;
+/// Bytes by which a sender's limit is raised where that is the sabotage.
+const OVERRUN: i64 = 1 << 20;
+
+impl Run {
+    /// Has everything happen that is due.
+    pub(super) fn let_happen(&mut self) -> Outcome {
+        while let Some(incident) = self.plan.incidents.get(self.next_incident)
+            && incident.at <= self.step
+        {
+            self.next_incident += 1;
+            let kind = incident.kind.clone();
+            self.happen(&kind)?;
+        }
+        Ok(())
+    }
+
+    fn happen(&mut self, kind: &IncidentKind) -> Outcome {
+        let now = self.clock.now();
+        match *kind {
+            IncidentKind::Cut { from, to, ns } => {
+                self.trace.push(Event::LinkCut { from, to });
+                self.cut(from, to);
+                self.cuts.push((from, to, now.plus_ns(ns)));
+            }
+            IncidentKind::StallAgent { driver, agent, ns } => {
+                let agents = &mut self.drivers[driver].agents;
+                let agent = agent % agents.len();
+                let slot = &mut agents[agent];
+                slot.stalled_until = now.plus_ns(ns);
+                let actor = format!("driver {driver} {:?}", slot.role);
+                self.trace.push(Event::Stalled { actor, ns });
+            }
+            IncidentKind::StallClient { client, ns } => {
+                self.clients[client].stalled_until = now.plus_ns(ns);
+                let actor = format!("client {client}");
+                self.trace.push(Event::Stalled { actor, ns });
+            }
+            IncidentKind::Kill {
+                client,
+                leaves_claim,
+            } => self.kill(client, leaves_claim)?,
+            IncidentKind::ClockStep { ns } => {
+                self.trace.push(Event::ClockStep { ns });
+                self.clock.advance(ns);
+                self.network.advance(self.clock.now());
+            }
+            IncidentKind::HoldClaim { publisher, steps } => self.hold_claim(publisher, steps)?,
+        }
+        Ok(())
+    }
+
+    fn kill(&mut self, client: usize, leaves_claim: bool) -> Outcome {
+        if self.clients[client].handle().is_none() {
+            return Ok(());
+        }
+        let of_client = |turn: &&Turn| match **turn {
+            Turn::Publisher(number) => self.plan.publishers[number].client == client,
+            Turn::Subscriber(number) => self.plan.subscribers[number].client == client,
+            Turn::Agent { .. } | Turn::Client(_) => false,
+        };
+        let mut turns: Vec<Turn> = self.turns.iter().filter(of_client).copied().collect();
+        turns.sort_by_key(|turn| match *turn {
+            Turn::Publisher(number) => (0, number),
+            Turn::Subscriber(number) => (1, number),
+            Turn::Agent { .. } | Turn::Client(_) => (2, 0),
+        });
+        let mut dead = Vec::new();
+        let (mut scene, actors) = self.split();
+        for turn in turns {
+            match turn {
+                Turn::Publisher(number) => {
+                    let publisher = &mut actors.publishers[number];
+                    if leaves_claim {
+                        publisher.leave_claim(&mut scene)?;
+                    }
+                    dead.push(publisher.die(&mut scene));
+                }
+                Turn::Subscriber(number) => dead.push(actors.subscribers[number].die()),
+                Turn::Agent { .. } | Turn::Client(_) => {}
+            }
+        }
+        actors.clients[client].kill(&mut scene);
+        self.graveyard.extend(dead);
+        Ok(())
+    }
+
+    /// A publisher claims, and commits a few steps later.
+    fn hold_claim(&mut self, publisher: usize, steps: u64) -> Outcome {
+        let (mut scene, actors) = self.split();
+        let Some((publication, tag, length)) = actors.publishers[publisher].begin_claim(&mut scene)
+        else {
+            return Ok(());
+        };
+        let Ok(claim) = publication.try_claim(length) else {
+            return Ok(());
+        };
+        let state = MessageState::Claimed;
+        let end = claim.position();
+        let Some(ledger) = actors.publishers[publisher].ledger() else {
+            return Ok(());
+        };
+        let number = actors.publishers[publisher].note(&mut scene, end, length, tag, state)?;
+        for _ in 0..steps {
+            self.clock.advance(self.plan.pace.busy.min(HOLD_STEP_NS));
+            self.step += 1;
+            self.trace.set_step(self.step, self.clock.now());
+            self.network.advance(self.clock.now());
+            self.give_turns()?;
+        }
+        let is_aborted = self.rng.chance(1, 4);
+        write(claim, tag, is_aborted);
+        let (state, how) = if is_aborted {
+            (MessageState::Void, "aborted")
+        } else {
+            (MessageState::Committed, "committed")
+        };
+        self.ledgers.get_mut(ledger).settle(number, state);
+        self.trace.push(Event::Settled {
+            publisher,
+            sequence: tag.sequence,
+            how,
+        });
+        Ok(())
+    }
+
+    fn links(&self, from: usize, to: usize) -> [(IpAddr, IpAddr); 2] {
+        let (from, to) = (&self.drivers[from].addresses, &self.drivers[to].addresses);
+        [(from[0], to[0]), (from[1], to[1])]
+    }
+
+    fn cut(&self, from: usize, to: usize) {
+        for (from, to) in self.links(from, to) {
+            let faults = LinkFaults {
+                is_partitioned: true,
+                ..self.plan.faults
+            };
+            self.network.set_link_faults(from, to, faults);
+        }
+    }
+
+    /// Ends the cuts that have lasted long enough.
+    pub(super) fn mend_links(&mut self) {
+        let now = self.clock.now();
+        let ended = |until: Nanos| now.is_at_or_after(until);
+        let done: Vec<_> = self
+            .cuts
+            .iter()
+            .filter(|cut| ended(cut.2))
+            .copied()
+            .collect();
+        self.cuts.retain(|cut| !ended(cut.2));
+        for (from, to, _) in done {
+            let is_cut_still = self.cuts.iter().any(|cut| (cut.0, cut.1) == (from, to));
+            if is_cut_still {
+                continue;
+            }
+            self.trace.push(Event::LinkMended { from, to });
+            for (from, to) in self.links(from, to) {
+                self.network.clear_link_faults(from, to);
+            }
+        }
+    }
+
+    /// Ends all faults. Publishers finish, subscribers stay.
+    pub(super) fn heal(&mut self) {
+        self.network.heal();
+        self.cuts.clear();
+        let stays_stalled = self.sabotage == Some(Sabotage::StallForEver);
+        for slot in self
+            .drivers
+            .iter_mut()
+            .flat_map(|driver| &mut driver.agents)
+        {
+            slot.stalled_until = Nanos(0);
+        }
+        if stays_stalled {
+            self.drivers[0].agents[0].stalled_until = Nanos(i64::MAX);
+        }
+        for client in &mut self.clients {
+            client.stalled_until = Nanos(0);
+        }
+        for publisher in &mut self.publishers {
+            publisher.wind_up(self.step);
+        }
+        for subscriber in &mut self.subscribers {
+            subscriber.wind_up(self.step);
+        }
+    }
+
+    /// Raises a sender's limit behind its back, if the sabotage is about that.
+    pub(super) fn overrun(&self, driver: usize) {
+        if self.sabotage == Some(Sabotage::Overrun) {
+            self.watches[driver].shift_sender_limits(OVERRUN);
+        }
+    }
+
+    /// Takes that back.
+    pub(super) fn end_overrun(&self, driver: usize) {
+        if self.sabotage == Some(Sabotage::Overrun) {
+            self.watches[driver].shift_sender_limits(-OVERRUN);
+        }
+    }
+
+    /// What the sabotage keeps from being closed.
+    pub(super) fn open_leak(&mut self) -> Option<Box<dyn Any>> {
+        match self.sabotage {
+            Some(Sabotage::LeakLog) => {
+                let name = LogName {
+                    kind: LogFileKind::Image,
+                    id: 1 << 40,
+                };
+                let created = self.drivers[0].store.create(&name, &LogSpec::default());
+                Some(Box::new(created))
+            }
+            Some(Sabotage::LeakSocket) => {
+                let address = self.drivers[0].addresses[0];
+                let spec = TransportSpec {
+                    role: TransportRole::Receive,
+                    bind: (address, 0).into(),
+                    connect: None,
+                    multicast: None,
+                    socket_sndbuf_length: 0,
+                    socket_rcvbuf_length: 0,
+                    media_timestamps: false,
+                    receive_batch: 1,
+                };
+                Some(Box::new(self.network.host(address).open(&spec)))
+            }
+            _ => None,
+        }
+    }
+}
