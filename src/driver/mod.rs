@@ -36,10 +36,10 @@
 
 #![forbid(unsafe_code)]
 
+mod assembly;
 mod conductor;
 pub mod config;
 pub(crate) mod congestion;
-mod assembly;
 pub(crate) mod counters;
 pub(crate) mod dispatcher;
 pub(crate) mod duty_cycle;

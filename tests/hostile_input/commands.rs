@@ -165,10 +165,7 @@ fn write(ring: &RingBuffer, type_id: i32, payload: &[u8]) {
 /// The next hostile command: its type, and its bytes.
 fn next(rng: &mut Rng, commands: &[(i32, Template)]) -> (i32, Vec<u8>) {
     match rng.below(8) {
-        0 => (
-            1 + (rng.next_i32() & 0xFF),
-            random(rng, 256),
-        ),
+        0 => (1 + (rng.next_i32() & 0xFF), random(rng, 256)),
         1 => {
             let (type_id, template) = &commands[index(rng, commands.len())];
             (*type_id, template.bytes.clone())

@@ -102,7 +102,9 @@ impl Receiver {
     pub fn tail(&self) -> BroadcastTail {
         let start = offset(self.area.capacity());
         BroadcastTail {
-            trailer: self.buffer.slice(start..start + super::BROADCAST_TRAILER_LENGTH),
+            trailer: self
+                .buffer
+                .slice(start..start + super::BROADCAST_TRAILER_LENGTH),
         }
     }
 

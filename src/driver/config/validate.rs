@@ -217,7 +217,11 @@ impl DriverConfig {
     pub fn check_against(&self, limits: &BufferLimits) -> Result<(), ConfigErrors> {
         let mut errors = Vec::new();
         check(self, Some(limits), &mut errors);
-        if errors.is_empty() { Ok(()) } else { Err(ConfigErrors(errors)) }
+        if errors.is_empty() {
+            Ok(())
+        } else {
+            Err(ConfigErrors(errors))
+        }
     }
 
     /// Warnings about socket buffers that are longer than the operating system grants.

@@ -148,7 +148,10 @@ pub(crate) enum FlowControl {
     /// The user's own.
     #[cfg_attr(
         not(test),
-        expect(dead_code, reason = "nothing hands a user's strategy to the driver yet")
+        expect(
+            dead_code,
+            reason = "nothing hands a user's strategy to the driver yet"
+        )
     )]
     Custom(Box<dyn FlowControlStrategy>),
 }
