@@ -45,15 +45,22 @@ impl Entry {
     }
 }
 
-/// When the control sockets are polled although there is data to send.
+/// Nanoseconds between two polls of the control sockets at least, while there is nothing to send.
+///
+/// A poll that finds nothing costs a good part of a microsecond, for which a message that comes
+/// just then has to wait. What receivers say can wait longer: they say it a few times per window.
+const IDLE_POLL_INTERVAL_NS: i64 = 4_000;
+
+/// When the control sockets are polled.
 #[derive(Clone, Copy, Debug)]
 struct PollSchedule {
     /// Cycles with data between two polls.
     ratio: u32,
     /// Nanoseconds between two polls at most.
     interval_ns: i64,
+    /// Cycles with data since the last poll.
     cycles: u32,
-    deadline: Nanos,
+    last: Nanos,
 }
 
 /// The agent. See the module's documentation.
@@ -110,7 +117,7 @@ impl<T: Transport> Sender<T> {
                 ratio: config.send_to_status_poll_ratio,
                 interval_ns: config.status_message_timeout_ns / 2,
                 cycles: 0,
-                deadline: tick.now,
+                last: tick.now.plus_ns(-IDLE_POLL_INTERVAL_NS),
             },
             inbox: ControlInbox::new(),
             re_resolution_interval_ns: interval_ns,
@@ -310,16 +317,17 @@ impl<T: Transport> Sender<T> {
 impl PollSchedule {
     /// Whether to poll in a cycle that sent `bytes`, some of it not at the first try.
     fn is_due(&mut self, bytes: usize, had_short_sends: bool, now: Nanos) -> bool {
+        let since_last_ns = now.since(self.last);
+        if bytes == 0 {
+            return had_short_sends || since_last_ns >= IDLE_POLL_INTERVAL_NS;
+        }
         self.cycles = self.cycles.saturating_add(1);
-        bytes == 0
-            || self.cycles >= self.ratio
-            || now.is_at_or_after(self.deadline)
-            || had_short_sends
+        had_short_sends || self.cycles >= self.ratio || since_last_ns >= self.interval_ns
     }
 
     const fn restart(&mut self, now: Nanos) {
         self.cycles = 0;
-        self.deadline = now.plus_ns(self.interval_ns);
+        self.last = now;
     }
 }
 

@@ -10,6 +10,40 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 
 use super::address::{RAW_ADDRESS_LENGTH, RawAddress};
+#[cfg(target_os = "linux")]
+use super::socket_calls as calls;
+
+/// Elsewhere the C library's own calls do.
+#[cfg(not(target_os = "linux"))]
+mod calls {
+    use std::io;
+
+    /// # Safety
+    /// As for `sendto(2)`.
+    pub(super) unsafe fn send_to(
+        socket: libc::c_int,
+        (datagram, length): (*const libc::c_void, usize),
+        flags: libc::c_int,
+        (address, address_length): (*const libc::sockaddr, libc::socklen_t),
+    ) -> io::Result<usize> {
+        // SAFETY: SYS-2: the caller vouches for it.
+        let sent =
+            unsafe { libc::sendto(socket, datagram, length, flags, address, address_length) };
+        usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+    }
+
+    /// # Safety
+    /// As for `recvmsg(2)`.
+    pub(super) unsafe fn receive_one(
+        socket: libc::c_int,
+        header: *mut libc::msghdr,
+        flags: libc::c_int,
+    ) -> io::Result<usize> {
+        // SAFETY: SYS-2: the caller vouches for it.
+        let length = unsafe { libc::recvmsg(socket, header, flags) };
+        usize::try_from(length).map_err(|_| io::Error::last_os_error())
+    }
+}
 
 /// Datagrams that one call moves at most.
 pub const DATAGRAMS_PER_CALL_MAX: usize = 16;
@@ -41,26 +75,16 @@ fn send_one(
     to: Option<&(RawAddress, libc::socklen_t)>,
     datagram: &[u8],
 ) -> io::Result<usize> {
-    let (address, address_length) = match to {
+    let address = match to {
         Some((address, length)) => (ptr::from_ref(address).cast(), *length),
         None => (ptr::null(), 0),
     };
+    let bytes = (datagram.as_ptr().cast(), datagram.len());
+    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
     // SAFETY: SYS-2 (pointers given to the kernel are valid for the lengths given with them and for
     // the whole call): the datagram is a live slice; the address is null or a live `RawAddress`.
-    let sent = unsafe {
-        libc::sendto(
-            socket.as_raw_fd(),
-            datagram.as_ptr().cast(),
-            datagram.len(),
-            libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL,
-            address,
-            address_length,
-        )
-    };
-    match usize::try_from(sent) {
-        Ok(sent) => Ok(usize::from(sent == datagram.len())),
-        Err(_) => Err(io::Error::last_os_error()),
-    }
+    let sent = unsafe { calls::send_to(socket.as_raw_fd(), bytes, flags, address) }?;
+    Ok(usize::from(sent == datagram.len()))
 }
 
 #[cfg(target_os = "linux")]
@@ -92,16 +116,10 @@ fn send_many(
         header.msg_hdr.msg_name = name;
         header.msg_hdr.msg_namelen = name_length;
     }
+    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    let headers = headers.as_mut_ptr().cast();
     // SAFETY: SYS-2: `count` headers were filled in just above; what they point to is alive.
-    let sent = unsafe {
-        libc::sendmmsg(
-            socket.as_raw_fd(),
-            headers.as_mut_ptr().cast(),
-            u32::try_from(count).unwrap_or(0),
-            libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL,
-        )
-    };
-    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+    unsafe { calls::send_many(socket.as_raw_fd(), headers, count, flags) }
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -137,6 +155,8 @@ pub struct ReceivedDatagram<'a> {
 #[derive(Debug)]
 pub struct ReceiveBatch {
     buffers: Box<[Box<[u8]>]>,
+    /// The last call found something, so that there may be more than one datagram now.
+    expects_many: bool,
 }
 
 impl ReceiveBatch {
@@ -148,11 +168,13 @@ impl ReceiveBatch {
             buffers: (0..count)
                 .map(|_| vec![0; length].into_boxed_slice())
                 .collect(),
+            expects_many: false,
         }
     }
 
     /// Receives what is there, up to one batch, without waiting, and hands each datagram to
-    /// `handler`. Returns how many there were.
+    /// `handler`. Returns how many there were. After a call that found nothing it asks for one
+    /// datagram only, which costs less: most calls find nothing.
     ///
     /// # Errors
     /// What the operating system answers; `WouldBlock` when nothing is there.
@@ -161,7 +183,12 @@ impl ReceiveBatch {
         socket: BorrowedFd<'_>,
         mut handler: impl FnMut(ReceivedDatagram<'_>),
     ) -> io::Result<usize> {
-        let count = self.buffers.len();
+        let count = if self.expects_many {
+            self.buffers.len()
+        } else {
+            1
+        };
+        self.expects_many = false;
         let mut addresses = [const { MaybeUninit::<RawAddress>::uninit() }; DATAGRAMS_PER_CALL_MAX];
         let mut controls = [const { MaybeUninit::<Control>::uninit() }; DATAGRAMS_PER_CALL_MAX];
         let mut vectors = [const { MaybeUninit::<libc::iovec>::uninit() }; DATAGRAMS_PER_CALL_MAX];
@@ -184,6 +211,7 @@ impl ReceiveBatch {
             header.msg_hdr.msg_controllen = CONTROL_LENGTH as _;
         }
         let received = receive_headers(socket, &mut headers[..count])?;
+        self.expects_many = true;
         for index in 0..received.min(count) {
             // SAFETY: SYS-3 (the kernel fills in the first `received` headers): all `count` headers
             // and addresses were initialised above.
@@ -211,40 +239,28 @@ struct Control {
     _bytes: [u8; CONTROL_LENGTH],
 }
 
-#[cfg(target_os = "linux")]
+/// Receives into `headers`, each of which describes live buffers. Returns how many were filled in.
 fn receive_headers(
     socket: BorrowedFd<'_>,
     headers: &mut [MaybeUninit<libc::mmsghdr>],
 ) -> io::Result<usize> {
-    // SAFETY: SYS-2 (pointers given to the kernel are valid for the lengths given with them and for
-    // the whole call): every header was initialised by the caller with live buffers.
-    let received = unsafe {
-        libc::recvmmsg(
-            socket.as_raw_fd(),
-            headers.as_mut_ptr().cast(),
-            u32::try_from(headers.len()).unwrap_or(0),
-            libc::MSG_DONTWAIT as _,
-            ptr::null_mut(),
-        )
-    };
-    usize::try_from(received).map_err(|_| io::Error::last_os_error())
-}
-
-#[cfg(not(target_os = "linux"))]
-fn receive_headers(
-    socket: BorrowedFd<'_>,
-    headers: &mut [MaybeUninit<libc::mmsghdr>],
-) -> io::Result<usize> {
+    #[cfg(target_os = "linux")]
+    if headers.len() > 1 {
+        let (start, count) = (headers.as_mut_ptr().cast(), headers.len());
+        // SAFETY: SYS-2: every header was initialised by the caller with live buffers.
+        return unsafe {
+            calls::receive_many(socket.as_raw_fd(), start, count, libc::MSG_DONTWAIT)
+        };
+    }
     let Some(first) = headers.first_mut() else {
         return Ok(0);
     };
     // SAFETY: SYS-3: initialised by the caller.
     let header = unsafe { first.assume_init_mut() };
-    // SAFETY: SYS-2: as on Linux.
+    // SAFETY: SYS-2: as above.
     let length =
-        unsafe { libc::recvmsg(socket.as_raw_fd(), &mut header.msg_hdr, libc::MSG_DONTWAIT) };
-    let length = u32::try_from(length).map_err(|_| io::Error::last_os_error())?;
-    header.msg_len = length;
+        unsafe { calls::receive_one(socket.as_raw_fd(), &mut header.msg_hdr, libc::MSG_DONTWAIT) }?;
+    header.msg_len = u32::try_from(length).unwrap_or(u32::MAX);
     Ok(1)
 }
 
@@ -310,6 +326,25 @@ mod tests {
             let mut batch = ReceiveBatch::new(4, 2048);
             assert_eq!(receive_all(&receiver, &mut batch, 5), datagrams);
         }
+    }
+
+    #[test]
+    fn after_silence_one_datagram_is_asked_for_and_then_a_batch() {
+        let receiver = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        let sender = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        let to = receiver.local_addr().expect("bound");
+        let mut batch = ReceiveBatch::new(4, 2048);
+        // Loopback delivers within the call that sends.
+        let sent = send_datagrams(sender.as_fd(), Some(&to), &[b"0", b"1", b"2", b"3"]);
+        assert_eq!(sent.expect("sent"), 4);
+        let mut receive = || {
+            batch
+                .receive(receiver.as_fd(), |_| {})
+                .map_err(|error| error.kind())
+        };
+        assert_eq!(receive(), Ok(1));
+        let batch_length = if cfg!(target_os = "linux") { 3 } else { 1 };
+        assert_eq!(receive(), Ok(batch_length));
     }
 
     #[test]

@@ -7,6 +7,8 @@ mod affinity;
 mod files;
 mod interfaces;
 mod mmsg;
+#[cfg(target_os = "linux")]
+mod socket_calls;
 mod socket_options;
 mod user;
 

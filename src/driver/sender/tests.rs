@@ -370,6 +370,27 @@ fn control_frames_are_polled_now_and_then_while_there_is_data() {
 }
 
 #[test]
+fn an_idle_sender_looks_at_its_control_sockets_at_most_every_few_microseconds() {
+    let mut world = World::new();
+    world.add_unicast(1);
+    world.add_publication(1, 10);
+    world.deliver(0, &status(10, |_| {}));
+    world.now += SECOND;
+    world.work();
+    let received = world.count(SystemCounter::StatusMessagesReceived);
+    world.transport(0).deliver(peer(1), &status(10, |_| {}));
+    world.now += IDLE_POLL_INTERVAL_NS - 1;
+    world.work();
+    assert_eq!(world.count(SystemCounter::StatusMessagesReceived), received);
+    world.now += 1;
+    world.work();
+    assert_eq!(
+        world.count(SystemCounter::StatusMessagesReceived),
+        received + 1
+    );
+}
+
+#[test]
 fn impossible_status_messages_are_invalid_and_implausible_ones_rejected() {
     let mut world = World::new();
     world.add_unicast(1);

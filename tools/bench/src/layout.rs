@@ -258,7 +258,8 @@ fn run<N: Node, P: Send, S: Send>(
 ) -> Result<(P, S), Failure> {
     let (tell, told) = mpsc::channel::<PathBuf>();
     thread::scope(|scope| {
-        let publisher = scope.spawn(move || {
+        let named = |name: &str| thread::Builder::new().name(name.to_owned());
+        let publisher = named("publisher").spawn_scoped(scope, move || {
             let _leave = Leave(stage);
             let mut node = (sides.publisher)()?;
             tell.send(node.directory())?;
@@ -273,14 +274,14 @@ fn run<N: Node, P: Send, S: Send>(
                 thread::yield_now();
             }
             outcome
-        });
-        let subscriber = scope.spawn(move || {
+        })?;
+        let subscriber = named("subscriber").spawn_scoped(scope, move || {
             let _leave_driver = LeaveDriver(stage);
             let _leave = Leave(stage);
             let directory = told.recv()?;
             let mut node = (sides.subscriber)(&directory)?;
             subscribe(&mut node)
-        });
+        })?;
         stage.watch(period, on_second);
         let crashed = |_| Failure::from("a measuring thread panicked");
         let received = subscriber.join().map_err(crashed)?;
