@@ -15,7 +15,7 @@ use aileron::{Client, ExclusivePublication, MediaDriver, SessionId};
 use super::mutation::{Template, changed, pick, random};
 use super::support::stream::{Flow, Stream};
 use super::support::{
-    aeron_dir, builder, connect, free_port, place, system_counter, wait_for, wait_until,
+    aeron_dir, builder, connect, error_texts, free_port, place, system_counter, wait_for, wait_until,
 };
 
 const VICTIM_STREAM: i32 = 1001;
@@ -311,6 +311,21 @@ fn frames_like(publication: &ExclusivePublication) -> Vec<Template> {
         .collect()
 }
 
+/// What the driver says about itself after the well-behaved stream broke.
+fn autopsy(driver: &MediaDriver) -> String {
+    let mut text = "the well-behaved stream broke\n".to_owned();
+    driver.cnc().counters().for_each(|record| {
+        text.push_str(&format!("{}: {}\n", record.label, record.value));
+    });
+    let errors = error_texts(driver.cnc());
+    text.push_str(&format!("{} errors, the last:\n", errors.len()));
+    for error in errors.iter().rev().take(20) {
+        text.push_str(error);
+        text.push('\n');
+    }
+    text
+}
+
 fn attack(scene: &Scene, threading: ThreadingMode, count: u64) {
     let place = place();
     let dir = aeron_dir(&place);
@@ -337,7 +352,9 @@ fn attack(scene: &Scene, threading: ThreadingMode, count: u64) {
     for _ in 0..count.div_ceil(BATCH) {
         attack.throw(BATCH, &target, driver.cnc());
         victim.poll_anything();
-        good.check();
+        if good.is_broken() {
+            panic!("{}", autopsy(&driver));
+        }
         assert!(!driver.has_failed(), "an agent panicked");
     }
     let counted = system_counter(driver.cnc(), SystemCounter::InvalidPackets) - before;

@@ -182,6 +182,11 @@ impl Flow {
         self.received.load(Ordering::Relaxed)
     }
 
+    /// Whether the stream has panicked.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.thread.is_finished()
+    }
+
     /// Panics if the stream has.
     pub(crate) fn check(&self) {
         assert!(!self.thread.is_finished(), "the well-behaved stream broke");
