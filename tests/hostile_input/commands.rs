@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use aileron::MediaDriver;
 use aileron::base::{ClientId, CorrelationId, Position, RegistrationId, Rng, StreamId};
 use aileron::cnc::{Cnc, SystemCounter};
 use aileron::command::{
@@ -18,7 +19,8 @@ use aileron::runtime::map_cnc;
 use super::mutation::{Template, changed, index, random};
 use super::support::stream::{Flow, Stream};
 use super::support::{
-    aeron_dir, connect, error_texts, free_port, launch, place, system_counter, wait_until,
+    aeron_dir, connect, error_texts, free_port, launch, patient_builder, place, system_counter,
+    wait_until,
 };
 
 /// Ids with so many bits that no few changes make them those of an honest client.
@@ -187,7 +189,8 @@ fn next(rng: &mut Rng, commands: &[(i32, Template)]) -> (i32, Vec<u8>) {
 fn commands_of_any_content_do_no_harm() {
     let place = place();
     let dir = aeron_dir(&place);
-    let driver = launch(&dir);
+    let config = patient_builder(&dir).build().expect("valid settings");
+    let driver = MediaDriver::launch(config).expect("a driver");
     let ring = map_cnc(&dir, false).expect("the driver's file").to_driver();
     for _ in 0..BURNT_IDS {
         let _burnt = ring.next_correlation_id();
@@ -203,6 +206,9 @@ fn commands_of_any_content_do_no_harm() {
             let (type_id, payload) = next(&mut rng, &commands);
             write(&ring, type_id, &payload);
         }
+        wait_until("the driver to catch up", || {
+            ring.consumer_position() == ring.producer_position()
+        });
         flows.iter().for_each(Flow::check);
         assert!(!driver.has_failed(), "the conductor panicked");
         assert!(

@@ -15,7 +15,8 @@ use aileron::{Client, ExclusivePublication, MediaDriver, SessionId};
 use super::mutation::{Template, changed, pick, random};
 use super::support::stream::{Flow, Stream};
 use super::support::{
-    aeron_dir, builder, connect, error_texts, free_port, place, system_counter, wait_for, wait_until,
+    aeron_dir, connect, error_texts, free_port, patient_builder, place, system_counter, wait_for,
+    wait_until,
 };
 
 const VICTIM_STREAM: i32 = 1001;
@@ -329,7 +330,7 @@ fn autopsy(driver: &MediaDriver) -> String {
 fn attack(scene: &Scene, threading: ThreadingMode, count: u64) {
     let place = place();
     let dir = aeron_dir(&place);
-    let config = builder(&dir)
+    let config = patient_builder(&dir)
         .threading_mode(threading)
         .stream_session_limit(8)
         .build()

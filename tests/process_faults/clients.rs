@@ -17,11 +17,11 @@ const STREAM: i32 = 1001;
 /// What a loaded machine may add to a timeout.
 const SLACK: Duration = Duration::from_secs(8);
 /// Until a dead client is noticed; see `support::QUICK`.
-const CLIENT_LIVENESS: Duration = Duration::from_secs(2);
+const CLIENT_LIVENESS: Duration = Duration::from_secs(3);
 /// Until a publication notices that nobody reports back; see `support::QUICK`.
-const CONNECTION_TIMEOUT: Duration = Duration::from_secs(1);
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(2);
 /// Until an image from a silent publisher goes away; see `support::QUICK`.
-const IMAGE_LIVENESS: Duration = Duration::from_secs(1);
+const IMAGE_LIVENESS: Duration = Duration::from_secs(2);
 
 fn counter(driver: &MediaDriver, counter: SystemCounter) -> i64 {
     system_counter(driver.cnc(), counter)

@@ -175,7 +175,7 @@ fn kill_the_other_machine(
 #[test]
 fn a_publisher_notices_that_the_driver_of_its_subscriber_is_gone() {
     // See `support::QUICK` for the connection timeout.
-    kill_the_other_machine("subscriber", Duration::from_secs(1), |client, channel| {
+    kill_the_other_machine("subscriber", Duration::from_secs(2), |client, channel| {
         let publication = client
             .add_publication(channel, StreamId(STREAM))
             .expect("added");
@@ -189,7 +189,7 @@ fn a_publisher_notices_that_the_driver_of_its_subscriber_is_gone() {
 #[test]
 fn a_subscriber_notices_that_the_driver_of_its_publisher_is_gone() {
     // See `support::QUICK` for the liveness of images.
-    kill_the_other_machine("publisher", Duration::from_secs(1), |client, channel| {
+    kill_the_other_machine("publisher", Duration::from_secs(2), |client, channel| {
         let mut subscription = client
             .add_subscription(channel, StreamId(STREAM))
             .expect("added");

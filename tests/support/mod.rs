@@ -58,18 +58,18 @@ pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T 
 }
 
 /// Properties of a driver that is small, on one thread, and quick to notice the dead; see
-/// [`builder`].
+/// [`builder`]. Not too quick: busy machines stop a process for a second now and then.
 pub(crate) const QUICK: &[&str] = &[
     "aeron.threading.mode=SHARED",
     "aeron.counters.buffer.length=1m",
     "aeron.term.buffer.length=64k",
     "aeron.ipc.term.buffer.length=64k",
     "aeron.timer.interval=20ms",
-    "aeron.client.liveness.timeout=2s",
-    "aeron.publication.unblock.timeout=2500ms",
-    "aeron.publication.connection.timeout=1s",
+    "aeron.client.liveness.timeout=3s",
+    "aeron.publication.unblock.timeout=3500ms",
+    "aeron.publication.connection.timeout=2s",
     "aeron.publication.linger.timeout=200ms",
-    "aeron.image.liveness.timeout=1s",
+    "aeron.image.liveness.timeout=2s",
     "aeron.driver.timeout=1500",
 ];
 /// How old the heartbeat of a [`QUICK`] driver may get.
@@ -82,6 +82,15 @@ pub(crate) fn builder(dir: &Path) -> DriverConfigBuilder {
         .iter()
         .fold(builder, |builder, define| builder.define(define));
     quick.dir(dir).threading_mode(ThreadingMode::Shared)
+}
+
+/// [`builder`] for a driver whose streams must not break, however long the machine stops it.
+pub(crate) fn patient_builder(dir: &Path) -> DriverConfigBuilder {
+    builder(dir)
+        .define("aeron.image.liveness.timeout=5s")
+        .define("aeron.client.liveness.timeout=5s")
+        .define("aeron.publication.unblock.timeout=6s")
+        .define("aeron.publication.connection.timeout=5s")
 }
 
 /// A [`QUICK`] driver of this process.
