@@ -55,6 +55,11 @@ impl LogBuffer {
         let Some((index, offset)) = geometry.locate(blocked) else {
             return false;
         };
+        // Departs from Aeron, where a stream that was used up to its last byte is rotated once more,
+        // and begins again at its first term.
+        if blocked >= geometry.max_possible_position() {
+            return false;
+        }
         let blocked_count = geometry.term_count_at(blocked);
         let active_count = self.active_term_count();
         if active_count == blocked_count.wrapping_sub(1) && offset == 0 {

@@ -145,6 +145,19 @@ fn a_dead_claim_that_fills_the_term_is_padded_and_the_log_rotated() {
 }
 
 #[test]
+fn a_stream_that_is_used_up_is_not_rotated() {
+    let last = TermId(spec().initial_term_id.get().wrapping_add(i32::MAX));
+    let log = log(&LogSpec {
+        start: Some((last, TermOffset(TERM_LENGTH - 64))),
+        ..spec()
+    });
+    let end = log.geometry().max_possible_position();
+    assert_eq!(log.offer(NO_LIMIT, &[0; 32]), Ok(end));
+    assert!(!log.unblock(end));
+    assert_eq!(log.producer_position(), end);
+}
+
+#[test]
 fn a_publisher_that_tripped_and_died_before_padding() {
     let (log, position) = nearly_full(64);
     die(&log, Killed::Reserved);
