@@ -1,0 +1,1 @@
+//! Rows that only aileron's client can express: its typed errors, its own interfaces.

@@ -1,0 +1,4 @@
+//! The rows that every client library can express, a file per section of `docs/conformance.md`.
+//! They use the facade [`crate::peer`] and [`crate::world`] alone.
+
+mod section_06;
