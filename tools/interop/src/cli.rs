@@ -42,6 +42,10 @@ pub enum Command {
     Counters(CountersArgs),
     /// Gives a driver commands, one for each line of standard input.
     Commands(CommandsArgs),
+    /// A server that answers each client on a stream of its own.
+    Respond(RespondArgs),
+    /// A client of such a server, which awaits all that it sends.
+    Request(RequestArgs),
 }
 
 /// Arguments of a media driver.
@@ -151,6 +155,59 @@ pub struct CommandsArgs {
     /// Directory of the driver.
     #[arg(long)]
     pub dir: PathBuf,
+}
+
+/// Where the answers of a server go.
+#[derive(Args, Debug)]
+pub struct ResponseArgs {
+    /// Channel of the answers, in control mode `response`.
+    #[arg(long)]
+    pub response_channel: String,
+    /// Stream id of the answers.
+    #[arg(long, default_value_t = 1002)]
+    pub response_stream: i32,
+}
+
+/// Arguments of a server.
+#[derive(Args, Debug)]
+pub struct RespondArgs {
+    /// Directory of the driver.
+    #[arg(long)]
+    pub dir: PathBuf,
+    /// Channel of the requests.
+    #[arg(long)]
+    pub channel: String,
+    /// Stream id of the requests.
+    #[arg(long, default_value_t = 1001)]
+    pub stream: i32,
+    /// The answers.
+    #[command(flatten)]
+    pub response: ResponseArgs,
+    /// Seconds after which to give up.
+    #[arg(long, default_value_t = 60)]
+    pub timeout: u64,
+}
+
+/// Arguments of a client of a server.
+#[derive(Args, Debug)]
+pub struct RequestArgs {
+    /// The requests.
+    #[command(flatten)]
+    pub stream: StreamArgs,
+    /// The answers.
+    #[command(flatten)]
+    pub response: ResponseArgs,
+    /// Seed of the messages.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+}
+
+impl RequestArgs {
+    /// The messages to send, and to get back.
+    #[must_use]
+    pub fn plan(&self) -> Plan {
+        Plan::new(self.seed, self.stream.count, self.stream.sizes.clone())
+    }
 }
 
 fn define(text: &str) -> Result<(String, String), String> {

@@ -2,7 +2,7 @@
 //! obey.
 //!
 //! Interop is tested between processes. `aeron-peer` is the C implementation, `aileron-peer` this
-//! one; both offer the same subcommands (`driver`, `publish`, `subscribe`, `counters`), print the
+//! one; both offer the same subcommands (`driver`, `publish`, `subscribe`, …), print the
 //! same lines on standard output, and stop when their standard input ends. A test is then a list of
 //! processes, each of either side, and what they must print.
 //!
@@ -12,6 +12,7 @@
 //! | [`console`] | lines in and out |
 //! | [`pattern`] | numbered, seeded messages, and the checker of what arrives |
 //! | [`peer`] | the publisher and subscriber loops over either client library |
+//! | [`response`] | the same for a server that answers its clients on response channels |
 
 #![forbid(unsafe_code)]
 
@@ -19,3 +20,4 @@ pub mod cli;
 pub mod console;
 pub mod pattern;
 pub mod peer;
+pub mod response;

@@ -19,6 +19,7 @@
 //! | `go` | a gated publisher | send |
 //! | `revoke on close` | a publisher that is done | closing the publication revokes it |
 //! | `reject <reason>` | subscriber | reject all images; answered by `REJECTED images=…` |
+//! | `pause`, `resume` | subscriber | stop and go on polling; answered by `PAUSED` and `RESUMED` |
 
 use std::time::{Duration, Instant};
 
@@ -74,6 +75,8 @@ pub trait Subscriber {
     /// # Errors
     /// When the poll fails or the checker refuses a message.
     fn poll(&mut self, checker: &mut Checker, limit: usize) -> Result<usize, String>;
+    /// Whether a publisher is there.
+    fn is_connected(&self) -> bool;
     /// Address bound, once known.
     ///
     /// # Errors
@@ -175,8 +178,14 @@ pub fn subscribe(subscriber: &mut impl Subscriber, args: &SubscribeArgs) -> Resu
     }
     let mut checker = Checker::new(args.plans());
     let mut done = false;
+    let mut is_paused = false;
     loop {
-        idle.idle(subscriber.poll(&mut checker, 64)?);
+        let work = if is_paused {
+            0
+        } else {
+            subscriber.poll(&mut checker, 64)?
+        };
+        idle.idle(work);
         if !done && checker.is_complete() {
             done = true;
             for (seed, tally) in checker.tallies() {
@@ -185,6 +194,14 @@ pub fn subscribe(subscriber: &mut impl Subscriber, args: &SubscribeArgs) -> Resu
         }
         match orders.next() {
             Order::Stop => return Ok(()),
+            Order::Line(line) if line == "pause" => {
+                is_paused = true;
+                report("PAUSED");
+            }
+            Order::Line(line) if line == "resume" => {
+                is_paused = false;
+                report("RESUMED");
+            }
             Order::Line(line) => obey(subscriber, &line)?,
             Order::None if done => {}
             Order::None => {
@@ -245,20 +262,20 @@ pub fn command(registrar: &mut impl Registrar) {
 }
 
 /// A deadline.
-struct Patience {
+pub(crate) struct Patience {
     start: Instant,
     limit: Duration,
 }
 
 impl Patience {
-    fn new(limit: Duration) -> Self {
+    pub(crate) fn new(limit: Duration) -> Self {
         Self {
             start: Instant::now(),
             limit,
         }
     }
 
-    fn check(&self, awaited: &str) -> Result<(), String> {
+    pub(crate) fn check(&self, awaited: &str) -> Result<(), String> {
         if self.start.elapsed() < self.limit {
             return Ok(());
         }

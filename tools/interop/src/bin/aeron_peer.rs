@@ -8,11 +8,13 @@ use std::process::{Command as Process, ExitCode};
 use std::time::Duration;
 
 use aileron_interop::cli::{
-    Cli, Command, CommandsArgs, CountersArgs, DriverArgs, PublishArgs, SubscribeArgs,
+    Cli, Command, CommandsArgs, CountersArgs, DriverArgs, PublishArgs, RequestArgs, RespondArgs,
+    SubscribeArgs,
 };
 use aileron_interop::console::{Order, Orders, report};
 use aileron_interop::pattern::Checker;
 use aileron_interop::peer::{self, Offered, Publisher, Registrar, Subscriber};
+use aileron_interop::response::{self, Server};
 use clap::Parser as _;
 use rusteron_media_driver::{
     Aeron, AeronAvailableImageLogger, AeronCError, AeronCnc, AeronContext, AeronDriver,
@@ -30,6 +32,8 @@ fn main() -> ExitCode {
         Command::Subscribe(args) => subscribe(&args),
         Command::Counters(args) => counters(&args),
         Command::Commands(args) => commands(&args),
+        Command::Respond(args) => respond(&args),
+        Command::Request(args) => request(&args),
         other => Err(format!("not offered: {other:?}")),
     };
     match outcome {
@@ -89,6 +93,12 @@ fn publish(args: &PublishArgs) -> Result<(), String> {
 
 fn subscribe(args: &SubscribeArgs) -> Result<(), String> {
     let client = connect(&args.stream.dir).map_err(|e| text(&e))?;
+    let mut subscribed = subscription(&client, &args.stream.channel, args.stream.stream)?;
+    peer::subscribe(&mut subscribed, args)
+}
+
+/// A subscription that says when an image goes.
+fn subscription(client: &Aeron, channel: &str, stream: i32) -> Result<Subscribed, String> {
     let unavailable = Handler::new(|_: AeronSubscription, image: AeronImage| {
         let session = image
             .get_constants()
@@ -100,21 +110,52 @@ fn subscribe(args: &SubscribeArgs) -> Result<(), String> {
     });
     let subscription = client
         .add_subscription(
-            &c_string(&args.stream.channel),
-            args.stream.stream,
+            &c_string(channel),
+            stream,
             None::<&Handler<AeronAvailableImageLogger>>,
             Some(&unavailable),
             ADD_TIMEOUT,
         )
         .map_err(|e| text(&e))?;
     let assembler = AeronFragmentClosureAssembler::new().map_err(|e| text(&e))?;
-    peer::subscribe(
-        &mut Subscribed {
-            subscription,
-            assembler,
-        },
-        args,
-    )
+    Ok(Subscribed {
+        subscription,
+        assembler,
+    })
+}
+
+fn respond(args: &RespondArgs) -> Result<(), String> {
+    let client = connect(&args.dir).map_err(|e| text(&e))?;
+    let subscribed = subscription(&client, &args.channel, args.stream)?;
+    response::respond(&mut Serving { subscribed, client }, args)
+}
+
+fn request(args: &RequestArgs) -> Result<(), String> {
+    let client = connect(&args.stream.dir).map_err(|e| text(&e))?;
+    let response = &args.response;
+    let mut subscribed = subscription(
+        &client,
+        &response.response_channel,
+        response.response_stream,
+    )?;
+    let constants = subscribed
+        .subscription
+        .get_constants()
+        .map_err(|e| text(&e))?;
+    let id = constants.registration_id();
+    let separator = if args.stream.channel.contains('?') {
+        '|'
+    } else {
+        '?'
+    };
+    let channel = format!(
+        "{}{separator}response-correlation-id={id}",
+        args.stream.channel
+    );
+    let publication = client
+        .add_publication(&c_string(&channel), args.stream.stream, ADD_TIMEOUT)
+        .map_err(|e| text(&e))?;
+    response::request(Concurrent(publication), &mut subscribed, args)
 }
 
 fn counters(args: &CountersArgs) -> Result<(), String> {
@@ -303,6 +344,10 @@ impl Subscriber for Subscribed {
         Ok(usize::try_from(fragments).unwrap_or(0))
     }
 
+    fn is_connected(&self) -> bool {
+        self.subscription.is_connected()
+    }
+
     fn resolved_endpoint(&self) -> Result<Option<String>, String> {
         let endpoint = self
             .subscription
@@ -326,6 +371,52 @@ impl Subscriber for Subscribed {
             outcome.as_ref().map_err(text)?;
         }
         Ok(outcomes.len())
+    }
+}
+
+struct Serving {
+    subscribed: Subscribed,
+    client: Aeron,
+}
+
+impl Server for Serving {
+    type Publication = Exclusive;
+
+    fn images(&self) -> Vec<(i32, i64)> {
+        let mut images = Vec::new();
+        self.subscribed.subscription.for_each_image(|image| {
+            if let Ok(constants) = image.get_constants() {
+                images.push((constants.session_id(), constants.correlation_id()));
+            }
+        });
+        images
+    }
+
+    fn poll(&mut self, limit: usize, take: &mut dyn FnMut(i32, &[u8])) -> Result<usize, String> {
+        let mut take = take;
+        let hand_over =
+            |take: &mut &mut dyn FnMut(i32, &[u8]), request: &[u8], header: AeronHeader| {
+                take(header.session_id().unwrap_or(0), request);
+            };
+        let Subscribed {
+            subscription,
+            assembler,
+        } = &mut self.subscribed;
+        let fragments = assembler
+            .poll(subscription, &mut take, hand_over, limit)
+            .map_err(|e| text(&e))?;
+        Ok(usize::try_from(fragments).unwrap_or(0))
+    }
+
+    fn publish(&mut self, channel: &str, stream: i32) -> Result<Exclusive, String> {
+        self.client
+            .add_exclusive_publication(&c_string(channel), stream, ADD_TIMEOUT)
+            .map(Exclusive)
+            .map_err(|e| text(&e))
+    }
+
+    fn resolved_endpoint(&self) -> Result<Option<String>, String> {
+        self.subscribed.resolved_endpoint()
     }
 }
 

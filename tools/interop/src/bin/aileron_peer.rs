@@ -11,11 +11,13 @@ use aileron::client::{
 };
 use aileron::{Context, DriverConfig, FragmentAssembler, MediaDriver, StreamId};
 use aileron_interop::cli::{
-    Cli, Command, CommandsArgs, CountersArgs, DriverArgs, PublishArgs, SubscribeArgs,
+    Cli, Command, CommandsArgs, CountersArgs, DriverArgs, PublishArgs, RequestArgs, RespondArgs,
+    SubscribeArgs,
 };
 use aileron_interop::console::{Orders, report};
 use aileron_interop::pattern::Checker;
 use aileron_interop::peer::{self, Offered, Publisher, Registrar, Subscriber};
+use aileron_interop::response::{self, Server};
 use clap::Parser as _;
 
 fn main() -> ExitCode {
@@ -25,6 +27,8 @@ fn main() -> ExitCode {
         Command::Subscribe(args) => subscribe(&args),
         Command::Counters(args) => counters(&args),
         Command::Commands(args) => commands(&args),
+        Command::Respond(args) => respond(&args),
+        Command::Request(args) => request(&args),
         other => Err(format!("not offered: {other:?}")),
     };
     match outcome {
@@ -70,8 +74,14 @@ fn publish(args: &PublishArgs) -> Result<(), String> {
 
 fn subscribe(args: &SubscribeArgs) -> Result<(), String> {
     let client = connect(&args.stream.dir)?;
+    let mut subscribed = subscription(&client, &args.stream.channel, args.stream.stream)?;
+    peer::subscribe(&mut subscribed, args)
+}
+
+/// A subscription that says when an image goes.
+fn subscription(client: &Client, channel: &str, stream: i32) -> Result<Subscribed, String> {
     let subscription = client
-        .subscription(args.stream.channel.as_str(), StreamId(args.stream.stream))
+        .subscription(channel, StreamId(stream))
         .on_unavailable_image(|image| {
             let (session, ended) = (image.session_id().0, image.is_end_of_stream());
             let revoked = image.is_publication_revoked();
@@ -81,13 +91,40 @@ fn subscribe(args: &SubscribeArgs) -> Result<(), String> {
         })
         .add()
         .map_err(text)?;
-    peer::subscribe(
-        &mut Subscribed {
-            subscription,
-            assembler: FragmentAssembler::new(),
-        },
-        args,
-    )
+    Ok(Subscribed {
+        subscription,
+        assembler: FragmentAssembler::new(),
+    })
+}
+
+fn respond(args: &RespondArgs) -> Result<(), String> {
+    let client = connect(&args.dir)?;
+    let subscribed = subscription(&client, &args.channel, args.stream)?;
+    response::respond(&mut Serving { subscribed, client }, args)
+}
+
+fn request(args: &RequestArgs) -> Result<(), String> {
+    let client = connect(&args.stream.dir)?;
+    let response = &args.response;
+    let mut subscribed = subscription(
+        &client,
+        &response.response_channel,
+        response.response_stream,
+    )?;
+    let id = subscribed.subscription.registration_id();
+    let separator = if args.stream.channel.contains('?') {
+        '|'
+    } else {
+        '?'
+    };
+    let channel = format!(
+        "{}{separator}response-correlation-id={}",
+        args.stream.channel, id.0
+    );
+    let publication = client
+        .add_publication(channel, StreamId(args.stream.stream))
+        .map_err(text)?;
+    response::request(Concurrent(publication), &mut subscribed, args)
 }
 
 fn counters(args: &CountersArgs) -> Result<(), String> {
@@ -248,6 +285,10 @@ impl Subscriber for Subscribed {
         outcome.map(|()| fragments)
     }
 
+    fn is_connected(&self) -> bool {
+        self.subscription.is_connected()
+    }
+
     fn resolved_endpoint(&self) -> Result<Option<String>, String> {
         Ok(self
             .subscription
@@ -268,6 +309,46 @@ impl Subscriber for Subscribed {
             image.reject(reason).map_err(text)?;
         }
         Ok(images.len())
+    }
+}
+
+struct Serving {
+    subscribed: Subscribed,
+    client: Client,
+}
+
+impl Server for Serving {
+    type Publication = Exclusive;
+
+    fn images(&self) -> Vec<(i32, i64)> {
+        let images = self.subscribed.subscription.images();
+        images
+            .iter()
+            .map(|image| (image.session_id().0, image.correlation_id().0))
+            .collect()
+    }
+
+    fn poll(&mut self, limit: usize, take: &mut dyn FnMut(i32, &[u8])) -> Result<usize, String> {
+        let Subscribed {
+            subscription,
+            assembler,
+        } = &mut self.subscribed;
+        Ok(
+            subscription.poll_assembled(assembler, limit, |request, header| {
+                take(header.session_id().0, request);
+            }),
+        )
+    }
+
+    fn publish(&mut self, channel: &str, stream: i32) -> Result<Exclusive, String> {
+        self.client
+            .add_exclusive_publication(channel, StreamId(stream))
+            .map(Exclusive)
+            .map_err(text)
+    }
+
+    fn resolved_endpoint(&self) -> Result<Option<String>, String> {
+        self.subscribed.resolved_endpoint()
     }
 }
 

@@ -1,5 +1,8 @@
 //! Streams of more than one destination, and subscriptions of more than one source.
 
+use std::io::Write as _;
+use std::net::{Ipv6Addr, UdpSocket};
+
 use crate::harness::{Driver, Media, Peer, Session, Side, free_port};
 
 const SIZES: &[usize] = &[16, 31, 1376, 1377, 8 << 10, 64 << 10];
@@ -125,6 +128,58 @@ fn two_to_one(to: Side) {
     scene.stop();
 }
 
+/// One stream over both transports of one subscription, of the other side.
+fn one_over_two(from: Side) {
+    let to = match from {
+        Side::Theirs => Side::Ours,
+        Side::Ours => Side::Theirs,
+    };
+    let scene = Scene::new();
+    let session = scene.session(from, to);
+    let (mut subscriber, _) = session.start_subscriber_at("aeron:udp?control-mode=manual");
+    let (mut publisher, _) =
+        session.start_publisher_at("aeron:udp?control-mode=manual", 8001, &["--gated"]);
+    for _ in 0..2 {
+        let channel = format!("aeron:udp?endpoint=127.0.0.1:{}", free_port());
+        for peer in [&mut subscriber, &mut publisher] {
+            peer.order(&format!("destination {channel}"));
+            peer.line("ADDED");
+        }
+    }
+    publisher.line("CONNECTED");
+    publisher.order("go");
+    let sent = publisher.line("DONE");
+    assert_eq!(subscriber.line("DONE"), sent);
+    drop(publisher.stop());
+    let gone = subscriber.line("UNAVAILABLE");
+    assert!(
+        gone.ends_with(" end-of-stream=true revoked=false"),
+        "{gone}"
+    );
+    drop(subscriber.stop());
+    scene.stop();
+}
+
+/// An address of this machine on an interface over which an IPv6 group can be reached.
+fn multicast_v6_interface() -> Option<Ipv6Addr> {
+    let interfaces = std::fs::read_to_string("/proc/net/if_inet6").ok()?;
+    interfaces.lines().find_map(|line| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        let address = Ipv6Addr::from(u128::from_str_radix(fields.first()?, 16).ok()?);
+        let index = u32::from_str_radix(fields.get(1)?, 16).ok()?;
+        let is_usable = !address.is_unicast_link_local() && !address.is_loopback();
+        let group = "ff02::11".parse().ok()?;
+        let socket = UdpSocket::bind((address, 0)).ok()?;
+        let joins = socket.join_multicast_v6(&group, index).is_ok();
+        (is_usable && joins).then_some(address)
+    })
+}
+
+/// Past the capture of the test harness.
+fn say(words: &str) {
+    drop(writeln!(std::io::stderr(), "{words}"));
+}
+
 macro_rules! tests {
     ($($name:ident: $side:expr;)*) => {$(
         mod $name {
@@ -155,6 +210,24 @@ macro_rules! tests {
             fn a_multicast_group_is_served() {
                 let channel = format!("aeron:udp?endpoint=224.20.30.39:{}|interface=127.0.0.1", free_port());
                 one_to_two($side, &format!("{channel}|fc=min,g:/2"), &channel, false);
+            }
+
+            #[test]
+            fn a_multicast_group_of_ipv6_is_served() {
+                let Some(interface) = multicast_v6_interface() else {
+                    say("SKIPPED: no IPv6 multicast on this machine");
+                    return;
+                };
+                let channel = format!(
+                    "aeron:udp?endpoint=[ff02::11]:{}|interface=[{interface}]",
+                    free_port()
+                );
+                one_to_two($side, &format!("{channel}|fc=min,g:/2"), &channel, false);
+            }
+
+            #[test]
+            fn one_stream_comes_over_two_transports() {
+                one_over_two($side);
             }
 
             #[test]

@@ -293,6 +293,13 @@ impl Driver {
         self.stop_with_errors();
     }
 
+    /// Kills the driver, which gets no time to tidy up.
+    pub(crate) fn kill(mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill();
+        }
+    }
+
     /// Stops the driver, whatever it has found.
     pub(crate) fn stop_with_errors(mut self) {
         if let Some(process) = self.process.take() {

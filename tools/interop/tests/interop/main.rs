@@ -8,6 +8,8 @@
 //! | `lifecycle` | how things end: rejected, revoked, killed, closed |
 //! | `commands` | either driver takes the same commands |
 //! | `destinations` | streams to many, subscriptions of many |
+//! | `groups` | flow control of groups of both sides, with slow and dying members |
+//! | `response` | servers that answer on response channels, and their clients |
 //! | `mixed` | both sides on one log, one subscription, one publication |
 //! | `counters` | either reader lists the other driver's counters, with the right labels |
 //! | `capture` | the frames on the wire, as a dissector of another origin reads them |
@@ -18,9 +20,11 @@ mod capture;
 mod commands;
 mod counters;
 mod destinations;
+mod groups;
 mod harness;
 mod lifecycle;
 mod loss;
 mod mixed;
 mod parameters;
+mod response;
 mod sessions;
