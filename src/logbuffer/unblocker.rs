@@ -43,7 +43,7 @@ impl LogBuffer {
         self.unblock_with(blocked, false)
     }
 
-    /// [`Self::unblock`] of a log that has no publishers any more, so that nothing will be appended.
+    /// [`Self::unblock`] of a log without publishers any more, so that nothing will be appended.
     /// Departs from Aeron, where a reservation without a length at the end of such a log stays, and
     /// its stream does not end while it has receivers.
     pub fn unblock_abandoned(&self, blocked: Position) -> bool {

@@ -37,7 +37,8 @@ fn server(driver: &Driver, side: Side, place: &Place) -> (Peer, String) {
 
 fn client(driver: &Driver, side: Side, place: &Place, seed: usize) -> Peer {
     let arguments = words(&format!(
-        "--channel {} --response-channel {} --seed {seed} --count {COUNT} --sizes {SIZES} --timeout {}",
+        "--channel {} --response-channel {} --timeout {} \
+         --seed {seed} --count {COUNT} --sizes {SIZES}",
         place.request,
         place.response,
         WATCHDOG.as_secs()
@@ -45,8 +46,8 @@ fn client(driver: &Driver, side: Side, place: &Place, seed: usize) -> Peer {
     driver.client(side, "request", &arguments)
 }
 
-/// All of `clients` talk to `server` at the same time. Each gets back what it sent and nothing else:
-/// the seeds differ, and so does every message.
+/// All of `clients` talk to `server` at the same time. Each gets back what it sent and nothing
+/// else: the seeds differ, and so does every message.
 fn conversation(server: &mut Peer, mut clients: Vec<Peer>) {
     let mut sessions = Vec::new();
     for client in &mut clients {
