@@ -9,7 +9,8 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use aileron::cnc::{Cnc, SystemCounter};
+use aileron::cnc::Cnc;
+pub(crate) use aileron::cnc::SystemCounter;
 use aileron::{DriverConfig, MediaDriver};
 use tempfile::TempDir;
 

@@ -1,1 +1,3 @@
 //! Rows that only aileron's client can express: its typed errors, its own interfaces.
+
+mod section_10;

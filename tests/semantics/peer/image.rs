@@ -8,6 +8,11 @@ use crate::facade::{Action, HeaderView, Refusal};
 pub(crate) struct Image(pub(super) aileron::Image);
 
 impl Image {
+    /// The image of the library itself, for rows that only aileron has.
+    pub(crate) const fn own(&self) -> &aileron::Image {
+        &self.0
+    }
+
     /// Session.
     pub(crate) fn session_id(&self) -> i32 {
         self.0.session_id().get()

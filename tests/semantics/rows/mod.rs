@@ -2,3 +2,8 @@
 //! They use the facade [`crate::peer`] and [`crate::world`] alone.
 
 mod section_06;
+mod section_10;
+mod section_10_reject;
+mod section_11;
+mod section_12;
+mod traffic;
