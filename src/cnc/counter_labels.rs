@@ -131,6 +131,15 @@ pub fn bootstrap_neighbor_label(neighbor: &str, resolved: impl Display) -> Strin
     format!("Bootstrap neighbor: name={neighbor} resolved={resolved}")
 }
 
+/// Label of a row of the name resolver's table.
+#[must_use]
+pub fn name_entry_label(name: &str, initial: &str, re_resolution: &str) -> String {
+    format!(
+        "NameEntry{{name='{name}', initialResolutionHost='{initial}', \
+         reResolutionHost='{re_resolution}'}}"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

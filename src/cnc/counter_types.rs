@@ -8,6 +8,8 @@
 //! | C | [`ChannelKey`] | channel endpoints |
 //! | H | [`HeartbeatKey`] | [`CLIENT_HEARTBEAT_TYPE_ID`] |
 //! | L | [`LocalAddressKey`] | [`LOCAL_SOCKADDR_TYPE_ID`] |
+//! | N | [`BootstrapNeighborKey`] | [`NAME_RESOLVER_BOOTSTRAP_TYPE_ID`] |
+//! | – | [`NameEntryKey`] | [`NAME_ENTRY_TYPE_ID`] |
 //!
 //! Encoding truncates texts that do not fit. Decoding trusts nothing: an embedded length that is
 //! out of range gives `None`, and bytes behind the text are ignored.
@@ -60,6 +62,8 @@ pub const SENDER_NAKS_RECEIVED_TYPE_ID: i32 = 19;
 pub const RECEIVER_NAKS_SENT_TYPE_ID: i32 = 20;
 /// Bootstrap neighbour of the name resolver.
 pub const NAME_RESOLVER_BOOTSTRAP_TYPE_ID: i32 = 21;
+/// Row of the name resolver's table; its value chooses where the name leads.
+pub const NAME_ENTRY_TYPE_ID: i32 = 2001;
 
 /// Value of channel status counters (`cnc.md` §12.4).
 ///
@@ -331,6 +335,70 @@ impl LocalAddressKey {
         Some(Self {
             channel_status_id: CounterId(i32_at(key, 0)),
             address: text_at(key, Self::ADDRESS)?,
+        })
+    }
+}
+
+/// Key of bootstrap neighbours (layout N).
+///
+/// ```
+/// use aileron::cnc::counter_types::BootstrapNeighborKey;
+/// let key = BootstrapNeighborKey { index: 1 };
+/// assert_eq!(BootstrapNeighborKey::decode(&key.encode()), key);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the file format has this field")]
+pub struct BootstrapNeighborKey {
+    /// Where it stands in the configured list, from 0.
+    pub index: i32,
+}
+
+impl BootstrapNeighborKey {
+    /// The key's bytes.
+    #[must_use]
+    pub fn encode(&self) -> CounterKey {
+        let mut key = [0; KEY_LENGTH_MAX];
+        put(&mut key, 0, &self.index.to_le_bytes());
+        key
+    }
+
+    /// The key that bytes stand for.
+    #[must_use]
+    pub fn decode(key: &CounterKey) -> Self {
+        Self {
+            index: i32_at(key, 0),
+        }
+    }
+}
+
+/// Key of the rows of the name resolver's table.
+///
+/// ```
+/// use aileron::cnc::counter_types::NameEntryKey;
+/// let key = NameEntryKey { name: "feed".to_owned() };
+/// assert_eq!(NameEntryKey::decode(&key.encode()), Some(key));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the file format has this field")]
+pub struct NameEntryKey {
+    /// The name, cut off after 108 bytes.
+    pub name: String,
+}
+
+impl NameEntryKey {
+    /// The key's bytes.
+    #[must_use]
+    pub fn encode(&self) -> CounterKey {
+        let mut key = [0; KEY_LENGTH_MAX];
+        put_text(&mut key, 0, &self.name, KEY_LENGTH_MAX - size_of::<i32>());
+        key
+    }
+
+    /// The key that bytes stand for.
+    #[must_use]
+    pub fn decode(key: &CounterKey) -> Option<Self> {
+        Some(Self {
+            name: text_at(key, 0)?,
         })
     }
 }

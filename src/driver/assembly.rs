@@ -10,14 +10,16 @@ use crate::concurrent::{
     Transmitter,
 };
 use crate::logbuffer::LogStore;
-use crate::port::{Agent, Interfaces, NameResolver, Network, Tick};
+use crate::port::{Agent, Clock, Interfaces, NameResolver, Network, Tick};
 
 use super::conductor::{Conductor, ConductorParts};
 use super::config::DriverConfig;
 use super::counters::DriverCounters;
 use super::duty_cycle::DutyCycleTracker;
 use super::errors::ErrorReporter;
+use super::media::wildcard_ports::WildcardPorts;
 use super::messages::{Outbox, QUEUE_CAPACITY};
+use super::names::{self, NameParts};
 use super::receiver::{Receiver, ReceiverParams};
 use super::resources::{ResourcePorts, Resources};
 use super::sender::Sender;
@@ -37,8 +39,10 @@ pub struct DriverEnvironment<N> {
     pub network: N,
     /// Creates and deletes logs.
     pub log_store: Box<dyn LogStore>,
-    /// Resolves host names.
+    /// Resolves host names that neither other drivers nor a configured table know.
     pub resolver: Box<dyn NameResolver>,
+    /// Measures how long look-ups of names take; nothing else.
+    pub clock: Arc<dyn Clock>,
     /// The machine's network interfaces.
     pub interfaces: Box<dyn Interfaces>,
     /// Source of everything random.
@@ -54,20 +58,30 @@ impl<N> fmt::Debug for DriverEnvironment<N> {
 }
 
 /// Why a driver could not be put together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DriverCoreError {
     /// The counters file has no room for the driver's own counters.
     Counters(CountersFull),
     /// The buffer of events has an impossible length.
     Events(InvalidCapacity),
+    /// The interface on which drivers tell each other names cannot be used.
+    ResolverInterface {
+        /// As configured.
+        interface: String,
+        /// What is wrong.
+        reason: String,
+    },
 }
 
 impl fmt::Display for DriverCoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Counters(_) => f.write_str("cannot allocate the system counters"),
+            Self::Counters(_) => f.write_str("cannot allocate the driver's own counters"),
             Self::Events(_) => f.write_str("cannot use the buffer of events"),
+            Self::ResolverInterface { interface, reason } => {
+                write!(f, "cannot use resolver interface '{interface}': {reason}")
+            }
         }
     }
 }
@@ -77,6 +91,7 @@ impl std::error::Error for DriverCoreError {
         match self {
             Self::Counters(error) => Some(error),
             Self::Events(error) => Some(error),
+            Self::ResolverInterface { .. } => None,
         }
     }
 }
@@ -96,6 +111,7 @@ impl std::error::Error for DriverCoreError {
 /// use aileron::memory::AtomicBuffer;
 /// use aileron::net::{SystemInterfaces, UdpNetwork};
 /// use aileron::port::{Agent, StaticResolver, Tick};
+/// use aileron::runtime::SystemClock;
 ///
 /// // A driver in memory that nobody can attach to; `runtime::MediaDriver` makes real ones.
 /// let tick = Tick::default();
@@ -109,6 +125,7 @@ impl std::error::Error for DriverCoreError {
 ///     network: UdpNetwork::new(),
 ///     log_store: Box::new(HeapLogStore::default()),
 ///     resolver: Box::new(StaticResolver::default()),
+///     clock: std::sync::Arc::new(SystemClock::new()),
 ///     interfaces: Box::new(SystemInterfaces),
 ///     rng: Rng::new(7),
 /// };
@@ -161,7 +178,7 @@ impl<N: Network> DriverCore<N> {
     /// The CnC file does not suit a driver.
     pub fn new(
         config: DriverConfig,
-        environment: DriverEnvironment<N>,
+        mut environment: DriverEnvironment<N>,
         tick: Tick,
     ) -> Result<Self, DriverCoreError> {
         let config = Arc::new(config);
@@ -203,9 +220,22 @@ impl<N: Network> DriverCore<N> {
             ),
             re_resolution_check_interval_ns: config.reresolution_check_interval_ns,
         });
+        let mut receiver_ports = WildcardPorts::new(config.receiver_wildcard_port_range);
+        let resolver = names::build(NameParts {
+            config: &config,
+            network: &mut environment.network,
+            interfaces: environment.interfaces.as_ref(),
+            base: environment.resolver,
+            clock: environment.clock,
+            manager: &mut manager,
+            ports: &mut receiver_ports,
+            system: &system,
+            errors: &errors,
+            tick,
+        })?;
         let ports = ResourcePorts {
             store: Some(environment.log_store),
-            resolver: environment.resolver,
+            resolver,
             interfaces: environment.interfaces,
         };
         let resources = Resources::new(
@@ -234,6 +264,7 @@ impl<N: Network> DriverCore<N> {
             replies,
             termination: termination.clone(),
             rng: environment.rng,
+            receiver_ports,
             system,
             config,
         });

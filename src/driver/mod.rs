@@ -51,6 +51,7 @@ pub(crate) mod image;
 pub(crate) mod loss;
 pub(crate) mod media;
 pub(crate) mod messages;
+mod names;
 pub(crate) mod params;
 pub(crate) mod publication;
 pub(crate) mod receiver;

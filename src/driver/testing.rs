@@ -17,11 +17,13 @@ use crate::concurrent::{
     AtomicCounter, CounterRecord, LossReport, Receiver, RingBuffer, read_error_log,
 };
 use crate::driver::config::DriverConfig;
-use crate::driver::{DriverAgents, DriverCore, DriverEnvironment, TerminationFlag};
+use crate::driver::{
+    DriverAgents, DriverCore, DriverCoreError, DriverEnvironment, TerminationFlag,
+};
 use crate::logbuffer::{HeapLogStore, LogBuffer, LogOpener, reader};
 use crate::memory::AtomicBuffer;
 use crate::port::{Agent, NameResolver, ResolveError, StaticResolver, Tick};
-use crate::sim::SimNetwork;
+use crate::sim::{SimNetwork, VirtualClock};
 
 /// One step of the virtual clock.
 const STEP_NS: i64 = 1_000_000;
@@ -251,7 +253,7 @@ impl TestDriver {
         store: HeapLogStore,
         names: Names,
         tick: Tick,
-    ) -> Self {
+    ) -> Result<Self, DriverCoreError> {
         let lengths = small_lengths();
         let metadata = CncMetadata {
             client_liveness_timeout_ns: config.client_liveness_timeout_ns,
@@ -267,10 +269,11 @@ impl TestDriver {
             network: host.clone(),
             log_store: Box::new(store.clone()),
             resolver: Box::new(names),
+            clock: Arc::new(VirtualClock::new()),
             interfaces: Box::new(host),
             rng: Rng::new(7),
         };
-        let core = DriverCore::new(config, environment, tick).expect("CnC file suits");
+        let core = DriverCore::new(config, environment, tick)?;
         let termination = core.termination();
         let mut agents = core.into_composite();
         agents.on_start(tick);
@@ -280,7 +283,7 @@ impl TestDriver {
         let client = ClientId(ring.next_correlation_id().get());
         let receiver = Receiver::new(cnc.to_clients_buffer()).expect("capacity is right");
         let events = Vec::new();
-        Self {
+        Ok(Self {
             agents,
             cnc,
             store,
@@ -290,7 +293,7 @@ impl TestDriver {
             receiver,
             events,
             beats: true,
-        }
+        })
     }
 
     /// Sends a command under a fresh correlation id.
@@ -520,31 +523,53 @@ impl World {
         config: &DriverConfig,
         store: &dyn Fn() -> HeapLogStore,
     ) -> Self {
+        let mut world = Self::empty();
+        for _ in 0..count {
+            world.add_driver(config.clone(), store());
+        }
+        world
+    }
+
+    /// A world without drivers.
+    pub(crate) fn empty() -> Self {
         let network = SimNetwork::new(3);
         let tick = Tick {
             now: Nanos(0),
             epoch: EpochMillis(1_700_000_000_000),
         };
-        let names = Names::default();
-        let drivers = (1..=count)
-            .map(|host| {
-                let address = IpAddr::from([10, 0, 0, host]);
-                TestDriver::new(
-                    config.clone(),
-                    &network,
-                    address,
-                    store(),
-                    names.clone(),
-                    tick,
-                )
-            })
-            .collect();
         Self {
             network,
-            names,
-            drivers,
+            names: Names::default(),
+            drivers: Vec::new(),
             tick,
         }
+    }
+
+    /// Starts a driver at 10.0.0.n, where n is how many there are then.
+    pub(crate) fn add_driver(&mut self, config: DriverConfig, store: HeapLogStore) {
+        let driver = self.make_driver(config, store).expect("CnC file suits");
+        self.drivers.push(driver);
+    }
+
+    /// Whether a driver would start.
+    pub(crate) fn try_driver(&mut self, config: DriverConfig) -> Result<(), DriverCoreError> {
+        self.make_driver(config, HeapLogStore::default()).map(drop)
+    }
+
+    fn make_driver(
+        &self,
+        config: DriverConfig,
+        store: HeapLogStore,
+    ) -> Result<TestDriver, DriverCoreError> {
+        let host = u8::try_from(self.drivers.len() + 1).expect("few drivers");
+        TestDriver::new(
+            config,
+            &self.network,
+            IpAddr::from([10, 0, 0, host]),
+            store,
+            self.names.clone(),
+            self.tick,
+        )
     }
 
     pub(crate) fn driver(&mut self) -> &mut TestDriver {

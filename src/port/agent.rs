@@ -46,7 +46,8 @@ impl fmt::Debug for dyn Agent {
     }
 }
 
-/// A source of [`Tick`]s, for code at the rim that waits. The core never holds one.
+/// A source of [`Tick`]s, for code at the rim that waits. The core reads one in a single place: to
+/// see how long a look-up of a name took, which no tick can tell.
 pub trait Clock: Send + Sync {
     /// Reads both clocks.
     fn tick(&self) -> Tick;

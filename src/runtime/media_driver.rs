@@ -274,6 +274,7 @@ fn furnish(config: &DriverConfig, network: UdpNetwork) -> Result<(Home, Core), L
         network,
         log_store: Box::new(store),
         resolver: Box::new(SystemResolver),
+        clock: Arc::new(clock),
         interfaces: Box::new(SystemInterfaces),
         rng: Rng::new(random_seed()),
     };

@@ -1,6 +1,7 @@
 //! A driver of a simulated world: its files on the heap, its agents one by one.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::clock::VirtualClock;
 use super::network::{SimHost, SimNetwork};
@@ -99,6 +100,7 @@ impl SimDriver {
             network: host.clone(),
             log_store: Box::new(store.clone()),
             resolver: Box::new(StaticResolver::default()),
+            clock: Arc::new(clock.clone()),
             interfaces: Box::new(host),
             rng,
         };

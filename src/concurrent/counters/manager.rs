@@ -7,8 +7,7 @@ use std::sync::atomic::{Ordering, fence};
 
 use super::reader::CounterState;
 use super::{
-    AtomicCounter, CountersReader, KEY_LENGTH_MAX, LABEL_LENGTH_MAX, append_label, fitting,
-    metadata, value, wire_length,
+    AtomicCounter, CountersReader, KEY_LENGTH_MAX, append_label, metadata, value, write_label,
 };
 use crate::base::{CounterId, EpochMillis, RegistrationId};
 use crate::concurrent::InvalidCapacity;
@@ -247,11 +246,4 @@ fn write_key(record: &AtomicBuffer, key: &[u8]) {
     let length = key.len().min(KEY_LENGTH_MAX);
     bytes[..length].copy_from_slice(&key[..length]);
     record.write_bytes(metadata::KEY, &bytes);
-}
-
-fn write_label(record: &AtomicBuffer, label: &str) {
-    let bytes = fitting(label, LABEL_LENGTH_MAX);
-    record.write_bytes(metadata::LABEL, bytes);
-    // PUBLISH(counter-label): pairs with label_length.
-    record.store_i32_release(metadata::LABEL_LENGTH, wire_length(bytes.len()));
 }

@@ -70,6 +70,14 @@ fn fitting(text: &str, length_max: usize) -> &[u8] {
     &text.as_bytes()[..text.floor_char_boundary(length_max)]
 }
 
+/// Replaces the label of a record.
+fn write_label(record: &AtomicBuffer, label: &str) {
+    let bytes = fitting(label, LABEL_LENGTH_MAX);
+    record.write_bytes(metadata::LABEL, bytes);
+    // PUBLISH(counter-label): pairs with label_length.
+    record.store_i32_release(metadata::LABEL_LENGTH, wire_length(bytes.len()));
+}
+
 /// Appends to the label of a record, as far as it fits.
 fn append_label(record: &AtomicBuffer, text: &str) {
     let length = label_length(record);

@@ -4,7 +4,7 @@ use std::sync::atomic::{Ordering, fence};
 
 use super::{
     AtomicCounter, COUNTER_METADATA_LENGTH, COUNTER_VALUE_LENGTH, KEY_LENGTH_MAX, LABEL_LENGTH_MAX,
-    append_label, label_length, metadata, value,
+    append_label, label_length, metadata, value, write_label,
 };
 use crate::base::{CounterId, RegistrationId};
 use crate::concurrent::InvalidCapacity;
@@ -252,6 +252,15 @@ impl CountersReader {
     pub fn append_label(&self, id: CounterId, text: &str) -> bool {
         self.allocated(id).is_some_and(|record| {
             append_label(&record, text);
+            true
+        })
+    }
+
+    /// Replaces a label, as far as it fits; returns whether the counter is in use. Only one thread
+    /// writes one label once the counter shows as allocated.
+    pub fn replace_label(&self, id: CounterId, label: &str) -> bool {
+        self.allocated(id).is_some_and(|record| {
+            write_label(&record, label);
             true
         })
     }

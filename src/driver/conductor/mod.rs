@@ -103,6 +103,8 @@ pub(crate) struct ConductorParts<N: Network> {
     pub(crate) replies: BoundedQueue<ResourceReply>,
     pub(crate) termination: TerminationFlag,
     pub(crate) rng: Rng,
+    /// Ports of receive endpoints; those of the driver itself are in use already.
+    pub(crate) receiver_ports: WildcardPorts,
 }
 
 /// The agent. See the module's documentation.
@@ -186,7 +188,7 @@ impl<N: Network> Conductor<N> {
             send_endpoints: BTreeMap::new(),
             receive_endpoints: BTreeMap::new(),
             sender_ports: WildcardPorts::new(config.sender_wildcard_port_range),
-            receiver_ports: WildcardPorts::new(config.receiver_wildcard_port_range),
+            receiver_ports: parts.receiver_ports,
             next_receiver_id: i64::from_le_bytes(rng.next_u64().to_le_bytes()),
             rng,
             ctx: Context::new(context::Surroundings {

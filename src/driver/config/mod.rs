@@ -15,6 +15,7 @@ mod idle;
 mod kind;
 mod listing;
 mod loss;
+mod names;
 mod refused;
 mod schema;
 mod sources;
@@ -27,6 +28,7 @@ pub use error::{ConfigError, ConfigErrors};
 pub use idle::IdleStrategy;
 pub use listing::{OptionDoc, Setting};
 pub use loss::{FixedLoss, LossSpec, MultiGapLoss, RandomLoss};
+pub(crate) use names::NameEntry;
 pub use sources::{Preset, Source, default_directory};
 pub use table::DriverConfig;
 pub use values::{

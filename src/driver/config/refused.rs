@@ -150,42 +150,6 @@ pub(super) static NOT_YET: &[(&str, &str)] = &[
         "cpuset_warnings_as_errors",
         "CPU numbers are always those of the machine",
     ),
-    (
-        "resolver_name",
-        "names are not exchanged between drivers yet",
-    ),
-    (
-        "resolver_interface",
-        "names are not exchanged between drivers yet",
-    ),
-    (
-        "resolver_bootstrap_neighbors",
-        "names are not exchanged between drivers yet",
-    ),
-    (
-        "resolver_neighbor_timeout_ns",
-        "names are not exchanged between drivers yet",
-    ),
-    (
-        "resolver_self_resolution_interval_ns",
-        "names are not exchanged between drivers yet",
-    ),
-    (
-        "resolver_neighbor_resolution_interval_ns",
-        "names are not exchanged between drivers yet",
-    ),
-    (
-        "resolver_bootstrap_neighbor_resolution_interval_ns",
-        "names are not exchanged between drivers yet",
-    ),
-    (
-        "name_resolver",
-        "only the operating system resolves names yet",
-    ),
-    (
-        "name_resolver_init_args",
-        "only the operating system resolves names yet",
-    ),
 ];
 
 /// Options of clients. They may stand beside the driver's and mean nothing to it.

@@ -883,9 +883,33 @@ fn value(config: &DriverConfig, property: &str) -> (String, Source) {
     (setting.value, setting.source)
 }
 
+/// What an option needs beside it: the option, its value, and what to set with it.
+const COMPANIONS: &[(&str, &str, &str)] = &[
+    (
+        "aeron.driver.resolver.interface",
+        "0.0.0.0:8050",
+        "aeron.driver.resolver.name=md-1",
+    ),
+    (
+        "aeron.name.resolver.supplier",
+        "csv_table",
+        "aeron.name.resolver.init.args=a,b,c",
+    ),
+];
+
+/// A builder with what the option needs beside it.
+fn beside(property: &str, value: &str) -> DriverConfigBuilder {
+    let needed = COMPANIONS
+        .iter()
+        .filter(|(of, with, _)| *of == property && *with == value);
+    needed.fold(DriverConfig::builder(), |builder, (_, _, define)| {
+        builder.define(define)
+    })
+}
+
 /// Builds with one define and no complaint about features that are missing.
 fn define(property: &str, value: &str) -> Result<DriverConfig, ConfigErrors> {
-    DriverConfig::builder()
+    beside(property, value)
         .define(&format!("{property}={value}"))
         .build()
 }
@@ -983,13 +1007,13 @@ fn every_option_is_read_from_property_and_environment() {
             continue;
         }
         let variable = ((*env).to_owned(), (*good).to_owned());
-        let from_env = DriverConfig::builder().environment([variable]).build();
+        let from_env = beside(property, good).environment([variable]).build();
         let from_env = from_env.unwrap_or_else(|errors| panic!("{errors}"));
         let source = Source::Environment((*env).to_owned());
         assert_eq!(value(&from_env, property), ((*good).to_owned(), source));
         // A `-D` with the property form of the variable works too, as in the C driver.
         let form = env.to_ascii_lowercase().replace('_', ".");
-        if form != *property {
+        if form != *property && !COMPANIONS.iter().any(|(of, _, _)| of == property) {
             assert_eq!(
                 value(&define(&form, good).expect("form"), property).0,
                 *good
@@ -1225,6 +1249,39 @@ fn the_cnc_file_must_fit_31_bits() {
     assert!(builder.clone().build().is_ok());
     let builder = builder.counters_buffer_length(430 * 1024 * 1024);
     expect_rule(builder, "aeron.counters.buffer.length", "CnC file");
+}
+
+#[test]
+fn gossip_needs_a_name_and_an_interface() {
+    let driver = DriverConfig::builder().name_resolver(NameResolverSupplier::Driver);
+    expect_rule(
+        driver.clone().resolver_interface("localhost:8050"),
+        "aeron.driver.resolver.name",
+        "must be set",
+    );
+    expect_rule(
+        driver.clone().resolver_name("md-1"),
+        "aeron.driver.resolver.interface",
+        "host[:port]",
+    );
+    expect_rule(
+        driver
+            .clone()
+            .resolver_interface("localhost:8050")
+            .resolver_name("x".repeat(513)),
+        "aeron.driver.resolver.name",
+        "512",
+    );
+    let right = driver.resolver_interface("{eth0}:8050").resolver_name("x");
+    assert!(right.build().is_ok());
+}
+
+#[test]
+fn a_table_of_names_needs_rows() {
+    let table = DriverConfig::builder().name_resolver(NameResolverSupplier::CsvTable);
+    let option = "aeron.name.resolver.init.args";
+    expect_rule(table.clone(), option, "name,initialHost,reResolutionHost");
+    assert!(table.name_resolver_init_args("a,b,c").build().is_ok());
 }
 
 #[test]

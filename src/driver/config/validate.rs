@@ -4,8 +4,10 @@
 use super::error::{ConfigError, ConfigErrors};
 use super::schema::OptionRow;
 use super::sources::Source;
-use super::{DriverConfig, LossSpec};
+use super::{DriverConfig, LossSpec, NameEntry, NameResolverSupplier};
+use crate::driver::media::interface::InterfaceParam;
 use crate::port::BufferLimits;
+use crate::protocol::resolution::NAME_LENGTH_MAX;
 use crate::uri::{format_duration, format_size};
 
 /// Bytes of the header of the CnC file.
@@ -161,10 +163,25 @@ fn check_buffers(check: &mut Check<'_>, limits: BufferLimits) {
 
 fn check_resolver(check: &mut Check<'_>) {
     let config = check.config;
-    let is_named = config.resolver_interface.is_empty() || !config.resolver_name.is_empty();
-    check.require(is_named, "resolver_name", || {
-        "must be set if aeron.driver.resolver.interface is".to_owned()
-    });
+    if config.gossips() {
+        let (name, interface) = (&config.resolver_name, &config.resolver_interface);
+        check.require(!name.is_empty(), "resolver_name", || {
+            "must be set if names are exchanged with other drivers".to_owned()
+        });
+        check.require(name.len() <= NAME_LENGTH_MAX, "resolver_name", || {
+            format!("must not be longer than {NAME_LENGTH_MAX} bytes")
+        });
+        let is_well_formed = InterfaceParam::parse(interface).is_some();
+        check.require(is_well_formed, "resolver_interface", || {
+            "must be of the form host[:port][/prefix] or {interface}[:port]".to_owned()
+        });
+    }
+    if config.name_resolver == NameResolverSupplier::CsvTable {
+        let table = NameEntry::parse_table(&config.name_resolver_init_args);
+        check.require(table.is_ok(), "name_resolver_init_args", || {
+            table.err().unwrap_or_default()
+        });
+    }
 }
 
 fn check_cnc_length(check: &mut Check<'_>) {

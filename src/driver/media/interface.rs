@@ -74,9 +74,9 @@ fn parse_optional_port(text: &str) -> Option<u16> {
 
 /// A local address and, where an interface was looked up, its index (else 0).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct LocalAddress {
-    pub(super) address: SocketAddr,
-    pub(super) interface_index: u32,
+pub(crate) struct LocalAddress {
+    pub(crate) address: SocketAddr,
+    pub(crate) interface_index: u32,
 }
 
 /// Any address of a family, port 0.
@@ -90,7 +90,7 @@ pub(super) const fn any_address(ipv6: bool) -> SocketAddr {
 }
 
 /// The local address of a channel whose peer or group is of the family `ipv6`.
-pub(super) fn resolve_interface(
+pub(crate) fn resolve_interface(
     text: Option<&str>,
     ipv6: bool,
     is_multicast: bool,

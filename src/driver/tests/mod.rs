@@ -3,4 +3,5 @@
 mod churn;
 mod clients;
 mod ipc;
+mod names;
 mod network;
