@@ -107,7 +107,7 @@ impl<T: Transport> Receiver<T> {
     }
 
     fn remove_endpoint(&mut self, id: EndpointId, tick: Tick) {
-        self.pending.retain(|endpoint, _| endpoint != id, |_| true);
+        self.pending.retain(|endpoint| endpoint != id, |_| true);
         match self.endpoints.remove(&id) {
             Some(endpoint) => {
                 self.conductor
@@ -157,7 +157,7 @@ impl<T: Transport> Receiver<T> {
                 }
                 let Some(session_id) = session_id else { return };
                 self.pending.retain(
-                    |_, _| true,
+                    |_| true,
                     |setup| {
                         setup.endpoint != id
                             || (setup.stream_id, setup.session_id) != (stream_id, session_id)
@@ -272,8 +272,15 @@ impl<T: Transport> Receiver<T> {
     }
 
     fn remove_destination(&mut self, id: EndpointId, index: usize, tick: Tick) {
-        self.pending
-            .retain(|endpoint, slot| (endpoint, slot) != (id, index), |_| true);
+        let mut endpoint = self.endpoints.get_mut(&id);
+        self.pending.remove_transport(id, index, |setup| {
+            // The next data frame of another destination asks again.
+            if let Some(endpoint) = &mut endpoint {
+                endpoint
+                    .dispatcher
+                    .remove_pending_setup(setup.stream_id, setup.session_id);
+            }
+        });
         self.images.for_each_mut(|image| {
             if image.endpoint() == id {
                 image.on_destination_removed(index, tick.now);

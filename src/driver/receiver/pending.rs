@@ -51,17 +51,35 @@ impl PendingSetups {
         self.solicitations.push(solicitation);
     }
 
-    /// Keeps what is on transports that `keep_transport` wants, and of that the elicited ones that
+    /// Keeps what is on endpoints that `keep_endpoint` wants, and of that the elicited ones that
     /// `keep_elicited` wants.
     pub(super) fn retain(
         &mut self,
-        keep_transport: impl Fn(EndpointId, usize) -> bool,
+        keep_endpoint: impl Fn(EndpointId) -> bool,
         keep_elicited: impl Fn(&ElicitedSetup) -> bool,
     ) {
         self.elicited
-            .retain(|setup| keep_transport(setup.endpoint, setup.index) && keep_elicited(setup));
+            .retain(|setup| keep_endpoint(setup.endpoint) && keep_elicited(setup));
         self.solicitations
-            .retain(|entry| keep_transport(entry.endpoint, entry.index));
+            .retain(|entry| keep_endpoint(entry.endpoint));
+    }
+
+    /// Forgets all about a transport. Calls `forgotten` with what had been asked for through it.
+    pub(super) fn remove_transport(
+        &mut self,
+        endpoint: EndpointId,
+        index: usize,
+        mut forgotten: impl FnMut(&ElicitedSetup),
+    ) {
+        self.elicited.retain(|setup| {
+            let is_gone = (setup.endpoint, setup.index) == (endpoint, index);
+            if is_gone {
+                forgotten(setup);
+            }
+            !is_gone
+        });
+        self.solicitations
+            .retain(|entry| (entry.endpoint, entry.index) != (endpoint, index));
     }
 
     /// Forgets and returns a SETUP that did not come in time, the oldest first.

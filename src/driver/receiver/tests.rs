@@ -783,6 +783,26 @@ fn a_destination_feeds_the_same_image_until_it_is_removed() {
 }
 
 #[test]
+fn a_setup_that_was_asked_for_through_a_removed_destination_is_asked_for_again() {
+    let mut rig = Rig::subscribed();
+    let second = TestTransport::default();
+    rig.command(ReceiverMessage::AddDestination {
+        endpoint: ENDPOINT,
+        index: 1,
+        transport: destination(&second, false),
+    });
+    second.deliver(address(SOURCE), &data(INITIAL_TERM, 0, 992));
+    rig.cycle();
+    assert_eq!(second.take_types(), [FrameType::StatusMessage]);
+    rig.command(ReceiverMessage::RemoveDestination {
+        endpoint: ENDPOINT,
+        index: 1,
+    });
+    rig.receive(&data(INITIAL_TERM, 0, 992));
+    assert_eq!(rig.setup_requests(), [(address(SOURCE), STREAM, SESSION)]);
+}
+
+#[test]
 fn a_destination_that_brings_nothing_holds_back_the_end_until_it_is_removed() {
     let (mut rig, image) = Rig::with_image();
     let second = TestTransport::default();
