@@ -310,6 +310,9 @@ impl ExclusiveAppender {
         let geometry = self.log.geometry();
         let next_begin = self.term_begin + i64::from(geometry.term_length());
         if next_begin >= geometry.max_possible_position() {
+            // Departs from Aeron, where the writer stays in front of the padding: a shorter message
+            // would overwrite what subscribers may have passed already, and be lost.
+            self.term_offset = geometry.term_length();
             return Err(AppendError::MaxPositionExceeded);
         }
         self.index = (self.index + 1) % PARTITION_COUNT;

@@ -55,8 +55,8 @@ impl LogBuffer {
         let Some((index, offset)) = geometry.locate(blocked) else {
             return false;
         };
-        // Departs from Aeron, where a stream that was used up to its last byte is rotated once more,
-        // and begins again at its first term.
+        // Departs from Aeron, where a stream that was used up to its last byte is rotated once
+        // more, and begins again at its first term.
         if blocked >= geometry.max_possible_position() {
             return false;
         }

@@ -69,13 +69,15 @@ fn the_last_term_of_the_stream_is_not_rotated() {
 
     let log = at_the_end_of_the_stream(exclusive(), 64);
     let mut appender = ExclusiveAppender::new(log).expect("legal");
-    let before = appender.position();
-    for _ in 0..2 {
+    let end = appender.log().geometry().max_possible_position();
+    // What would fit after all comes too late: the rest of the term is padded.
+    for length in [64, 64, 0] {
         assert_eq!(
-            appender.offer(NO_LIMIT, &[0; 64]),
+            appender.offer(NO_LIMIT, &[0; 64][..length]),
             Err(AppendError::MaxPositionExceeded)
         );
-        assert_eq!(appender.position(), before);
+        assert_eq!(appender.position(), end);
+        assert_eq!(appender.log().producer_position(), end);
     }
 }
 
