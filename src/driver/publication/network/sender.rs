@@ -181,6 +181,11 @@ impl SenderHalf {
             return;
         }
         self.time_of_last_setup = cycle.now;
+        // Departs from Aeron: a stream that is used up has no term to join any more, and a term id
+        // beyond the last one would be an error to those who are told of it.
+        if self.position >= self.identity.geometry.max_possible_position() {
+            return;
+        }
         if self.is_setup_elicited {
             self.flow_control.on_setup(self.limit, cycle.now);
         }

@@ -176,25 +176,10 @@ fn scribbled_counters_move_nothing() {
 
 #[test]
 fn the_limit_may_lie_beyond_the_last_term() {
-    let last = INITIAL_TERM_ID.plus(i32::MAX);
-    let spec = LogSpec {
-        session_id: SessionId(1),
-        stream_id: StreamId(2),
-        initial_term_id: INITIAL_TERM_ID,
-        start: Some((last, TermOffset(TERM_LENGTH - 4096))),
-        mtu_length: MTU_LENGTH,
-        ..LogSpec::default()
-    };
-    let log = LogBuffer::initialise(AtomicBuffer::heap(200_704), &spec).expect("a legal spec");
-    let start = log.producer_position();
-    let mut params = params();
-    params.log = log;
-    params.position = start;
-    params.counters.publisher_limit.set(start.get());
-    params.counters.sender_position.set(start.get());
-    params.counters.sender_limit.set(start.get());
+    let params = params_before_the_end(4096);
+    let start = params.position.get();
     let mut stream = Stream::of(params);
     stream.send();
-    stream.status(start.get(), WINDOW);
-    assert_eq!(stream.update_limit(), start.get() + i64::from(WINDOW));
+    stream.status(start, WINDOW);
+    assert_eq!(stream.update_limit(), start + i64::from(WINDOW));
 }

@@ -110,6 +110,27 @@ pub(super) fn params() -> NetworkPublicationParams {
     }
 }
 
+/// [`params`], but so many bytes before the end of all terms.
+pub(super) fn params_before_the_end(bytes: i32) -> NetworkPublicationParams {
+    let last = INITIAL_TERM_ID.plus(i32::MAX);
+    let spec = LogSpec {
+        session_id: SessionId(1),
+        stream_id: StreamId(2),
+        initial_term_id: INITIAL_TERM_ID,
+        start: Some((last, TermOffset(TERM_LENGTH - bytes))),
+        mtu_length: MTU_LENGTH,
+        ..LogSpec::default()
+    };
+    let mut params = params();
+    params.log = LogBuffer::initialise(AtomicBuffer::heap(200_704), &spec).expect("a legal spec");
+    params.position = params.log.producer_position();
+    let start = params.position.get();
+    params.counters.publisher_limit.set(start);
+    params.counters.sender_position.set(start);
+    params.counters.sender_limit.set(start);
+    params
+}
+
 /// A publication with everything around it.
 pub(super) struct Stream {
     pub(super) conductor: ConductorHalf,

@@ -82,6 +82,22 @@ fn setups_repeat_every_100_ms_until_a_receiver_reports() {
 }
 
 #[test]
+fn a_stream_that_is_used_up_sends_no_setup() {
+    let params = params_before_the_end(64);
+    let start = params.position.get();
+    let mut stream = Stream::of(params);
+    stream.send();
+    stream.status(start, WINDOW);
+    stream.offer(32);
+    stream.send();
+    assert_eq!(setups_in(&stream.take_sent()), 1);
+    stream.now = SECOND;
+    stream.elicit(6);
+    stream.send();
+    assert_eq!(setups_in(&stream.take_sent()), 0);
+}
+
+#[test]
 fn setups_do_not_resume_when_receivers_disappear() {
     let mut stream = Stream::connected(WINDOW);
     stream.now = 6 * SECOND;
