@@ -472,6 +472,37 @@ fn a_late_destination_is_removed_again() {
 }
 
 #[test]
+fn a_late_destination_of_what_is_gone_is_left_alone() {
+    let world = World::new();
+    let mut session = world.client();
+    let channel = "aeron:udp?control-mode=manual";
+    let publication = session
+        .client
+        .add_publication(channel, STREAM)
+        .expect("added");
+    let subscription = session
+        .client
+        .add_subscription(channel, STREAM)
+        .expect("added");
+    let target = "aeron:udp?endpoint=localhost:4040";
+    drop(publication.add_destination_async(target).expect("sent"));
+    drop(subscription.add_destination_async(target).expect("sent"));
+    drop(publication);
+    drop(subscription);
+    world.driver().take_types();
+    world.settle(&mut session);
+    assert_eq!(
+        world.driver().take_types(),
+        [
+            command_id::ADD_DESTINATION,
+            command_id::ADD_RCV_DESTINATION,
+            command_id::REMOVE_PUBLICATION,
+            command_id::REMOVE_SUBSCRIPTION
+        ]
+    );
+}
+
+#[test]
 fn receive_destinations_are_added_and_removed_by_channel() {
     let world = World::new();
     let session = world.client();

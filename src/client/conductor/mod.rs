@@ -404,8 +404,31 @@ impl ClientConductor {
         &self.registrations
     }
 
+    /// Whether that which a destination belongs to is still there: if not, it went with it.
+    fn has_owner(&self, awaited: &Awaited) -> bool {
+        match awaited {
+            Awaited::SendDestination { publication } => {
+                let publications = self.publications.values().filter_map(Weak::upgrade);
+                let mut originals = publications.map(|p| p.params().original_registration_id);
+                originals.any(|id| id == *publication)
+            }
+            Awaited::ReceiveDestination { subscription, .. } => {
+                self.subscriptions.contains_key(subscription)
+            }
+            Awaited::Publication { .. }
+            | Awaited::Subscription(_)
+            | Awaited::Counter
+            | Awaited::StaticCounter { .. }
+            | Awaited::NextSessionId
+            | Awaited::Acknowledgement => true,
+        }
+    }
+
     /// Removes at the driver what an answer announced that came too late.
     fn undo(&mut self, waiting: &Waiting, id: CorrelationId) {
+        if !self.has_owner(&waiting.awaited) {
+            return;
+        }
         let client_id = self.proxy.client_id();
         let registration_id = id.into();
         let correlation_id = self.proxy.next_correlation_id();
