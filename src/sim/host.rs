@@ -4,8 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::clock::VirtualClock;
-use super::network::{SimHost, SimNetwork};
+use super::network::SimNetwork;
 use super::plan::{Plan, addresses};
+use super::socket::SimHost;
 use crate::base::{CounterId, EpochMillis, Nanos, Rng};
 use crate::cnc::{Cnc, CncLengths, CncMetadata, SystemCounter, SystemCounters};
 use crate::concurrent::{
@@ -21,7 +22,7 @@ use crate::port::{Agent, Clock, StaticResolver, Tick};
 const LENGTHS: CncLengths = CncLengths {
     to_driver: (64 << 10) + RING_TRAILER_LENGTH,
     to_clients: (64 << 10) + BROADCAST_TRAILER_LENGTH,
-    counter_values: 64 << 10,
+    counter_values: 256 << 10,
     error_log: 64 << 10,
     page_size: 4096,
 };

@@ -114,7 +114,7 @@ impl Ledger {
             handles: 0,
             max_payload_length: i64::from(log.max_payload_length()),
             messages: Vec::new(),
-            published: 0,
+            published: log.producer_position().get(),
             log,
         }
     }
@@ -152,6 +152,13 @@ impl Ledger {
     /// How many messages were noted.
     pub(super) fn len(&self) -> usize {
         self.messages.len()
+    }
+
+    /// Where the last message ends that was committed.
+    pub(super) fn committed_position(&self) -> i64 {
+        let mut messages = self.messages.iter().rev();
+        let last = messages.find(|message| message.state != MessageState::Void);
+        last.map_or(0, |message| message.end)
     }
 
     /// Up to where the publication was appended to, all its publishers taken together.

@@ -5,7 +5,7 @@
 //!
 //! | Part | What it is |
 //! |---|---|
-//! | `network`, `tap` | datagrams in memory: lost, doubled, late, damaged, refused; who watches |
+//! | `network`, `socket`, `tap` | datagrams in memory: lost, doubled, late, damaged, refused; who watches |
 //! | `clock` | time that passes when it is told to |
 //! | `plan` | what a seed stands for |
 //! | `host` | a driver: CnC and logs on the heap, its agents one by one |
@@ -26,6 +26,7 @@ mod people;
 mod plan;
 mod report;
 mod sabotage;
+mod socket;
 mod tap;
 mod trace;
 mod wire;
@@ -35,9 +36,10 @@ mod world;
 mod tests;
 
 pub use clock::VirtualClock;
-pub use network::{LinkFaults, NetworkStatistics, SimHost, SimNetwork, SimTransport};
+pub use network::{LinkFaults, NetworkStatistics, SimNetwork};
 pub use plan::Profile;
 pub use report::{Failure, Report};
 pub use sabotage::Sabotage;
+pub use socket::{SimHost, SimTransport};
 pub use tap::{Fate, Tap, TapVerdict};
 pub use world::World;

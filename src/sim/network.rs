@@ -14,17 +14,15 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::socket::SimHost;
 use super::tap::{Fate, Tap, TapVerdict};
 use crate::base::{Nanos, Rng};
-use crate::port::{
-    BufferLimits, Datagram, InterfaceAddress, InterfaceQuery, InterfaceSelector, Interfaces,
-    Network, Transport, TransportRole, TransportSpec,
-};
+use crate::port::TransportSpec;
 
 /// First port handed out for a bind to port 0.
 const FIRST_EPHEMERAL_PORT: u16 = 32_768;
 /// Receive buffer of a socket that asked for none, in bytes.
-const DEFAULT_BUFFER_LENGTH: usize = 212_992;
+pub(super) const DEFAULT_BUFFER_LENGTH: usize = 212_992;
 /// Longest piece of garbage that stands in for a damaged datagram.
 const GARBAGE_LENGTH_MAX: u64 = 128;
 
@@ -177,19 +175,13 @@ impl SimNetwork {
     /// The network as one host sees it.
     #[must_use]
     pub fn host(&self, address: IpAddr) -> SimHost {
-        SimHost {
-            network: self.clone(),
-            addresses: vec![address],
-        }
+        SimHost::new(self.clone(), vec![address])
     }
 
     /// The network as a host with several addresses sees it; at most one of each family is used.
     #[must_use]
     pub fn host_of(&self, addresses: &[IpAddr]) -> SimHost {
-        SimHost {
-            network: self.clone(),
-            addresses: addresses.to_vec(),
-        }
+        SimHost::new(self.clone(), addresses.to_vec())
     }
 
     /// Moves the clock on and delivers what has arrived by then.
@@ -271,6 +263,44 @@ impl SimNetwork {
         let mut state = self.lock();
         let arrival = state.now;
         state.enqueue(arrival, source, Target::Address(to), bytes.to_vec());
+    }
+
+    /// Opens a socket on a host; returns its number and what it is bound to.
+    pub(super) fn open(
+        &self,
+        host: IpAddr,
+        spec: &TransportSpec,
+    ) -> io::Result<(usize, SocketAddr)> {
+        self.lock().open(host, spec)
+    }
+
+    /// Closes a socket.
+    pub(super) fn close(&self, id: usize) {
+        self.lock().close(id);
+    }
+
+    /// Sends datagrams in order until one is refused; returns how many were taken.
+    pub(super) fn send(
+        &self,
+        host: IpAddr,
+        source: SocketAddr,
+        to: SocketAddr,
+        datagrams: &[&[u8]],
+    ) -> usize {
+        let mut state = self.lock();
+        let taken = datagrams
+            .iter()
+            .take_while(|bytes| state.send(host, source, to, bytes));
+        taken.count()
+    }
+
+    /// The next datagram in the receive buffer of a socket, and who sent it.
+    pub(super) fn receive(&self, id: usize) -> Option<(SocketAddr, Vec<u8>)> {
+        let mut state = self.lock();
+        let socket = state.sockets.get_mut(&id)?;
+        let (source, bytes) = socket.inbox.pop_front()?;
+        socket.inbox_bytes -= bytes.len();
+        Some((source, bytes))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -512,264 +542,5 @@ impl State {
     }
 }
 
-/// A host on a [`SimNetwork`]: opens sockets there.
-///
-/// ```
-/// use aileron::port::Network;
-/// use aileron::sim::SimNetwork;
-/// let host = SimNetwork::new(1).host("10.0.0.1".parse().unwrap());
-/// assert!(host.buffer_limits().default_rcvbuf > 0);
-/// ```
-#[derive(Clone, Debug)]
-pub struct SimHost {
-    network: SimNetwork,
-    addresses: Vec<IpAddr>,
-}
-
-impl SimHost {
-    /// The host's address of a family.
-    fn address(&self, is_ipv6: bool) -> Option<IpAddr> {
-        let of_family = |address: &&IpAddr| address.is_ipv6() == is_ipv6;
-        self.addresses.iter().find(of_family).copied()
-    }
-}
-
-impl Network for SimHost {
-    type Transport = SimTransport;
-
-    fn open(&mut self, spec: &TransportSpec) -> io::Result<SimTransport> {
-        let Some(host) = self.address(spec.bind.is_ipv6()) else {
-            return Err(io::ErrorKind::AddrNotAvailable.into());
-        };
-        let (id, local_address) = self.network.lock().open(host, spec)?;
-        Ok(SimTransport {
-            network: self.network.clone(),
-            host,
-            id,
-            local_address,
-            peer: spec.connect,
-            accepts_only_peer: spec.role == TransportRole::Send && spec.multicast.is_none(),
-            batch: spec.receive_batch.max(1),
-        })
-    }
-
-    fn buffer_limits(&self) -> BufferLimits {
-        BufferLimits {
-            default_sndbuf: DEFAULT_BUFFER_LENGTH,
-            max_sndbuf: DEFAULT_BUFFER_LENGTH * 20,
-            default_rcvbuf: DEFAULT_BUFFER_LENGTH,
-            max_rcvbuf: DEFAULT_BUFFER_LENGTH * 20,
-        }
-    }
-}
-
-impl Interfaces for SimHost {
-    fn find(&self, query: &InterfaceQuery) -> io::Result<InterfaceAddress> {
-        let found = self
-            .address(query.ipv6)
-            .filter(|own| match &query.selector {
-                InterfaceSelector::Name(name) => name == "sim0",
-                InterfaceSelector::Address { address, .. } => {
-                    address.is_unspecified() || address == own
-                }
-            });
-        let Some(address) = found else {
-            return Err(io::Error::new(
-                io::ErrorKind::NotFound,
-                format!("the only interface is sim0={:?}", self.addresses),
-            ));
-        };
-        Ok(InterfaceAddress {
-            address,
-            index: 1,
-            name: "sim0".to_owned(),
-        })
-    }
-}
-
-/// A socket on a [`SimNetwork`]; closed when dropped.
-///
-/// ```
-/// use aileron::port::{Network, Transport, TransportRole, TransportSpec};
-/// use aileron::sim::SimNetwork;
-/// let mut host = SimNetwork::new(1).host("10.0.0.1".parse().unwrap());
-/// let spec = TransportSpec {
-///     role: TransportRole::Receive,
-///     bind: "10.0.0.1:4000".parse().unwrap(),
-///     connect: None,
-///     multicast: None,
-///     socket_sndbuf_length: 0,
-///     socket_rcvbuf_length: 0,
-///     media_timestamps: false,
-///     receive_batch: 4,
-/// };
-/// assert_eq!(host.open(&spec).unwrap().local_address(), spec.bind);
-/// ```
-#[derive(Debug)]
-pub struct SimTransport {
-    network: SimNetwork,
-    host: IpAddr,
-    id: usize,
-    local_address: SocketAddr,
-    peer: Option<SocketAddr>,
-    accepts_only_peer: bool,
-    batch: usize,
-}
-
-impl Transport for SimTransport {
-    fn send(&mut self, to: Option<SocketAddr>, datagrams: &[&[u8]]) -> io::Result<usize> {
-        let to = to.or(self.peer).ok_or(io::ErrorKind::NotConnected)?;
-        let mut state = self.network.lock();
-        let taken = datagrams
-            .iter()
-            .take_while(|bytes| state.send(self.host, self.local_address, to, bytes))
-            .count();
-        Ok(taken)
-    }
-
-    fn poll(&mut self, mut handler: impl FnMut(Datagram<'_>)) -> io::Result<usize> {
-        let mut received = 0;
-        for _ in 0..self.batch {
-            let next = {
-                let mut state = self.network.lock();
-                let Some(socket) = state.sockets.get_mut(&self.id) else {
-                    break;
-                };
-                let Some((source, bytes)) = socket.inbox.pop_front() else {
-                    break;
-                };
-                socket.inbox_bytes -= bytes.len();
-                (source, bytes)
-            };
-            let (source, mut bytes) = next;
-            if self.accepts_only_peer && self.peer.is_some_and(|peer| peer != source) {
-                continue;
-            }
-            received += bytes.len();
-            handler(Datagram {
-                bytes: &mut bytes,
-                source,
-                media_timestamp_ns: None,
-            });
-        }
-        Ok(received)
-    }
-
-    fn connect(&mut self, to: SocketAddr) -> io::Result<()> {
-        self.peer = Some(to);
-        Ok(())
-    }
-
-    fn local_address(&self) -> SocketAddr {
-        self.local_address
-    }
-}
-
-impl Drop for SimTransport {
-    fn drop(&mut self) {
-        self.network.lock().close(self.id);
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn pair(network: &SimNetwork) -> (SimTransport, SimTransport) {
-        let spec = |role, bind: &str, connect: Option<&str>| TransportSpec {
-            role,
-            bind: bind.parse().expect("an address"),
-            connect: connect.map(|c| c.parse().expect("an address")),
-            multicast: None,
-            socket_sndbuf_length: 0,
-            socket_rcvbuf_length: 0,
-            media_timestamps: false,
-            receive_batch: 16,
-        };
-        let mut a = network.host(IpAddr::from([10, 0, 0, 1]));
-        let mut b = network.host(IpAddr::from([10, 0, 0, 2]));
-        let receiver = b.open(&spec(TransportRole::Receive, "10.0.0.2:4000", None));
-        let sender = a.open(&spec(
-            TransportRole::Send,
-            "0.0.0.0:0",
-            Some("10.0.0.2:4000"),
-        ));
-        (sender.expect("opened"), receiver.expect("opened"))
-    }
-
-    fn drain(transport: &mut SimTransport) -> Vec<Vec<u8>> {
-        let mut got = Vec::new();
-        while transport
-            .poll(|d| got.push(d.bytes.to_vec()))
-            .expect("polled")
-            > 0
-        {}
-        got
-    }
-
-    #[test]
-    fn datagrams_arrive_after_their_delay_and_in_order() {
-        let network = SimNetwork::new(1);
-        let (mut sender, mut receiver) = pair(&network);
-        assert_eq!(sender.send(None, &[b"a", b"b"]).expect("sent"), 2);
-        network.advance(Nanos(19_999));
-        assert!(drain(&mut receiver).is_empty());
-        network.advance(Nanos(20_000));
-        assert_eq!(drain(&mut receiver), [b"a", b"b"]);
-    }
-
-    #[test]
-    fn loss_takes_its_share_and_a_seed_repeats_itself() {
-        let run = |seed| {
-            let network = SimNetwork::new(seed);
-            network.set_default_faults(LinkFaults {
-                loss_ppm: 300_000,
-                ..LinkFaults::default()
-            });
-            let (mut sender, mut receiver) = pair(&network);
-            for i in 0..1000u32 {
-                sender.send(None, &[&i.to_le_bytes()]).expect("sent");
-            }
-            network.advance(Nanos(1_000_000));
-            drain(&mut receiver)
-        };
-        let first = run(5);
-        assert!((600..800).contains(&first.len()), "{}", first.len());
-        assert_eq!(first, run(5));
-        assert_ne!(first, run(6));
-    }
-
-    #[test]
-    fn a_partition_stops_everything_until_it_heals() {
-        let network = SimNetwork::new(1);
-        let (mut sender, mut receiver) = pair(&network);
-        network.set_default_faults(LinkFaults {
-            is_partitioned: true,
-            ..LinkFaults::default()
-        });
-        sender.send(None, &[b"lost"]).expect("taken by the socket");
-        network.heal();
-        sender.send(None, &[b"found"]).expect("sent");
-        network.advance(Nanos(1_000_000));
-        assert_eq!(drain(&mut receiver), [b"found"]);
-    }
-
-    #[test]
-    fn a_full_receive_buffer_drops_and_a_closed_socket_frees_its_port() {
-        let network = SimNetwork::new(1);
-        let (mut sender, receiver) = pair(&network);
-        let big = vec![0u8; 60_000];
-        for _ in 0..4 {
-            sender.send(None, &[&big]).expect("sent");
-        }
-        network.advance(Nanos(1_000_000));
-        assert_eq!(network.statistics().dropped_at_receiver, 1);
-        drop(receiver);
-        assert_eq!(network.open_sockets(), 1);
-        let (_, again) = {
-            drop(sender);
-            pair(&network)
-        };
-        assert_eq!(again.local_address().port(), 4000);
-    }
-}
+mod tests;

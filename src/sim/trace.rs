@@ -101,6 +101,10 @@ pub(super) enum Event {
         position: i64,
         end: i64,
     },
+    Rejected {
+        subscriber: usize,
+        session: i32,
+    },
     Consumed {
         subscriber: usize,
         session: i32,

@@ -12,8 +12,7 @@ pub(in crate::sim) fn check_positions(
     ledgers: &Ledgers,
     plan: &Plan,
 ) -> Outcome {
-    let is_simulating = plan.drivers[driver].spies_simulate_connection;
-    check_publications(driver, watch, is_simulating)?;
+    check_publications(driver, watch, plan)?;
     check_images(driver, watch, ledgers)?;
     check_subscribers(driver, watch)
 }
@@ -40,7 +39,8 @@ fn not_above(low: i64, high: i64, text: impl FnOnce() -> String) -> Outcome {
     }
 }
 
-fn check_publications(driver: usize, watch: &mut Watch, is_simulating: bool) -> Outcome {
+fn check_publications(driver: usize, watch: &mut Watch, plan: &Plan) -> Outcome {
+    let is_simulating = plan.drivers[driver].spies_simulate_connection;
     for publication in &mut watch.publications {
         let id = publication.registration_id;
         let name = |what: &str| format!("driver {driver}, publication {id}: {what}");
@@ -57,8 +57,13 @@ fn check_publications(driver: usize, watch: &mut Watch, is_simulating: bool) -> 
         };
         let sent = advance(sender_position, || name("snd-pos"))?;
         not_above(sent, producer, || name("snd-pos and the producer"))?;
-        // Where spies stand in for receivers, the limit follows the position when those are gone.
-        if let Some(limit) = publication.sender_limit.as_mut().filter(|_| !is_simulating) {
+        // Where spies stand in for receivers, the limit follows the position when those are gone;
+        // where there are several receivers, it follows the slowest that is left.
+        let stream_id = publication.stream_id;
+        let mut streams = plan.streams.iter();
+        let stream = streams.find(|stream| stream.stream_id == stream_id);
+        let only_rises = !is_simulating && stream.is_some_and(|s| s.medium.is_unicast());
+        if let Some(limit) = publication.sender_limit.as_mut().filter(|_| only_rises) {
             advance(limit, || name("snd-lmt"))?;
         }
         if let Some(limit) = &publication.publisher_limit {

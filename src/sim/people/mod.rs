@@ -5,10 +5,11 @@
 //! told by it they do not know; what they see they report to the ledgers and the trace.
 
 mod client;
+mod destinations;
 mod publisher;
 mod subscriber;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::host::SimDriver;
 use super::ledger::{Breach, Ledger};
@@ -32,6 +33,8 @@ pub(super) struct Ledgers {
     list: Vec<Ledger>,
     by_session: BTreeMap<(i32, i32), usize>,
     by_registration: BTreeMap<(usize, i64), usize>,
+    /// Streams and sessions of which somebody rejected an image.
+    rejected: BTreeSet<(i32, i32)>,
 }
 
 impl Ledgers {
@@ -65,6 +68,26 @@ impl Ledgers {
 
     pub(super) fn get_mut(&mut self, number: usize) -> &mut Ledger {
         &mut self.list[number]
+    }
+
+    /// Notes that somebody rejected an image.
+    pub(super) fn reject(&mut self, stream_id: i32, session_id: i32) {
+        self.rejected.insert((stream_id, session_id));
+    }
+
+    /// Whether anybody rejected an image of a session.
+    pub(super) fn is_rejected(&self, stream_id: i32, session_id: i32) -> bool {
+        self.rejected.contains(&(stream_id, session_id))
+    }
+
+    /// Whether a driver's error says that somebody rejected an image, and somebody did.
+    pub(super) fn explains(&self, error: &str) -> bool {
+        let is_report = error.ends_with(REJECTION)
+            && self.rejected.iter().any(|(stream, session)| {
+                error.contains(&format!("session {session} stream {stream} reports"))
+            });
+        // What is rejected may be gone before the driver hears of it.
+        is_report || (error.starts_with("unable to resolve image") && !self.rejected.is_empty())
     }
 
     /// How many messages were published in all.
@@ -101,6 +124,12 @@ pub(super) struct Scene<'a> {
     pub(super) consumed: &'a mut u64,
 }
 
+/// Why an image is rejected.
+const REJECTION: &str = "not this one";
+
+/// In the text of a driver that cannot bind what an endpoint of before has not let go of yet.
+pub(super) const STILL_BOUND: &str = "address in use";
+
 /// Notes a failed add, which may be tried again. Refusals that should not happen are breaches.
 fn refused(scene: &mut Scene<'_>, actor: &str, error: &AddError) -> Outcome {
     scene.trace.push(Event::AddRefused {
@@ -110,7 +139,8 @@ fn refused(scene: &mut Scene<'_>, actor: &str, error: &AddError) -> Outcome {
     match error {
         AddError::Client(_) | AddError::DriverTimeout { .. } => Ok(()),
         AddError::Registration(refusal)
-            if refusal.code == ErrorCode::ResourceTemporarilyUnavailable =>
+            if refusal.code == ErrorCode::ResourceTemporarilyUnavailable
+                || refusal.message.contains(STILL_BOUND) =>
         {
             Ok(())
         }

@@ -2,8 +2,9 @@
 
 use std::any::Any;
 
+use super::destinations::{Destinations, HasDestinations};
 use super::{Outcome, Scene, SimClient, breach, refused};
-use crate::base::{Position, StreamId};
+use crate::base::{Position, RegistrationId, StreamId};
 use crate::client::{
     AddError, BufferClaim, ExclusivePublication, OfferError, Pending, Publication,
 };
@@ -23,6 +24,22 @@ pub(crate) enum Handle {
     Exclusive(Box<ExclusivePublication>),
 }
 
+impl HasDestinations for Handle {
+    fn add(&self, channel: &str) -> Result<Pending<RegistrationId>, AddError> {
+        match self {
+            Self::Shared(publication) => publication.add_destination_async(channel),
+            Self::Exclusive(publication) => publication.add_destination_async(channel),
+        }
+    }
+
+    fn remove(&self, channel: &str, id: RegistrationId) -> Result<Pending<()>, AddError> {
+        match self {
+            Self::Shared(publication) => publication.remove_destination_by_id_async(id),
+            Self::Exclusive(publication) => publication.remove_destination_async(channel),
+        }
+    }
+}
+
 enum Adding {
     Shared(Pending<Publication>),
     Exclusive(Pending<ExclusivePublication>),
@@ -32,7 +49,7 @@ enum State {
     /// Adds its publication at this step.
     Idle(u64),
     Adding(Adding),
-    Open(Handle),
+    Open(Handle, Destinations),
     Closed,
 }
 
@@ -79,7 +96,7 @@ impl Publisher {
 
     /// The ledger of the publication that is open.
     pub(crate) const fn ledger(&self) -> Option<usize> {
-        if matches!(self.state, State::Open(_)) {
+        if matches!(self.state, State::Open(..)) {
             self.ledger
         } else {
             None
@@ -87,9 +104,9 @@ impl Publisher {
     }
 
     /// Whether it has published what it wanted to.
-    pub(crate) const fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         match self.state {
-            State::Open(_) => self.remaining <= 0,
+            State::Open(_, ref destinations) => self.remaining <= 0 && destinations.are_there(),
             State::Closed => true,
             State::Idle(_) | State::Adding(_) => false,
         }
@@ -118,7 +135,11 @@ impl Publisher {
         match &mut self.state {
             State::Idle(at) if scene.step >= *at => self.add(scene, client),
             State::Adding(_) => self.await_answer(scene),
-            State::Open(_) => self.publish(scene),
+            State::Open(handle, destinations) => {
+                let name = format!("publisher {}", self.number);
+                let work = destinations.work(scene, client, &name, handle)?;
+                Ok(work + self.publish(scene)?)
+            }
             State::Idle(_) | State::Closed => Ok(0),
         }
     }
@@ -130,7 +151,7 @@ impl Publisher {
     }
 
     fn release_ledger(&mut self, scene: &mut Scene<'_>) {
-        if let (State::Open(_), Some(ledger)) = (&self.state, self.ledger) {
+        if let (State::Open(..), Some(ledger)) = (&self.state, self.ledger) {
             scene.ledgers.get_mut(ledger).handles -= 1;
         }
         self.ledger = None;
@@ -214,7 +235,8 @@ impl Publisher {
         });
         scene.ledgers.get_mut(ledger).handles += 1;
         self.ledger = Some(ledger);
-        self.state = State::Open(handle);
+        let destinations = Destinations::new(scene.plan.destinations(stream));
+        self.state = State::Open(handle, destinations);
         let publisher = self.number;
         scene
             .trace
@@ -271,8 +293,10 @@ impl Publisher {
     /// Longest payload of a frame and of a message.
     fn limits(&self) -> (usize, usize) {
         match &self.state {
-            State::Open(Handle::Shared(p)) => (p.max_payload_length(), p.max_message_length()),
-            State::Open(Handle::Exclusive(p)) => (p.max_payload_length(), p.max_message_length()),
+            State::Open(Handle::Shared(p), _) => (p.max_payload_length(), p.max_message_length()),
+            State::Open(Handle::Exclusive(p), _) => {
+                (p.max_payload_length(), p.max_message_length())
+            }
             State::Idle(_) | State::Adding(_) | State::Closed => (0, 0),
         }
     }
@@ -289,7 +313,7 @@ impl Publisher {
         let parts = scene.rng.below(4);
         let cut = index(scene.rng, length + 1);
         let (a, b) = self.buffer.split_at(cut);
-        let State::Open(handle) = &mut self.state else {
+        let State::Open(handle, _) = &mut self.state else {
             return Ok(Attempt::Refused);
         };
         let result = match (handle, parts) {
@@ -318,7 +342,7 @@ impl Publisher {
         let length = sizes.length(scene.rng, max_payload, max_payload);
         let is_aborted = scene.rng.chance(1, 4);
         let tag = self.next_tag();
-        let State::Open(handle) = &mut self.state else {
+        let State::Open(handle, _) = &mut self.state else {
             return Ok(Attempt::Refused);
         };
         let claimed = match handle {
@@ -347,7 +371,7 @@ impl Publisher {
         &mut self,
         scene: &mut Scene<'_>,
     ) -> Option<(Publication, Tag, usize)> {
-        let State::Open(Handle::Shared(publication)) = &self.state else {
+        let State::Open(Handle::Shared(publication), _) = &self.state else {
             return None;
         };
         let publication = publication.clone();
@@ -401,10 +425,11 @@ impl Publisher {
             OfferError::NotConnected => "not connected",
             OfferError::AdminAction => "admin action",
             OfferError::Closed => return Ok(Attempt::ClientGone),
-            OfferError::MaxPositionExceeded
-            | OfferError::TooLong { .. }
-            | OfferError::BadBlock
-            | OfferError::CorruptLog => {
+            OfferError::MaxPositionExceeded => {
+                self.remaining = 0;
+                "max position exceeded"
+            }
+            OfferError::TooLong { .. } | OfferError::BadBlock | OfferError::CorruptLog => {
                 return Err(format!("publisher {publisher} cannot publish: {error}"));
             }
         };
@@ -417,10 +442,13 @@ impl Publisher {
 
     /// Closes the publication, if there is one.
     pub(crate) fn close(&mut self, scene: &mut Scene<'_>) {
-        if let State::Open(handle) = &self.state {
+        if let State::Open(handle, _) = &mut self.state {
             let position = match handle {
                 Handle::Shared(publication) => publication.position(),
-                Handle::Exclusive(publication) => publication.position(),
+                Handle::Exclusive(publication) => {
+                    publication.revoke_on_close(scene.plan.publishers[self.number].revokes);
+                    publication.position()
+                }
             };
             let (publisher, position) = (self.number, position.map_or(-1, Position::get));
             scene.trace.push(Event::PublicationClosed {
@@ -440,8 +468,8 @@ impl Publisher {
 
     fn available_window(&self) -> i64 {
         let window = match &self.state {
-            State::Open(Handle::Shared(publication)) => publication.available_window(),
-            State::Open(Handle::Exclusive(publication)) => publication.available_window(),
+            State::Open(Handle::Shared(publication), _) => publication.available_window(),
+            State::Open(Handle::Exclusive(publication), _) => publication.available_window(),
             State::Idle(_) | State::Adding(_) | State::Closed => None,
         };
         window.unwrap_or(0)

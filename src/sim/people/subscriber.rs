@@ -3,14 +3,15 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 
-use super::{Ledgers, Outcome, Scene, SimClient, breach, refused};
-use crate::base::{Nanos, Rng, SessionId, StreamId};
+use super::destinations::{Destinations, HasDestinations};
+use super::{Ledgers, Outcome, REJECTION, Scene, SimClient, breach, refused};
+use crate::base::{Nanos, RegistrationId, Rng, SessionId, StreamId};
 use crate::client::{
     Action, AddError, Block, FragmentAssembler, Header, Image, Pending, Subscription,
 };
 use crate::logbuffer::{self, TermGeometry};
 use crate::sim::ledger::{Breach, Reading};
-use crate::sim::plan::{PollMode, SubscriberPlan, index, range};
+use crate::sim::plan::{PollMode, SubscriberKind, SubscriberPlan, index, range};
 use crate::sim::sabotage::Sabotage;
 use crate::sim::trace::Event;
 
@@ -36,6 +37,19 @@ struct Open {
     readers: Vec<Reader>,
     /// Up to where sessions were consumed whose images went away.
     left: BTreeMap<i32, i64>,
+    destinations: Destinations,
+    /// Rejections that the driver has not answered.
+    rejections: Vec<Pending<()>>,
+}
+
+impl HasDestinations for Subscription {
+    fn add(&self, channel: &str) -> Result<Pending<RegistrationId>, AddError> {
+        self.add_destination_async(channel)
+    }
+
+    fn remove(&self, channel: &str, _id: RegistrationId) -> Result<Pending<()>, AddError> {
+        self.remove_destination_async(channel)
+    }
 }
 
 /// An image, and how far it was read.
@@ -82,8 +96,13 @@ impl Subscriber {
         matches!(self.state, State::Open(_))
     }
 
-    pub(crate) const fn is_closed(&self) -> bool {
-        matches!(self.state, State::Closed)
+    /// Whether it listens wherever it wants to.
+    pub(crate) fn is_settled(&self) -> bool {
+        match &self.state {
+            State::Open(open) => open.destinations.are_there(),
+            State::Closed => true,
+            State::Idle(_) | State::Adding(_) => false,
+        }
     }
 
     /// The images it has.
@@ -117,7 +136,7 @@ impl Subscriber {
         match &mut self.state {
             State::Idle(at) if scene.step >= *at => self.add(scene, client),
             State::Adding(_) => self.await_answer(scene),
-            State::Open(_) => self.consume(scene),
+            State::Open(_) => self.consume(scene, client),
             State::Idle(_) | State::Closed => Ok(0),
         }
     }
@@ -128,7 +147,8 @@ impl Subscriber {
         };
         let plan = &scene.plan.subscribers[self.number];
         let stream = &scene.plan.streams[plan.stream];
-        let channel = stream.subscription_channel(plan.kind);
+        let driver = scene.plan.clients[plan.client].driver;
+        let channel = stream.subscription_channel(plan.kind, driver);
         match handle.add_subscription_async(channel, StreamId(stream.stream_id)) {
             Ok(pending) => {
                 self.generation = client.generation;
@@ -155,11 +175,20 @@ impl Subscriber {
             Ok(Some(subscription)) => {
                 let subscriber = self.number;
                 scene.trace.push(Event::SubscriptionAdded { subscriber });
+                let plan = &scene.plan.subscribers[subscriber];
+                let driver = scene.plan.clients[plan.client].driver;
+                let stream = &scene.plan.streams[plan.stream];
+                let places = match plan.kind {
+                    SubscriberKind::Direct => stream.places(driver, subscriber),
+                    SubscriberKind::Spy => Vec::new(),
+                };
                 self.state = State::Open(Box::new(Open {
                     subscription,
                     assembler: FragmentAssembler::new(),
                     readers: Vec::new(),
                     left: BTreeMap::new(),
+                    destinations: Destinations::new(places),
+                    rejections: Vec::new(),
                 }));
             }
             Err(error) => self.on_failed_add(scene, &error)?,
@@ -167,7 +196,7 @@ impl Subscriber {
         Ok(1)
     }
 
-    fn consume(&mut self, scene: &mut Scene<'_>) -> Outcome<usize> {
+    fn consume(&mut self, scene: &mut Scene<'_>, client: &SimClient) -> Outcome<usize> {
         let plan = &scene.plan.subscribers[self.number];
         let is_active = scene.phase == Phase::Active;
         if is_active {
@@ -192,7 +221,15 @@ impl Subscriber {
         let State::Open(open) = &mut self.state else {
             return Ok(0);
         };
+        let Open {
+            subscription,
+            destinations,
+            ..
+        } = &mut **open;
+        let name = format!("subscriber {}", self.number);
+        destinations.work(scene, client, &name, subscription)?;
         open.follow_images(self.number, scene)?;
+        open.reject_some(self.number, scene)?;
         open.poll(self.number, &mut self.seen, scene)
     }
 
@@ -261,7 +298,10 @@ impl Open {
                 session,
                 join: join.get(),
             });
-            if let Some(left) = self.left.get(&session).filter(|left| **left > join.get()) {
+            // A stream that was rejected may be offered again from before.
+            let is_rejected = scene.ledgers.is_rejected(stream.stream_id, session);
+            let left = self.left.get(&session).filter(|_| !is_rejected);
+            if let Some(left) = left.filter(|left| **left > join.get()) {
                 return Err(format!(
                     "subscriber {subscriber}, session {session}: joins again at {join}, after it \
                      had consumed up to {left}"
@@ -275,6 +315,33 @@ impl Open {
                 position: join.get(),
                 polled: 0,
             });
+        }
+        Ok(())
+    }
+
+    /// Rejects an image now and then.
+    fn reject_some(&mut self, subscriber: usize, scene: &mut Scene<'_>) -> Outcome {
+        // Whether the image is still there when the driver hears of it, nobody knows.
+        self.rejections
+            .retain_mut(|pending| matches!(pending.try_get(), Ok(None)));
+        let plan = &scene.plan.subscribers[subscriber];
+        let is_able = scene.phase == Phase::Active && plan.kind == SubscriberKind::Direct;
+        if !is_able || self.readers.is_empty() || !scene.rng.chance(plan.rejects, 1000) {
+            return Ok(());
+        }
+        let at = index(scene.rng, self.readers.len());
+        let image = &self.readers[at].image;
+        let session = image.session_id().get();
+        scene.trace.push(Event::Rejected {
+            subscriber,
+            session,
+        });
+        let stream_id = scene.plan.streams[plan.stream].stream_id;
+        scene.ledgers.reject(stream_id, session);
+        match image.reject_async(REJECTION) {
+            Ok(pending) => self.rejections.push(pending),
+            Err(AddError::Client(_) | AddError::ResourceClosed) => {}
+            Err(error) => return Err(format!("subscriber {subscriber} cannot reject: {error}")),
         }
         Ok(())
     }

@@ -150,8 +150,13 @@ pub(super) fn draw_incidents(rng: &mut Rng, plan: &mut Plan) {
 
 fn draw_cut(rng: &mut Rng, plan: &Plan) -> Vec<IncidentKind> {
     let stream = &plan.streams[index(rng, plan.streams.len())];
-    let Medium::Udp { from, to, .. } = stream.medium else {
-        return Vec::new();
+    let from = stream.medium.source();
+    let to = match stream.medium {
+        Medium::Udp { to, .. } => to,
+        Medium::Multicast { .. } | Medium::Dynamic { .. } | Medium::Manual { .. } => {
+            index(rng, plan.drivers.len())
+        }
+        Medium::Ipc { .. } => return Vec::new(),
     };
     let ns = duration(rng);
     let there = IncidentKind::Cut { from, to, ns };

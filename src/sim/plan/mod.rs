@@ -6,6 +6,7 @@
 
 mod faults;
 mod people;
+mod streams;
 
 use std::fmt;
 
@@ -14,9 +15,8 @@ use crate::base::Rng;
 use crate::driver::config::{ConfigErrors, CongestionSupplier, DriverConfig};
 
 pub(super) use faults::{Incident, IncidentKind};
-pub(super) use people::{
-    ClientPlan, PollMode, PublisherPlan, SizePlan, SubscriberKind, SubscriberPlan,
-};
+pub(super) use people::{ClientPlan, PollMode, PublisherPlan, SubscriberKind, SubscriberPlan};
+pub(super) use streams::{Medium, StreamPlan, addresses};
 
 const US: i64 = 1_000;
 const MS: i64 = 1_000_000;
@@ -104,116 +104,6 @@ pub(super) struct Pace {
     pub(super) leap: i64,
 }
 
-/// A channel and a stream on it.
-#[derive(Clone, Debug)]
-pub(super) struct StreamPlan {
-    pub(super) medium: Medium,
-    pub(super) stream_id: i32,
-    pub(super) term_length: i32,
-    pub(super) mtu: i32,
-    pub(super) is_reliable: bool,
-    pub(super) is_cubic: bool,
-    pub(super) is_tethered: bool,
-    /// Publication window, if not half a term.
-    pub(super) window: Option<i32>,
-    pub(super) sizes: SizePlan,
-}
-
-/// What a stream goes through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Medium {
-    /// From a driver to a driver, which may be the same.
-    Udp {
-        from: usize,
-        to: usize,
-        is_ipv6: bool,
-        port: u16,
-    },
-    /// Within a driver.
-    Ipc { driver: usize },
-}
-
-impl Medium {
-    /// The driver that publications are on.
-    pub(super) const fn source(self) -> usize {
-        match self {
-            Self::Udp { from, .. } => from,
-            Self::Ipc { driver } => driver,
-        }
-    }
-}
-
-/// Addresses of a driver: IPv4 and IPv6.
-pub(super) fn addresses(driver: usize) -> (std::net::IpAddr, std::net::IpAddr) {
-    let number = u8::try_from(driver + 1).unwrap_or(u8::MAX);
-    let v6 = std::net::Ipv6Addr::new(0xFD00, 0, 0, 0, 0, 0, 0, u16::from(number));
-    ([10, 0, 0, number].into(), v6.into())
-}
-
-impl StreamPlan {
-    fn endpoint(&self) -> String {
-        match self.medium {
-            Medium::Udp {
-                to, is_ipv6, port, ..
-            } => {
-                let (v4, v6) = addresses(to);
-                let address = if is_ipv6 { v6 } else { v4 };
-                std::net::SocketAddr::new(address, port).to_string()
-            }
-            Medium::Ipc { .. } => String::new(),
-        }
-    }
-
-    /// The channel of its publications.
-    pub(super) fn publication_channel(&self) -> String {
-        let mut channel = match self.medium {
-            Medium::Udp { .. } => format!("aeron:udp?endpoint={}|", self.endpoint()),
-            Medium::Ipc { .. } => "aeron:ipc?".to_owned(),
-        };
-        channel.push_str(&format!(
-            "term-length={}|mtu={}",
-            self.term_length, self.mtu
-        ));
-        if let Some(window) = self.window {
-            channel.push_str(&format!("|pub-wnd={window}"));
-        }
-        channel
-    }
-
-    /// The channel of its subscriptions.
-    pub(super) fn subscription_channel(&self, kind: SubscriberKind) -> String {
-        let tether = self.is_tethered;
-        match (self.medium, kind) {
-            (Medium::Ipc { .. }, _) => format!("aeron:ipc?tether={tether}"),
-            (Medium::Udp { .. }, SubscriberKind::Spy) => {
-                format!(
-                    "aeron-spy:aeron:udp?endpoint={}|tether={tether}",
-                    self.endpoint()
-                )
-            }
-            (Medium::Udp { .. }, SubscriberKind::Direct) => {
-                let (reliable, cc) = (self.is_reliable, self.congestion());
-                format!(
-                    "aeron:udp?endpoint={}|reliable={reliable}|tether={tether}|cc={cc}",
-                    self.endpoint()
-                )
-            }
-        }
-    }
-
-    const fn congestion(&self) -> &'static str {
-        if self.is_cubic { "cubic" } else { "static" }
-    }
-
-    /// The driver that subscribers of a kind are on.
-    pub(super) const fn subscriber_driver(&self, kind: SubscriberKind) -> usize {
-        match (self.medium, kind) {
-            (Medium::Udp { to, .. }, SubscriberKind::Direct) => to,
-            (medium, _) => medium.source(),
-        }
-    }
-}
-
 impl Plan {
     /// Draws a plan.
     pub(super) fn draw(seed: u64, profile: Profile) -> Self {
@@ -224,7 +114,7 @@ impl Plan {
         let drivers = (0..count).map(|_| DriverPlan::draw(rng)).collect();
         let pace = Pace::draw(rng);
         let faults = faults::draw_links(rng, profile);
-        let streams = draw_streams(rng, count);
+        let streams = streams::draw(rng, count);
         let mut plan = Self {
             seed,
             profile,
@@ -268,6 +158,20 @@ impl Plan {
             .spies_simulate_connection(d.spies_simulate_connection)
             .congestion_control(CongestionSupplier::Default)
             .build()
+    }
+
+    /// What publications on a stream have to be told to send to, so that all subscribers get it.
+    pub(super) fn destinations(&self, stream: usize) -> Vec<String> {
+        let mut all: Vec<String> = (self.subscribers.iter().enumerate())
+            .filter(|(_, s)| s.stream == stream && s.kind == SubscriberKind::Direct)
+            .flat_map(|(number, subscriber)| {
+                let driver = self.clients[subscriber.client].driver;
+                self.streams[stream].destinations(driver, number)
+            })
+            .collect();
+        all.sort();
+        all.dedup();
+        all
     }
 
     /// How long a world may take to come to rest: every timeout several times over.
@@ -336,52 +240,6 @@ impl Pace {
             leap_per_mille: rng.below(40),
             leap: skewed(rng, MS, 60 * MS),
         }
-    }
-}
-
-fn draw_streams(rng: &mut Rng, drivers: usize) -> Vec<StreamPlan> {
-    let count = 1 + index(rng, 4);
-    (0..count)
-        .map(|number| {
-            let medium = draw_medium(rng, drivers);
-            let term_length = *pick(rng, &[64, 64, 64, 64, 128, 256]) * 1024;
-            let mtu_choice = range(rng, 3, 60) * 32;
-            let mtu = match rng.below(4) {
-                0 => i32::try_from(mtu_choice).unwrap_or(1408),
-                1 => 8192,
-                _ => 1408,
-            };
-            let is_udp = matches!(medium, Medium::Udp { .. });
-            StreamPlan {
-                medium,
-                stream_id: 1000 + i32::try_from(number).unwrap_or(0),
-                term_length,
-                mtu,
-                is_reliable: !is_udp || rng.chance(4, 5),
-                is_cubic: is_udp && rng.chance(1, 4),
-                is_tethered: rng.chance(3, 4),
-                window: rng.chance(1, 5).then_some(term_length / 4),
-                sizes: SizePlan::draw(rng),
-            }
-        })
-        .collect()
-}
-
-fn draw_medium(rng: &mut Rng, drivers: usize) -> Medium {
-    if rng.chance(1, 4) {
-        return Medium::Ipc {
-            driver: index(rng, drivers),
-        };
-    }
-    let from = index(rng, drivers);
-    let other = (from + 1 + index(rng, drivers)) % drivers;
-    let to = if rng.chance(1, 8) { from } else { other };
-    Medium::Udp {
-        from,
-        to,
-        is_ipv6: rng.chance(1, 3),
-        // Few ports, so that streams share endpoints.
-        port: 4000 + u16::try_from(rng.below(3)).unwrap_or(0),
     }
 }
 

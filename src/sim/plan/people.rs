@@ -34,6 +34,8 @@ pub(crate) struct PublisherPlan {
     pub(crate) claims: u64,
     /// How often it closes and comes back.
     pub(crate) reopens: u32,
+    /// Takes back what it published when it closes, if it can.
+    pub(crate) revokes: bool,
 }
 
 /// Someone who subscribes.
@@ -51,6 +53,8 @@ pub(crate) struct SubscriberPlan {
     /// Pauses now and then: chance per poll, per mille, and how long at most.
     pub(crate) pauses: u64,
     pub(crate) pause_ns: i64,
+    /// Chance to reject an image per turn, per mille.
+    pub(crate) rejects: u64,
     /// How often it closes and comes back.
     pub(crate) reopens: u32,
 }
@@ -91,7 +95,7 @@ pub(crate) enum SizePlan {
 }
 
 impl SizePlan {
-    pub(super) fn draw(rng: &mut Rng) -> Self {
+    pub(crate) fn draw(rng: &mut Rng) -> Self {
         *pick(
             rng,
             &[
@@ -178,18 +182,26 @@ fn draw_publisher(rng: &mut Rng, plan: &mut Plan, stream: usize) {
         } else {
             0
         },
+        revokes: rng.chance(1, 8),
     };
     plan.publishers.push(publisher);
 }
 
 fn draw_subscriber(rng: &mut Rng, plan: &mut Plan, stream: usize) {
-    let is_udp = matches!(plan.streams[stream].medium, Medium::Udp { .. });
-    let kind = if is_udp && rng.chance(1, 4) {
+    let medium = plan.streams[stream].medium;
+    let kind = if medium.is_network() && rng.chance(1, 4) {
         SubscriberKind::Spy
     } else {
         SubscriberKind::Direct
     };
-    let driver = plan.streams[stream].subscriber_driver(kind);
+    let driver = match (medium, kind) {
+        (_, SubscriberKind::Spy) | (Medium::Ipc { .. }, _) => medium.source(),
+        (Medium::Udp { to, .. }, SubscriberKind::Direct) => to,
+        (
+            Medium::Multicast { .. } | Medium::Dynamic { .. } | Medium::Manual { .. },
+            SubscriberKind::Direct,
+        ) => index(rng, plan.drivers.len()),
+    };
     let is_slow = plan.profile != Profile::Calm && rng.chance(1, 4);
     let subscriber = SubscriberPlan {
         client: client_of(rng, plan, driver),
@@ -213,6 +225,11 @@ fn draw_subscriber(rng: &mut Rng, plan: &mut Plan, stream: usize) {
         fragment_limit: 1 + index(rng, 20),
         pauses: if is_slow { rng.below(30) } else { 0 },
         pause_ns: skewed(rng, 100 * US, 1_000 * MS),
+        rejects: if plan.profile != Profile::Calm && rng.chance(1, 8) {
+            1 + rng.below(5)
+        } else {
+            0
+        },
         reopens: if rng.chance(1, 4) {
             1 + u32::try_from(rng.below(2)).unwrap_or(0)
         } else {

@@ -13,12 +13,15 @@ mod drain;
 mod incidents;
 
 use std::any::Any;
+use std::panic::AssertUnwindSafe;
 
 use super::clock::VirtualClock;
 use super::host::SimDriver;
 use super::network::SimNetwork;
 use super::oracle::{Traffic, Watch, check_positions, leftovers};
-use super::people::{Ledgers, Outcome, Phase, Publisher, Scene, SimClient, Subscriber};
+use super::people::{
+    Ledgers, Outcome, Phase, Publisher, STILL_BOUND, Scene, SimClient, Subscriber,
+};
 use super::plan::{Plan, Profile, range};
 use super::report::{Failure, Report};
 use super::sabotage::Sabotage;
@@ -303,12 +306,24 @@ impl Run {
         }
         self.work = 0;
         for at in 0..count {
-            self.work += self.give_turn(self.turns[at])?;
+            let turn = self.turns[at];
+            self.work += self.without_panic(turn)?;
         }
         for (driver, watch) in self.watches.iter_mut().enumerate() {
             check_positions(driver, watch, &self.ledgers, &self.plan)?;
         }
         Ok(())
+    }
+
+    /// Gives a turn. A panic breaks a promise like any other; what it left behind is not used any
+    /// more.
+    fn without_panic(&mut self, turn: Turn) -> Outcome<usize> {
+        let given = std::panic::catch_unwind(AssertUnwindSafe(|| self.give_turn(turn)));
+        given.unwrap_or_else(|payload| {
+            let text = payload.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
+            Err(format!("{turn:?} panicked: {}", text.unwrap_or("no text")))
+        })
     }
 
     fn pass_time(&mut self) {
@@ -463,6 +478,7 @@ impl Run {
     fn check_errors(&self) -> Outcome {
         for (number, driver) in self.drivers.iter().enumerate() {
             let mut errors = driver.errors();
+            errors.retain(|error| !error.contains(STILL_BOUND) && !self.ledgers.explains(error));
             // A client that was given up without noticing takes away what is gone already.
             let clients = self.clients.iter();
             if clients

@@ -1,0 +1,103 @@
+//! What the network does to datagrams.
+
+use super::*;
+use crate::port::{Network, Transport, TransportRole};
+use crate::sim::SimTransport;
+
+fn pair(network: &SimNetwork) -> (SimTransport, SimTransport) {
+    let spec = |role, bind: &str, connect: Option<&str>| TransportSpec {
+        role,
+        bind: bind.parse().expect("an address"),
+        connect: connect.map(|c| c.parse().expect("an address")),
+        multicast: None,
+        socket_sndbuf_length: 0,
+        socket_rcvbuf_length: 0,
+        media_timestamps: false,
+        receive_batch: 16,
+    };
+    let mut a = network.host(IpAddr::from([10, 0, 0, 1]));
+    let mut b = network.host(IpAddr::from([10, 0, 0, 2]));
+    let receiver = b.open(&spec(TransportRole::Receive, "10.0.0.2:4000", None));
+    let sender = a.open(&spec(
+        TransportRole::Send,
+        "0.0.0.0:0",
+        Some("10.0.0.2:4000"),
+    ));
+    (sender.expect("opened"), receiver.expect("opened"))
+}
+
+fn drain(transport: &mut SimTransport) -> Vec<Vec<u8>> {
+    let mut got = Vec::new();
+    while transport
+        .poll(|d| got.push(d.bytes.to_vec()))
+        .expect("polled")
+        > 0
+    {}
+    got
+}
+
+#[test]
+fn datagrams_arrive_after_their_delay_and_in_order() {
+    let network = SimNetwork::new(1);
+    let (mut sender, mut receiver) = pair(&network);
+    assert_eq!(sender.send(None, &[b"a", b"b"]).expect("sent"), 2);
+    network.advance(Nanos(19_999));
+    assert!(drain(&mut receiver).is_empty());
+    network.advance(Nanos(20_000));
+    assert_eq!(drain(&mut receiver), [b"a", b"b"]);
+}
+
+#[test]
+fn loss_takes_its_share_and_a_seed_repeats_itself() {
+    let run = |seed| {
+        let network = SimNetwork::new(seed);
+        network.set_default_faults(LinkFaults {
+            loss_ppm: 300_000,
+            ..LinkFaults::default()
+        });
+        let (mut sender, mut receiver) = pair(&network);
+        for i in 0..1000u32 {
+            sender.send(None, &[&i.to_le_bytes()]).expect("sent");
+        }
+        network.advance(Nanos(1_000_000));
+        drain(&mut receiver)
+    };
+    let first = run(5);
+    assert!((600..800).contains(&first.len()), "{}", first.len());
+    assert_eq!(first, run(5));
+    assert_ne!(first, run(6));
+}
+
+#[test]
+fn a_partition_stops_everything_until_it_heals() {
+    let network = SimNetwork::new(1);
+    let (mut sender, mut receiver) = pair(&network);
+    network.set_default_faults(LinkFaults {
+        is_partitioned: true,
+        ..LinkFaults::default()
+    });
+    sender.send(None, &[b"lost"]).expect("taken by the socket");
+    network.heal();
+    sender.send(None, &[b"found"]).expect("sent");
+    network.advance(Nanos(1_000_000));
+    assert_eq!(drain(&mut receiver), [b"found"]);
+}
+
+#[test]
+fn a_full_receive_buffer_drops_and_a_closed_socket_frees_its_port() {
+    let network = SimNetwork::new(1);
+    let (mut sender, receiver) = pair(&network);
+    let big = vec![0u8; 60_000];
+    for _ in 0..4 {
+        sender.send(None, &[&big]).expect("sent");
+    }
+    network.advance(Nanos(1_000_000));
+    assert_eq!(network.statistics().dropped_at_receiver, 1);
+    drop(receiver);
+    assert_eq!(network.open_sockets(), 1);
+    let (_, again) = {
+        drop(sender);
+        pair(&network)
+    };
+    assert_eq!(again.local_address().port(), 4000);
+}

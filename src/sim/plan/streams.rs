@@ -1,0 +1,388 @@
+//! Channels and streams: what they go through and with which parameters.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use super::people::{SizePlan, SubscriberKind};
+use super::{index, pick, range};
+use crate::base::Rng;
+
+/// First port of the endpoints of multi-destination streams.
+const MDC_ENDPOINT_PORT: u16 = 4100;
+/// First port of the controls of multi-destination streams.
+const MDC_CONTROL_PORT: u16 = 4200;
+/// First port where subscribers listen in places of their own.
+const PLACES_PORT: u16 = 4300;
+/// First port of multicast streams.
+const MULTICAST_PORT: u16 = 4400;
+/// Smallest receiver window. An endpoint's first channel decides for all that share it, so it has
+/// to do for the longest datagrams there are: a window of one datagram may stay shut for ever.
+const RECEIVER_WINDOW_MIN: i32 = 16 * 1024;
+/// Tag of receivers where flow control heeds tags.
+const GROUP_TAG: i64 = 77;
+
+/// A channel and a stream on it.
+#[derive(Clone, Debug)]
+pub(crate) struct StreamPlan {
+    pub(crate) medium: Medium,
+    pub(crate) stream_id: i32,
+    pub(crate) term_length: i32,
+    pub(crate) mtu: i32,
+    pub(crate) is_reliable: bool,
+    pub(crate) is_cubic: bool,
+    pub(crate) is_tethered: bool,
+    /// Publication window, if not half a term.
+    pub(crate) window: Option<i32>,
+    /// Receiver window, if not the default.
+    pub(crate) receiver_window: Option<i32>,
+    /// NAK delay of the channel, in microseconds, if not the driver's.
+    pub(crate) nak_delay_us: Option<i64>,
+    /// Where the stream starts, if not at a random term.
+    pub(crate) start: Option<Start>,
+    /// Whether the end of the stream is told.
+    pub(crate) signals_end: bool,
+    pub(crate) sizes: SizePlan,
+}
+
+/// What a stream goes through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Medium {
+    /// From a driver to a driver, which may be the same.
+    Udp {
+        from: usize,
+        to: usize,
+        is_ipv6: bool,
+        port: u16,
+    },
+    /// Within a driver.
+    Ipc { driver: usize },
+    /// From a driver to a group that anyone may join.
+    Multicast {
+        from: usize,
+        number: u16,
+        flow: Flow,
+    },
+    /// From a driver to all that ask for it.
+    Dynamic {
+        from: usize,
+        number: u16,
+        flow: Flow,
+    },
+    /// From a driver to all that it is told of.
+    Manual {
+        from: usize,
+        number: u16,
+        flow: Flow,
+        /// Each subscription listens in two places, and is sent to there.
+        is_doubled: bool,
+    },
+}
+
+/// Flow control of streams with several receivers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flow {
+    /// The fastest receiver leads.
+    Max,
+    /// The slowest does.
+    Min,
+    /// The slowest of those with a tag does.
+    Tagged,
+}
+
+/// Where a stream starts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Start {
+    pub(crate) initial_term_id: i32,
+    pub(crate) term_id: i32,
+    pub(crate) term_offset: i32,
+}
+
+/// Addresses of a driver: IPv4 and IPv6.
+pub(crate) fn addresses(driver: usize) -> (IpAddr, IpAddr) {
+    let number = u8::try_from(driver + 1).unwrap_or(u8::MAX);
+    let v6 = Ipv6Addr::new(0xFD00, 0, 0, 0, 0, 0, 0, u16::from(number));
+    ([10, 0, 0, number].into(), v6.into())
+}
+
+impl Medium {
+    /// The driver that publications are on.
+    pub(crate) const fn source(self) -> usize {
+        match self {
+            Self::Udp { from, .. }
+            | Self::Multicast { from, .. }
+            | Self::Dynamic { from, .. }
+            | Self::Manual { from, .. } => from,
+            Self::Ipc { driver } => driver,
+        }
+    }
+
+    /// Whether there is anything to spy on.
+    pub(crate) const fn is_network(self) -> bool {
+        !matches!(self, Self::Ipc { .. })
+    }
+
+    /// Whether each sender has one receiver at most, and so a limit that only rises.
+    pub(crate) const fn is_unicast(self) -> bool {
+        matches!(self, Self::Udp { .. })
+    }
+
+    fn draw(rng: &mut Rng, drivers: usize, number: u16) -> Self {
+        let from = index(rng, drivers);
+        let flow = *pick(rng, &[Flow::Max, Flow::Min, Flow::Min, Flow::Tagged]);
+        match rng.below(12) {
+            0..=2 => Self::Ipc { driver: from },
+            3 => Self::Multicast { from, number, flow },
+            4 => Self::Dynamic { from, number, flow },
+            5 => Self::Manual {
+                from,
+                number,
+                flow,
+                is_doubled: rng.chance(1, 2),
+            },
+            _ => {
+                let other = (from + 1 + index(rng, drivers)) % drivers;
+                Self::Udp {
+                    from,
+                    to: if rng.chance(1, 8) { from } else { other },
+                    is_ipv6: rng.chance(1, 3),
+                    // Few ports, so that streams share endpoints.
+                    port: 4000 + u16::try_from(rng.below(3)).unwrap_or(0),
+                }
+            }
+        }
+    }
+
+    /// Where subscribers on a driver listen.
+    fn endpoint(self, driver: usize) -> SocketAddr {
+        let (v4, v6) = addresses(driver);
+        match self {
+            Self::Udp {
+                to, is_ipv6, port, ..
+            } => {
+                let (v4, v6) = addresses(to);
+                (if is_ipv6 { v6 } else { v4 }, port).into()
+            }
+            Self::Multicast { number, .. } => ([224, 20, 30, 41], MULTICAST_PORT + number).into(),
+            Self::Dynamic { number, .. } => (v4, MDC_ENDPOINT_PORT + number).into(),
+            Self::Manual { number, .. } => (v4, MDC_ENDPOINT_PORT + number).into(),
+            Self::Ipc { .. } => (v6, 0).into(),
+        }
+    }
+
+    fn control(self) -> SocketAddr {
+        let number = match self {
+            Self::Dynamic { number, .. } | Self::Manual { number, .. } => number,
+            Self::Udp { .. } | Self::Ipc { .. } | Self::Multicast { .. } => 0,
+        };
+        (addresses(self.source()).0, MDC_CONTROL_PORT + number).into()
+    }
+}
+
+impl Flow {
+    const fn parameter(self) -> &'static str {
+        match self {
+            Self::Max => "max",
+            Self::Min => "min",
+            Self::Tagged => "tagged,g:77",
+        }
+    }
+}
+
+impl StreamPlan {
+    /// Where a publication is used up.
+    pub(crate) fn position_max(&self) -> i64 {
+        i64::from(self.term_length) << 31
+    }
+
+    /// The address part of its publications, from which spies know them.
+    fn source_address(&self) -> String {
+        let medium = self.medium;
+        match medium {
+            Medium::Ipc { .. } => String::new(),
+            Medium::Udp { .. } => format!("endpoint={}", medium.endpoint(0)),
+            Medium::Multicast { from, .. } => {
+                let interface = addresses(from).0;
+                format!("endpoint={}|interface={interface}", medium.endpoint(from))
+            }
+            Medium::Dynamic { .. } => {
+                format!("control={}|control-mode=dynamic", medium.control())
+            }
+            Medium::Manual { .. } => {
+                format!("control={}|control-mode=manual", medium.control())
+            }
+        }
+    }
+
+    /// The channel of its publications.
+    pub(crate) fn publication_channel(&self) -> String {
+        let address = self.source_address();
+        let mut channel = match self.medium {
+            Medium::Ipc { .. } => "aeron:ipc?".to_owned(),
+            _ => format!("aeron:udp?{address}|"),
+        };
+        channel.push_str(&format!(
+            "term-length={}|mtu={}",
+            self.term_length, self.mtu
+        ));
+        if let Some(window) = self.window {
+            channel.push_str(&format!("|pub-wnd={window}"));
+        }
+        if let Some(start) = self.start {
+            channel.push_str(&format!(
+                "|init-term-id={}|term-id={}|term-offset={}",
+                start.initial_term_id, start.term_id, start.term_offset
+            ));
+        }
+        if !self.signals_end {
+            channel.push_str("|eos=false");
+        }
+        if let Medium::Multicast { flow, .. }
+        | Medium::Dynamic { flow, .. }
+        | Medium::Manual { flow, .. } = self.medium
+        {
+            channel.push_str(&format!("|fc={}", flow.parameter()));
+        }
+        channel
+    }
+
+    /// The channel of a subscription on a driver.
+    pub(crate) fn subscription_channel(&self, kind: SubscriberKind, driver: usize) -> String {
+        let (medium, tether) = (self.medium, self.is_tethered);
+        if !medium.is_network() {
+            return format!("aeron:ipc?tether={tether}");
+        }
+        if kind == SubscriberKind::Spy {
+            let address = self.source_address();
+            return format!("aeron-spy:aeron:udp?{address}|tether={tether}");
+        }
+        let endpoint = medium.endpoint(driver);
+        let address = match medium {
+            Medium::Multicast { .. } => {
+                let interface = addresses(driver).0;
+                format!("endpoint={endpoint}|interface={interface}")
+            }
+            Medium::Dynamic { .. } => format!("endpoint={endpoint}|control={}", medium.control()),
+            Medium::Manual {
+                is_doubled: true, ..
+            } => "control-mode=manual".to_owned(),
+            Medium::Manual { .. } | Medium::Udp { .. } | Medium::Ipc { .. } => {
+                format!("endpoint={endpoint}")
+            }
+        };
+        let cc = if self.is_cubic { "cubic" } else { "static" };
+        let mut channel = format!(
+            "aeron:udp?{address}|reliable={}|tether={tether}|cc={cc}",
+            self.is_reliable
+        );
+        if let Some(window) = self.receiver_window {
+            channel.push_str(&format!("|rcv-wnd={window}"));
+        }
+        if let Some(us) = self.nak_delay_us {
+            channel.push_str(&format!("|nak-delay={us}us"));
+        }
+        if self.has_tag(driver) {
+            channel.push_str(&format!("|gtag={GROUP_TAG}"));
+        }
+        channel
+    }
+
+    /// Every other driver has the tag, where there are any.
+    fn has_tag(&self, driver: usize) -> bool {
+        let flow = match self.medium {
+            Medium::Multicast { flow, .. }
+            | Medium::Dynamic { flow, .. }
+            | Medium::Manual { flow, .. } => Some(flow),
+            Medium::Udp { .. } | Medium::Ipc { .. } => None,
+        };
+        flow == Some(Flow::Tagged) && driver.is_multiple_of(2)
+    }
+
+    /// What a publication has to be told to send to, for subscribers on a driver or, if they listen
+    /// in places of their own, for this one.
+    pub(crate) fn destinations(&self, driver: usize, subscriber: usize) -> Vec<String> {
+        let Medium::Manual { is_doubled, .. } = self.medium else {
+            return Vec::new();
+        };
+        let destination = |endpoint: SocketAddr| format!("aeron:udp?endpoint={endpoint}");
+        if !is_doubled {
+            return vec![destination(self.medium.endpoint(driver))];
+        }
+        let number = u16::try_from(subscriber).unwrap_or(0);
+        let port = PLACES_PORT + 2 * number;
+        let address = addresses(driver).0;
+        [port, port + 1]
+            .map(|port| destination((address, port).into()))
+            .into()
+    }
+
+    /// What a subscription has to be told to listen to.
+    pub(crate) fn places(&self, driver: usize, subscriber: usize) -> Vec<String> {
+        if let Medium::Manual {
+            is_doubled: true, ..
+        } = self.medium
+        {
+            self.destinations(driver, subscriber)
+        } else {
+            Vec::new()
+        }
+    }
+}
+
+/// Draws all streams.
+pub(super) fn draw(rng: &mut Rng, drivers: usize) -> Vec<StreamPlan> {
+    let count = u16::try_from(1 + rng.below(4)).unwrap_or(1);
+    (0..count)
+        .map(|number| draw_one(rng, drivers, number))
+        .collect()
+}
+
+fn draw_one(rng: &mut Rng, drivers: usize, number: u16) -> StreamPlan {
+    let medium = Medium::draw(rng, drivers, number);
+    let term_length = *pick(rng, &[64, 64, 64, 64, 128, 256]) * 1024;
+    let mtu_choice = range(rng, 3, 60) * 32;
+    let mtu = match rng.below(4) {
+        0 => i32::try_from(mtu_choice).unwrap_or(1408),
+        1 => 8192,
+        _ => 1408,
+    };
+    let is_network = medium.is_network();
+    let is_small = is_network && rng.chance(1, 4);
+    StreamPlan {
+        medium,
+        stream_id: 1000 + i32::from(number),
+        term_length,
+        mtu,
+        is_reliable: !is_network || rng.chance(4, 5),
+        is_cubic: is_network && rng.chance(1, 4),
+        is_tethered: rng.chance(3, 4),
+        window: rng.chance(1, 5).then_some(term_length / 4),
+        receiver_window: is_small.then_some((term_length / 8).max(RECEIVER_WINDOW_MIN)),
+        nak_delay_us: rng.chance(1, 8).then(|| range(rng, 1, 500)),
+        start: rng.chance(1, 4).then(|| Start::draw(rng, term_length)),
+        signals_end: rng.chance(7, 8),
+        sizes: SizePlan::draw(rng),
+    }
+}
+
+impl Start {
+    /// Somewhere where numbers wrap or end, mostly.
+    fn draw(rng: &mut Rng, term_length: i32) -> Self {
+        let few = i32::try_from(rng.below(6)).unwrap_or(0);
+        let initial_term_id = *pick(
+            rng,
+            &[0, -1, i32::MAX - few, i32::MIN, rng.clone().next_i32()],
+        );
+        let count = match rng.below(4) {
+            0 => 0,
+            1 => few,
+            2 => i32::MAX - 1 - few,
+            _ => rng.next_i32() & i32::MAX,
+        };
+        let slots = u64::from((term_length / 32).unsigned_abs());
+        let slot = i32::try_from(rng.below(slots)).unwrap_or(0);
+        Self {
+            initial_term_id,
+            term_id: initial_term_id.wrapping_add(count),
+            term_offset: slot * 32,
+        }
+    }
+}
