@@ -146,7 +146,12 @@ fn joined(spec: &TransportSpec, multicast: &MulticastSpec) -> io::Result<Socket>
     let group = multicast.group;
     let socket = new_socket(spec, group)?;
     socket.set_reuse_address(true)?;
-    #[cfg(unix)]
+    // Departs from Aeron C, which sets SO_REUSEPORT on Linux too: that makes one load-balancing
+    // group of all the sockets on a port, whichever multicast group they joined, and kernels with
+    // early demultiplexing (6.18 among them) then give a datagram of one group to a socket of
+    // another. On Linux SO_REUSEADDR lets multicast sockets share a port without that; elsewhere
+    // it does not.
+    #[cfg(all(unix, not(target_os = "linux")))]
     socket.set_reuse_port(true)?;
     if group.is_ipv6() {
         socket.set_only_v6(true)?;
