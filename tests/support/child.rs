@@ -70,6 +70,19 @@ impl Child {
         Self { process, said }
     }
 
+    /// Tells the child something, which it hears through [`orders`].
+    pub(crate) fn tell(&mut self, words: &str) {
+        let input = self.process.stdin.as_mut().expect("its input is a pipe");
+        writeln!(input, "{words}")
+            .and_then(|()| input.flush())
+            .expect("the child listens");
+    }
+
+    /// Whatever the child has said and nobody has asked for.
+    pub(crate) fn said_so_far(&self) -> Vec<String> {
+        self.said.try_iter().collect()
+    }
+
     /// Waits for the next thing that the child says.
     pub(crate) fn next_words(&self) -> Option<String> {
         match self.said.recv_timeout(WATCHDOG) {
@@ -105,6 +118,11 @@ impl Child {
     pub(crate) fn dismiss(mut self) -> ExitStatus {
         drop(self.process.stdin.take());
         self.process.wait().expect("its status")
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.process.try_wait().expect("asked").is_some()
     }
 
     /// Waits until it ends by itself.
@@ -165,6 +183,20 @@ pub(crate) fn dismissal() -> Receiver<()> {
         drop(sender);
     });
     dismissed
+}
+
+/// In a child: what the test tells it, see [`Child::tell`]; disconnected when the test lets the
+/// child go, or is gone itself.
+pub(crate) fn orders() -> Receiver<String> {
+    let (sender, orders) = channel();
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    orders
 }
 
 /// In a child: waits to be killed, or let go.
