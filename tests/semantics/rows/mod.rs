@@ -6,4 +6,7 @@ mod section_10;
 mod section_10_reject;
 mod section_11;
 mod section_12;
+mod section_13;
+mod section_14;
+mod section_14_sources;
 mod traffic;

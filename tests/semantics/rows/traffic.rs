@@ -8,6 +8,8 @@ use crate::world::*;
 
 /// Bytes of a message of [`Writer`]: with its header, sixty-four of them fill a small term.
 const MESSAGE_LENGTH: usize = 992;
+/// Bytes that such a message advances a stream by.
+pub(crate) const MESSAGE_FRAME_LENGTH: u64 = 1024;
 /// Messages that fill three small terms.
 pub(crate) const THREE_TERMS: u64 = 3 * 64;
 
@@ -25,9 +27,14 @@ impl Writer {
         }
     }
 
-    /// Messages sent.
+    /// Messages sent, or skipped.
     pub(crate) const fn count(&self) -> u64 {
         self.next
+    }
+
+    /// Goes on with the message of that number.
+    pub(crate) const fn skip_to(&mut self, number: u64) {
+        self.next = number;
     }
 
     /// Offers the next message once.
@@ -106,11 +113,19 @@ impl Reader {
     }
 }
 
-/// Sends `count` messages, which all readers read at once.
+/// Sends `count` messages, which all readers read at once. None falls behind far: where the fastest
+/// receiver sets the pace, that would be the end of the others.
 pub(crate) fn exchange(writer: &mut Writer, readers: &mut [&mut Reader], count: u64) {
-    for _ in 0..count {
+    for sent in 1..=count {
         writer.send(|| poll_all(readers));
+        if sent % 8 == 0 || sent == count {
+            catch_up(writer, readers);
+        }
     }
+}
+
+/// Reads until nothing is left.
+pub(crate) fn catch_up(writer: &Writer, readers: &mut [&mut Reader]) {
     wait_until("all messages", || {
         poll_all(readers);
         readers.iter().all(|reader| reader.is_level_with(writer))
@@ -140,6 +155,10 @@ pub(crate) fn dynamic() -> String {
 pub(crate) mod counter_type {
     /// Position of a subscriber.
     pub(crate) const SUBSCRIBER_POSITION: i32 = 4;
+    /// Position up to which a publication was sent.
+    pub(crate) const SENDER_POSITION: i32 = 2;
+    /// Address that a socket is bound to.
+    pub(crate) const LOCAL_ADDRESS: i32 = 14;
     /// State of an endpoint that sends.
     pub(crate) const SEND_CHANNEL_STATUS: i32 = 6;
 }
@@ -173,4 +192,23 @@ pub(crate) fn untethered_timeouts(world: &World, folder: &str, id: i64) -> [i64;
         metadata.untethered_linger_timeout_ns(),
         metadata.untethered_resting_timeout_ns(),
     ]
+}
+
+/// `channel` with more parameters.
+pub(crate) fn with(channel: &str, parameters: &str) -> String {
+    let separator = if channel.contains('?') { '|' } else { '?' };
+    format!("{channel}{separator}{parameters}")
+}
+
+/// The code of a refusal that the driver counts and records as an error.
+pub(crate) fn refused<T>(world: &World, add: impl FnOnce() -> Result<T, Refusal>) -> i32 {
+    let errors = world.system_counter(SystemCounter::Errors);
+    let Err(refusal) = add() else {
+        panic!("granted");
+    };
+    wait_until("the error to be counted", || {
+        world.system_counter(SystemCounter::Errors) == errors + 1
+    });
+    world.await_error(refusal.text.lines().next_back().unwrap_or_default());
+    refusal.code
 }
