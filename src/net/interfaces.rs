@@ -86,13 +86,16 @@ fn not_found(interfaces: &[LocalInterface], query: &InterfaceQuery) -> io::Error
         .iter()
         .map(|i| format!("{}={}/{}", i.name, i.address, i.prefix_length))
         .collect();
-    io::Error::new(
-        io::ErrorKind::NotFound,
-        format!(
-            "no {family} interface {criteria}{kind} is up; there are: {}",
-            candidates.join(", ")
-        ),
-    )
+    let candidates = candidates.join(", ");
+    let text = match &query.selector {
+        InterfaceSelector::Name(name) if interfaces.iter().all(|i| i.name != *name) => {
+            format!("unknown interface {name}; there are: {candidates}")
+        }
+        InterfaceSelector::Name(_) | InterfaceSelector::Address { .. } => {
+            format!("no {family} interface {criteria}{kind} is up; there are: {candidates}")
+        }
+    };
+    io::Error::new(io::ErrorKind::NotFound, text)
 }
 
 #[cfg(test)]
@@ -152,7 +155,7 @@ mod tests {
         };
         let text = choose(&all, &query).expect_err("unknown").to_string();
         assert!(
-            text.contains("'eth7'") && text.contains("eth0=10.0.0.1/8"),
+            text.contains("unknown interface eth7;") && text.contains("eth0=10.0.0.1/8"),
             "{text}"
         );
     }

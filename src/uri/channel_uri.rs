@@ -272,7 +272,7 @@ impl ChannelUri {
     /// # Errors
     /// The value is not a size.
     pub fn size(&self, name: &str) -> Result<Option<i64>, UriError> {
-        self.typed(name, "not a size", parse_size)
+        self.typed(name, "expected a size in bytes, such as 1408 or 64k", parse_size)
     }
 
     /// A number of bytes that fits 31 bits.
@@ -280,7 +280,7 @@ impl ChannelUri {
     /// # Errors
     /// The value is not a size or is above `i32::MAX`.
     pub fn size_i32(&self, name: &str) -> Result<Option<i32>, UriError> {
-        self.typed(name, "not a size below 2g", |text| {
+        self.typed(name, "expected a size below 2g, such as 1408 or 64k", |text| {
             i32::try_from(parse_size(text)?).ok()
         })
     }
@@ -290,7 +290,7 @@ impl ChannelUri {
     /// # Errors
     /// The value is not a duration.
     pub fn duration_ns(&self, name: &str) -> Result<Option<i64>, UriError> {
-        self.typed(name, "not a duration", parse_duration)
+        self.typed(name, "expected a duration, such as 10ms or 5s", parse_duration)
     }
 
     /// `true` or `false`.
@@ -298,7 +298,7 @@ impl ChannelUri {
     /// # Errors
     /// The value is neither.
     pub fn bool(&self, name: &str) -> Result<Option<bool>, UriError> {
-        self.typed(name, "neither 'true' nor 'false'", |text| match text {
+        self.typed(name, "expected true or false", |text| match text {
             "true" => Some(true),
             "false" => Some(false),
             _ => None,
@@ -310,7 +310,7 @@ impl ChannelUri {
     /// # Errors
     /// The value is not decimal or does not fit.
     pub fn i32(&self, name: &str) -> Result<Option<i32>, UriError> {
-        self.typed(name, "not a 32-bit integer", |text| {
+        self.typed(name, "expected a 32-bit integer", |text| {
             i32::try_from(parse_decimal(text)?).ok()
         })
     }
@@ -320,7 +320,7 @@ impl ChannelUri {
     /// # Errors
     /// The value is not decimal or does not fit.
     pub fn i64(&self, name: &str) -> Result<Option<i64>, UriError> {
-        self.typed(name, "not a 64-bit integer", parse_decimal)
+        self.typed(name, "expected a 64-bit integer", parse_decimal)
     }
 
     /// The `tags` parameter.
@@ -328,7 +328,8 @@ impl ChannelUri {
     /// # Errors
     /// A tag is not a number or is -1, or both are missing.
     pub fn tags(&self) -> Result<Tags, UriError> {
-        let tags = self.typed(params::TAGS, "not <channel tag>[,<entity tag>]", parse_tags)?;
+        let reason = "expected <channel tag>[,<entity tag>], integers but -1";
+        let tags = self.typed(params::TAGS, reason, parse_tags)?;
         Ok(tags.unwrap_or_default())
     }
 
@@ -339,7 +340,7 @@ impl ChannelUri {
     pub fn session_ref(&self) -> Result<Option<SessionRef>, UriError> {
         self.typed(
             params::SESSION_ID,
-            "neither an integer nor tag:<integer>",
+            "expected a 32-bit integer or tag:<integer>",
             parse_session_ref,
         )
     }
@@ -367,7 +368,7 @@ impl ChannelUri {
     /// # Errors
     /// The value is not a number or is below -1.
     pub fn response_correlation_id(&self) -> Result<i64, UriError> {
-        let reason = "neither an integer of at least -1 nor 'prototype'";
+        let reason = "expected an integer of at least -1, or prototype";
         let id = self.typed(params::RESPONSE_CORRELATION_ID, reason, |text| match text {
             params::PROTOTYPE_CORRELATION_ID => Some(PROTOTYPE_CORRELATION_ID),
             _ => parse_decimal(text).filter(|id| *id >= -1),
@@ -384,7 +385,7 @@ impl ChannelUri {
         if self.get(name) == Some(params::RESERVED_OFFSET) {
             return Ok(Some(RESERVED_VALUE_OFFSET));
         }
-        let offset = self.typed(name, "neither a 32-bit integer nor 'reserved'", |text| {
+        let offset = self.typed(name, "expected a 32-bit integer or reserved", |text| {
             i32::try_from(parse_decimal(text)?).ok()
         })?;
         Ok(offset.filter(|offset| *offset >= 0))

@@ -9,7 +9,8 @@ use std::fmt;
 /// let uri = ChannelUri::parse("aeron:udp?mtu=lots").unwrap();
 /// let error = uri.size(params::MTU).unwrap_err();
 /// assert_eq!(error.parameter(), "mtu");
-/// assert_eq!(error.to_string(), "invalid channel: mtu=lots: not a size");
+/// let text = "invalid channel: mtu=lots: expected a size in bytes, such as 1408 or 64k";
+/// assert_eq!(error.to_string(), text);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UriError {

@@ -59,7 +59,7 @@ impl FlowControlParam {
             Some("max") => FlowControlStrategy::Max,
             Some("min") => FlowControlStrategy::Min,
             Some("tagged") => FlowControlStrategy::Tagged,
-            _ => return Err(error("strategy is none of max, min, tagged".to_owned())),
+            _ => return Err(error("expected max, min or tagged".to_owned())),
         };
         let mut parsed = Self {
             strategy,
@@ -70,7 +70,13 @@ impl FlowControlParam {
         };
         for option in parts {
             if parsed.read_option(option).is_none() {
-                return Err(error(format!("option '{option}' is not understood")));
+                let expected = match parsed.strategy {
+                    FlowControlStrategy::Max => "rrwm:<number>",
+                    FlowControlStrategy::Min | FlowControlStrategy::Tagged => {
+                        "g:[<tag>][/<size>], t:<duration> or rrwm:<number>"
+                    }
+                };
+                return Err(error(format!("option '{option}', expected {expected}")));
             }
         }
         Ok(parsed)

@@ -254,7 +254,7 @@ impl<N: Network> Conductor<N> {
         let algorithm = CongestionAlgorithm::select(config.congestion_control, cc);
         let algorithm = algorithm.ok_or_else(|| {
             CommandFailure::generic(format!(
-                "unsupported congestion control cc={}: {}",
+                "unsupported congestion control cc={}, expected static or cubic: {}",
                 cc.unwrap_or_default(),
                 channel.original_text()
             ))

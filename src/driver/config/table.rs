@@ -74,6 +74,22 @@ const MULTICAST_FLOW: &[(&str, MulticastFlowControlSupplier)] = &[
         "io.aeron.driver.DefaultMulticastFlowControlSupplier",
         MulticastFlowControlSupplier::Default,
     ),
+    (
+        "io.aeron.driver.MaxMulticastFlowControlSupplier",
+        MulticastFlowControlSupplier::Max,
+    ),
+    (
+        "io.aeron.driver.MinMulticastFlowControlSupplier",
+        MulticastFlowControlSupplier::Min,
+    ),
+    (
+        "io.aeron.driver.TaggedMulticastFlowControlSupplier",
+        MulticastFlowControlSupplier::Tagged,
+    ),
+    (
+        "io.aeron.driver.PreferredMulticastFlowControlSupplier",
+        MulticastFlowControlSupplier::Tagged,
+    ),
 ];
 const VALIDATOR: &[(&str, TerminationValidator)] = &[
     ("deny", TerminationValidator::Deny),

@@ -112,7 +112,10 @@ pub(crate) fn resolve_interface(
         return find(selector, 0, ipv6, is_multicast, interfaces);
     };
     let parsed = InterfaceParam::parse(text).ok_or_else(|| {
-        ChannelError::invalid(format!("{}={text} is malformed", params::INTERFACE))
+        ChannelError::invalid(format!(
+            "{}={text} is not of the form address[:port][/prefix length] or {{name}}[:port]",
+            params::INTERFACE
+        ))
     })?;
     match parsed {
         InterfaceParam::Name { name, port } => {

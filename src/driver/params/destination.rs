@@ -24,7 +24,7 @@ pub(crate) fn check_receive_destination(uri: &ChannelUri) -> Result<(), ChannelE
         return Err(invalid(format!("destination is not of media udp: {uri}")));
     }
     if uri.bool(params::TRANSPORT_SECURITY)? == Some(true) {
-        let text = "ats=true: transport security is not supported";
+        let text = "ats=true: transport security is not supported, leave ats out";
         return Err(ChannelError::new(ErrorCode::NotSupported, text));
     }
     if let Some(name) = NOT_FOR_DESTINATIONS

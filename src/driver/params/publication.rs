@@ -144,7 +144,7 @@ impl PublicationParams {
 fn check_stream_id(uri: &ChannelUri, stream_id: StreamId) -> Result<(), ChannelError> {
     match uri.i32(params::STREAM_ID)? {
         Some(id) if id != stream_id.get() => Err(invalid(format!(
-            "stream-id={id} is not the stream id {stream_id} of the command"
+            "stream-id={id} is not the stream id {stream_id} of the command, which it must equal"
         ))),
         _ => Ok(()),
     }
@@ -179,7 +179,7 @@ fn session(
         Some(SessionRef::Tag(tag)) => {
             let tagged = entity_tags.find(tag).ok_or_else(|| {
                 invalid(format!(
-                    "session-id=tag:{tag} does not name a live publication"
+                    "session-id=tag:{tag} does not name a live publication: add that one first"
                 ))
             })?;
             Some(Session {

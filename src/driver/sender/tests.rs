@@ -794,7 +794,7 @@ fn a_malformed_group_tag_is_recorded_where_tags_matter() {
     world.add_publication(1, 11);
     for session in [10, 11] {
         let mut odd = status(session, |_| {});
-        odd.extend_from_slice(&[0xff; 4]);
+        odd.extend_from_slice(&[1; 4]);
         odd[0] = 40;
         world.deliver(0, &odd);
     }

@@ -244,7 +244,7 @@ fn errors_name_parameter_value_and_reason() {
     let error = with("mtu", "x").size("mtu").expect_err("not a size");
     assert_eq!(
         (error.parameter(), error.value(), error.reason()),
-        ("mtu", "x", "not a size")
+        ("mtu", "x", "expected a size in bytes, such as 1408 or 64k")
     );
     let error = ChannelUri::parse("aeron:tcp").expect_err("media");
     assert_eq!((error.parameter(), error.value()), ("", "aeron:tcp"));

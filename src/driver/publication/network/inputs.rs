@@ -168,16 +168,21 @@ impl SenderHalf {
     }
 }
 
+/// Group tag of receivers that say "preferred", as they did before there were tags; the default
+/// tag of tagged flow control.
+const LEGACY_GROUP_TAG: i64 = -1;
+
 fn feedback_of(half: &SenderHalf, message: &StatusMessageFrame<'_>) -> ReceiverFeedback {
     let position = half.identity.geometry.position(
         message.consumption_term_id(),
         message.consumption_term_offset(),
     );
+    let legacy = message.is_legacy_preferred().then_some(LEGACY_GROUP_TAG);
     ReceiverFeedback {
         receiver_id: message.receiver_id(),
         position,
         window: message.receiver_window(),
         is_end_of_stream: message.is_end_of_stream(),
-        group_tag: message.group_tag(),
+        group_tag: message.group_tag().or(legacy),
     }
 }
