@@ -382,7 +382,7 @@ fn version() -> SemanticVersion {
 fn labels(config: &DriverConfig) -> SystemCounterLabels<'_> {
     SystemCounterLabels {
         version: env!("CARGO_PKG_VERSION"),
-        commit: option_env!("AILERON_COMMIT").unwrap_or(""),
+        commit: crate::cnc::COMMIT,
         threading_mode: config.threading_mode.name(),
         conductor_threshold_ns: config.conductor_cycle_threshold_ns,
         sender_threshold_ns: config.sender_cycle_threshold_ns,

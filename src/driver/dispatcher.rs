@@ -12,8 +12,9 @@
 //! ```
 //!
 //! A session has a state only while its stream is wanted. The sessions that mere datagrams can add
-//! (`PendingSetup`, `NoInterest`) are bounded in number: past the bound they are not remembered,
-//! which costs repeated look-ups and nothing else. The maps are ordered, so what happens does not
+//! (`PendingSetup`, `NoInterest`), and those that are lost (`OnCoolDown`), are bounded in number: past
+//! the bound they are not remembered, which costs repeated look-ups, or lets a session come back
+//! that was not to; the receiver reports the latter. The maps are ordered, so what happens does not
 //! depend on hashing, and session ids chosen by an attacker cannot degrade them.
 
 #[cfg(test)]
@@ -28,6 +29,10 @@ pub(crate) const PENDING_SESSIONS_MAX: usize = 1_024;
 
 /// Sessions per endpoint remembered only because nobody wants them.
 pub(crate) const UNWANTED_SESSIONS_MAX: usize = 1_024;
+
+/// Sessions per endpoint that may not come back. Those of subscriptions that rejoin leave with
+/// their image; the others stay as long as the subscription.
+pub(crate) const COOLING_SESSIONS_MAX: usize = 4_096;
 
 /// Where the receiver keeps an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +108,7 @@ pub(crate) struct Dispatcher {
     stream_session_limit: usize,
     pending_sessions: usize,
     unwanted_sessions: usize,
+    cooling_sessions: usize,
 }
 
 impl Dispatcher {
@@ -114,6 +120,7 @@ impl Dispatcher {
             stream_session_limit: usize::try_from(stream_session_limit).unwrap_or(0),
             pending_sessions: 0,
             unwanted_sessions: 0,
+            cooling_sessions: 0,
         }
     }
 
@@ -192,23 +199,28 @@ impl Dispatcher {
     }
 
     /// An image is gone. Unless it `has_ended`, its session may not come back before
-    /// [`Self::remove_cool_down`].
+    /// [`Self::remove_cool_down`]. Returns whether that could be remembered.
     pub(crate) fn remove_image(
         &mut self,
         stream_id: StreamId,
         session_id: SessionId,
         image: CorrelationId,
         has_ended: bool,
-    ) {
+    ) -> bool {
         match self.states.get(&(stream_id, session_id)) {
             Some(SessionState::Active { image: active, .. }) if *active == image => {}
-            Some(_) | None => return,
+            Some(_) | None => return true,
         }
         if has_ended {
             self.remove_state(stream_id, session_id);
-        } else {
-            self.set_state(stream_id, session_id, SessionState::OnCoolDown);
+            return true;
         }
+        if self.cooling_sessions >= COOLING_SESSIONS_MAX {
+            self.remove_state(stream_id, session_id);
+            return false;
+        }
+        self.set_state(stream_id, session_id, SessionState::OnCoolDown);
+        true
     }
 
     /// The session may be joined again.
@@ -358,7 +370,8 @@ impl Dispatcher {
                 Some(interest) => &mut interest.active_images,
                 None => return,
             },
-            SessionState::InitInProgress | SessionState::OnCoolDown => return,
+            SessionState::OnCoolDown => &mut self.cooling_sessions,
+            SessionState::InitInProgress => return,
         };
         *count = count.saturating_add_signed(change);
     }

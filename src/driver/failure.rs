@@ -14,6 +14,9 @@ pub(crate) struct CommandFailure {
     pub(crate) code: ErrorCode,
     /// The value at fault and what is wrong with it.
     pub(crate) text: String,
+    /// What the log of distinct errors gets instead, where `text` differs each time: such texts
+    /// would fill it.
+    pub(crate) log_text: Option<&'static str>,
 }
 
 impl CommandFailure {
@@ -22,7 +25,13 @@ impl CommandFailure {
         Self {
             code,
             text: text.into(),
+            log_text: None,
         }
+    }
+
+    /// What to record.
+    pub(crate) fn log_text(&self) -> &str {
+        self.log_text.unwrap_or(&self.text)
     }
 
     /// The channel or one of its parameters is at fault.

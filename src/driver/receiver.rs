@@ -32,6 +32,7 @@ use pending::{ElicitedSetup, PendingSetups};
 
 use crate::base::{Nanos, SessionId, StreamId};
 use crate::cnc::{SystemCounter, SystemCounters};
+use crate::command::ErrorCode;
 use crate::concurrent::BoundedQueue;
 use crate::driver::dispatcher::ImageSlot;
 use crate::driver::duty_cycle::DutyCycleTracker;
@@ -160,12 +161,17 @@ impl<T: Transport> Receiver<T> {
             return;
         };
         if let Some(endpoint) = self.endpoints.get_mut(&image.endpoint()) {
-            endpoint.dispatcher.remove_image(
+            let is_remembered = endpoint.dispatcher.remove_image(
                 image.stream_id(),
                 image.session_id(),
                 image.correlation_id(),
                 image.is_end_of_stream(),
             );
+            if !is_remembered {
+                let text = "too many lost sessions: one more may rejoin at once";
+                self.errors
+                    .report(tick.epoch, ErrorCode::GenericError, text);
+            }
         }
         image.begin_draining(tick.now);
         self.conductor.send(ConductorMessage::ImageReleased(image));

@@ -392,12 +392,13 @@ impl From<StoreError> for CommandFailure {
             Some(source) => format!("{error}: {source}"),
             None => error.to_string(),
         };
-        let code = if matches!(error, StoreError::NoSpace { .. }) {
-            ErrorCode::StorageSpace
-        } else {
-            ErrorCode::GenericError
-        };
-        Self::new(code, text)
+        if matches!(error, StoreError::NoSpace { .. }) {
+            return Self {
+                log_text: Some("a log needs more storage than is usable"),
+                ..Self::new(ErrorCode::StorageSpace, text)
+            };
+        }
+        Self::generic(text)
     }
 }
 

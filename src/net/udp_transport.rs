@@ -21,6 +21,8 @@ pub struct UdpTransport {
     /// Receives, for a multicast publication: joined to the control group.
     control: Option<UdpSocket>,
     local_address: SocketAddr,
+    /// Whether the kernel agreed to say when a datagram arrived.
+    has_media_timestamps: bool,
     batch: ReceiveBatch,
 }
 
@@ -39,10 +41,8 @@ impl UdpTransport {
             ),
         };
         let receiving = control.as_ref().unwrap_or(&socket);
-        if spec.media_timestamps {
-            enable_receive_timestamps(receiving.as_fd())
-                .map_err(|e| named("cannot enable receive timestamps", &spec.bind, &e))?;
-        }
+        let has_media_timestamps =
+            spec.media_timestamps && enable_receive_timestamps(receiving.as_fd()).is_ok();
         let local_address = receiving
             .local_addr()?
             .as_socket()
@@ -51,6 +51,7 @@ impl UdpTransport {
             socket: socket.into(),
             control: control.map(UdpSocket::from),
             local_address,
+            has_media_timestamps,
             batch: ReceiveBatch::new(spec.receive_batch, RECEIVE_BUFFER_LENGTH),
         })
     }
@@ -87,6 +88,10 @@ impl Transport for UdpTransport {
 
     fn local_address(&self) -> SocketAddr {
         self.local_address
+    }
+
+    fn has_media_timestamps(&self) -> bool {
+        self.has_media_timestamps
     }
 }
 

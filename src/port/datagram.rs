@@ -42,6 +42,11 @@ pub trait Transport: Send + 'static {
     /// The address the socket is bound to, with the port that the operating system chose if it
     /// was left open.
     fn local_address(&self) -> SocketAddr;
+
+    /// Whether [`Datagram::media_timestamp_ns`] comes with datagrams, where it was asked for.
+    fn has_media_timestamps(&self) -> bool {
+        true
+    }
 }
 
 /// Which side a transport serves.

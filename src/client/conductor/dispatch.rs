@@ -327,14 +327,17 @@ impl ClientConductor {
     }
 
     fn on_unavailable_counter(&mut self, registration_id: RegistrationId, counter_id: CounterId) {
-        // Its place in the file may be another's soon.
-        if let Some(counter) = self
-            .own_counters
-            .remove(&registration_id)
-            .and_then(|c| c.upgrade())
-            && counter.counter_id() == counter_id
-        {
-            counter.force_close();
+        // Its place in the file may be another's soon. One with another id is not what is gone.
+        let own = self.own_counters.get(&registration_id);
+        match own.map(Weak::upgrade) {
+            Some(Some(counter)) if counter.counter_id() == counter_id => {
+                self.own_counters.remove(&registration_id);
+                counter.force_close();
+            }
+            Some(None) => {
+                self.own_counters.remove(&registration_id);
+            }
+            Some(Some(_)) | None => {}
         }
         self.handlers.counter_is_unavailable(&CounterEvent {
             counters: &self.counters,

@@ -3,6 +3,7 @@
 use crate::base::{ClientId, Nanos};
 use crate::client::config::nanos;
 use crate::client::{ClientConfig, ClientError};
+use crate::cnc::COMMIT;
 use crate::cnc::counter_labels::heartbeat_suffix;
 use crate::cnc::counter_types::{CLIENT_HEARTBEAT_TYPE_ID, HeartbeatKey};
 use crate::concurrent::{AtomicCounter, CounterState, CountersReader, RingBuffer};
@@ -10,9 +11,6 @@ use crate::port::Tick;
 
 /// Version of this library, for the label of the heartbeat counter.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
-
-/// Stands where others print the commit they were built from.
-const COMMIT: &str = "unknown";
 
 /// Heartbeat of a driver that has shut down.
 const SHUT_DOWN: i64 = -1;

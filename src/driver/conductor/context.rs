@@ -111,7 +111,7 @@ impl<T> Context<T> {
     pub(super) fn record(&self, failure: &CommandFailure) {
         if failure.code != ErrorCode::ResourceTemporarilyUnavailable {
             self.errors
-                .report(self.tick.epoch, failure.code, &failure.text);
+                .report(self.tick.epoch, failure.code, failure.log_text());
         }
     }
 

@@ -84,24 +84,36 @@ impl<N: Network> Conductor<N> {
     }
 
     /// Unlinks a subscription from everything it reads and frees its positions.
-    pub(super) fn unlink_subscription(&mut self, link: LinkId) {
-        let ipc = self
-            .ipc_publications
-            .values_mut()
-            .map(|record| &mut record.publication);
-        let ipc = ipc.filter(|publication| publication.subscribers().is_linked(link));
-        let mut counters: Vec<CounterId> = ipc
-            .filter_map(|publication| publication.remove_subscriber(link))
-            .collect();
-        let network = self
-            .network_publications
-            .values_mut()
-            .map(|record| &mut record.half);
-        let network = network.filter(|half| half.spies().is_linked(link));
-        counters.extend(network.filter_map(|half| half.remove_spy(link)));
-        let images = self.images.values_mut().map(|image| &mut image.half);
-        let images = images.filter(|half| half.subscribers().is_linked(link));
-        counters.extend(images.filter_map(|half| half.remove_subscriber(link)));
+    pub(super) fn unlink_subscription(&mut self, link: &SubscriptionLink) {
+        let (id, stream_id) = (link.id, link.stream_id);
+        // Only streams of its own kind and id can be what it reads.
+        let counters: Vec<CounterId> = match link.source {
+            LinkSource::Ipc => {
+                let streams = self.ipc_publications.values_mut();
+                let streams = streams.map(|record| &mut record.publication);
+                let own = streams.filter(|stream| stream.params().stream_id == stream_id);
+                let linked = own.filter(|stream| stream.subscribers().is_linked(id));
+                linked
+                    .filter_map(|stream| stream.remove_subscriber(id))
+                    .collect()
+            }
+            LinkSource::Spy(_) => {
+                let streams = self.network_publications.values_mut();
+                let own = streams.map(|record| &mut record.half);
+                let own = own.filter(|half| half.stream_id() == stream_id);
+                let linked = own.filter(|half| half.spies().is_linked(id));
+                linked.filter_map(|half| half.remove_spy(id)).collect()
+            }
+            LinkSource::Network(_) => {
+                let streams = self.images.values_mut();
+                let own = streams.map(|image| &mut image.half);
+                let own = own.filter(|half| half.stream_id() == stream_id);
+                let linked = own.filter(|half| half.subscribers().is_linked(id));
+                linked
+                    .filter_map(|half| half.remove_subscriber(id))
+                    .collect()
+            }
+        };
         self.ctx.free_counters(counters);
     }
 

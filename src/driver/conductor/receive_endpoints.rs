@@ -65,6 +65,10 @@ impl<N: Network> Conductor<N> {
         channel: &UdpChannel,
     ) -> Result<Option<EndpointId>, CommandFailure> {
         for record in self.receive_endpoints.values() {
+            // Whatever else such a channel says, it can be had once the old endpoint is gone.
+            if record.is_closing && record.channel.has_tag_of(channel) {
+                return Err(closing(channel));
+            }
             let matches = record
                 .channel
                 .matches_tag(channel, record.control_address(), None);

@@ -55,6 +55,13 @@ impl<N: Network> Conductor<N> {
                 return Err(cannot_open(&error, channel.original_text()));
             }
         };
+        if spec.media_timestamps && !transport.has_media_timestamps() {
+            // The stream is worth more than the times.
+            let text = channel.original_text();
+            self.ctx.record(&CommandFailure::generic(format!(
+                "the system gives no receive timestamps, goes on without: {text}"
+            )));
+        }
         let bound = transport.local_address();
         self.ctx
             .counters

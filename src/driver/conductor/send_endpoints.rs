@@ -48,6 +48,10 @@ impl<N: Network> Conductor<N> {
         channel: &UdpChannel,
     ) -> Result<Option<EndpointId>, CommandFailure> {
         for record in self.send_endpoints.values() {
+            // Whatever else such a channel says, it can be had once the old endpoint is gone.
+            if record.is_closing && record.channel.has_tag_of(channel) {
+                return Err(closing(channel));
+            }
             let matches = record.channel.matches_tag(channel, None, record.address);
             if matches.map_err(as_generic)? {
                 return record.if_open(channel).map(Some);

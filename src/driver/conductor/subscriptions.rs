@@ -135,7 +135,7 @@ impl<N: Network> Conductor<N> {
     /// wanted of endpoints.
     pub(super) fn release_subscription_links(&mut self, links: Vec<SubscriptionLink>) {
         for link in links {
-            self.unlink_subscription(link.id);
+            self.unlink_subscription(&link);
             if let LinkSource::Network(endpoint) = link.source {
                 let interest = match link.session_id {
                     Some(session_id) => Interest::Session(session_id),

@@ -261,3 +261,25 @@ fn datagrams_cannot_make_the_maps_grow_without_bound() {
         DataAction::Elicit
     );
 }
+
+#[test]
+fn sessions_on_cool_down_are_bounded() {
+    let mut dispatcher = wildcard();
+    let mut die = |session: usize| {
+        let session = SessionId(i32::try_from(session).expect("small"));
+        assert_eq!(dispatcher.on_setup(STREAM, session), SetupAction::Create);
+        let (image, slot) = (CorrelationId(1), ImageSlot(0));
+        assert!(dispatcher.add_image(STREAM, session, image, slot));
+        dispatcher.remove_image(STREAM, session, image, false)
+    };
+    assert!((0..COOLING_SESSIONS_MAX).all(&mut die));
+    let one_more = COOLING_SESSIONS_MAX;
+    assert!(!die(one_more));
+    assert!(!die(one_more), "it is not remembered, so it came back");
+    dispatcher.remove_cool_down(STREAM, SessionId(0));
+    let one_more = SessionId(i32::try_from(one_more).expect("small"));
+    let action = dispatcher.on_setup(STREAM, one_more);
+    assert_eq!(action, SetupAction::Create);
+    assert!(dispatcher.add_image(STREAM, one_more, CorrelationId(1), ImageSlot(0)));
+    assert!(dispatcher.remove_image(STREAM, one_more, CorrelationId(1), false));
+}

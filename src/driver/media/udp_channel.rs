@@ -122,7 +122,7 @@ impl UdpChannel {
             return Err(ChannelError::invalid(format!("media is not udp: {text}")));
         }
         if uri.bool(params::TRANSPORT_SECURITY)? == Some(true) {
-            let reason = "ats=true: transport security is not supported";
+            let reason = "ats=true: transport security is not supported, leave ats out";
             return Err(ChannelError::new(ErrorCode::NotSupported, reason));
         }
         let tag = uri.tags()?.channel;
@@ -153,6 +153,11 @@ impl UdpChannel {
         })
     }
 
+    /// Whether both have the same channel tag.
+    pub(crate) fn has_tag_of(&self, channel: &Self) -> bool {
+        self.tag.is_some() && self.tag == channel.tag
+    }
+
     /// Whether `channel` means this one's endpoint by its tag. Addresses are compared with the
     /// endpoint's present ones where those are known: the connected address of a send endpoint
     /// (remote), the control address of a receive endpoint (local).
@@ -165,7 +170,7 @@ impl UdpChannel {
         current_local: Option<SocketAddr>,
         current_remote: Option<SocketAddr>,
     ) -> Result<bool, ChannelError> {
-        if self.tag.is_none() || self.tag != channel.tag {
+        if !self.has_tag_of(channel) {
             return Ok(false);
         }
         if channel.control_mode != ControlMode::None && channel.control_mode != self.control_mode {
