@@ -232,3 +232,29 @@ pub(crate) fn stays(quiet: Duration, mut holds: impl FnMut() -> bool) -> bool {
     }
     true
 }
+
+/// A channel with another parameter.
+pub(crate) fn with(channel: &str, parameter: &str) -> String {
+    let separator = if channel.contains('?') { '|' } else { '?' };
+    format!("{channel}{separator}{parameter}")
+}
+
+/// The path of this module's [`role`] for [`crate::support::child::Child::start`].
+const ROLE: &str = "world::role";
+
+/// Starts a process that plays a role of the rows.
+pub(crate) fn start_role(
+    role: &str,
+    dir: &Path,
+    arguments: &[&str],
+) -> crate::support::child::Child {
+    crate::support::child::Child::start(ROLE, role, dir, arguments)
+}
+
+/// In a process that a row started: plays what it was started for.
+#[test]
+fn role() {
+    if let Some(part) = crate::support::child::part() {
+        crate::rows::play(&part);
+    }
+}

@@ -2,6 +2,7 @@
 //! They use the facade [`crate::peer`] and [`crate::world`] alone.
 
 mod section_06;
+mod section_06_lives;
 mod section_10;
 mod section_10_reject;
 mod section_11;
@@ -9,4 +10,15 @@ mod section_12;
 mod section_13;
 mod section_14;
 mod section_14_sources;
+mod streams;
 mod traffic;
+
+use crate::support::child::Part;
+
+/// In a process that a row started: plays its role.
+pub(crate) fn play(part: &Part) {
+    match part.role.as_str() {
+        "echo" => section_06::play_echo(part),
+        other => panic!("no role {other}"),
+    }
+}
