@@ -233,12 +233,6 @@ pub(crate) fn stays(quiet: Duration, mut holds: impl FnMut() -> bool) -> bool {
     true
 }
 
-/// A channel with another parameter.
-pub(crate) fn with(channel: &str, parameter: &str) -> String {
-    let separator = if channel.contains('?') { '|' } else { '?' };
-    format!("{channel}{separator}{parameter}")
-}
-
 /// The path of this module's [`role`] for [`crate::support::child::Child::start`].
 const ROLE: &str = "world::role";
 

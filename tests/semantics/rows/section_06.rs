@@ -5,9 +5,10 @@ use aileron::cnc::SystemCounter;
 use super::streams::{
     all_channels, exchange, fill, fragments, message, messages, open, udp_and_ipc,
 };
+use super::traffic::with;
 use crate::peer::{Action, BEGIN, Client, END, HeaderView, Offered, UNFRAGMENTED};
 use crate::support::child::{Part, dismissal, say};
-use crate::world::{IPC, STREAM, World, send, start_role, udp, wait_until, with};
+use crate::world::{IPC, STREAM, World, send, start_role, udp, wait_until};
 
 /// Length of a frame's header.
 const HEADER: usize = 32;

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use aileron::cnc::counter_types as types;
 
 use super::streams::{all_channels, exchange, fragments, messages, open, udp_and_ipc};
+use super::traffic::with;
 use crate::peer::{Client, CounterView, Publication, Subscription};
 use crate::world::{
-    IPC, STREAM, World, await_connection, receive, send, udp, wait_for, wait_until, with,
+    IPC, STREAM, World, await_connection, receive, send, udp, wait_for, wait_until,
 };
 
 /// The threading modes that differ.
