@@ -10,6 +10,7 @@
 //! | `destinations` | streams to many, subscriptions of many |
 //! | `groups` | flow control of groups of both sides, with slow and dying members |
 //! | `response` | servers that answer on response channels, and their clients |
+//! | `names` | drivers that tell each other their names |
 //! | `mixed` | both sides on one log, one subscription, one publication |
 //! | `counters` | either reader lists the other driver's counters, with the right labels |
 //! | `capture` | the frames on the wire, as a dissector of another origin reads them |
@@ -25,6 +26,7 @@ mod harness;
 mod lifecycle;
 mod loss;
 mod mixed;
+mod names;
 mod parameters;
 mod response;
 mod sessions;
