@@ -60,6 +60,20 @@ impl Context {
         Self::default()
     }
 
+    /// All options as the environment of this process has them (`AERON_CLIENT_NAME` and so on).
+    ///
+    /// # Errors
+    /// A variable holds no value of its option.
+    pub fn from_environment() -> Result<Self, ConnectError> {
+        let variables = std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        });
+        Ok(Self {
+            config: ClientConfig::default().environment(variables)?,
+            ..Self::default()
+        })
+    }
+
     /// The aeron directory of the driver.
     #[must_use]
     pub fn dir(mut self, directory: impl Into<PathBuf>) -> Self {

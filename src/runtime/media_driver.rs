@@ -1,28 +1,26 @@
 //! Launching a media driver: its directory, its files, its threads.
 
-use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::clock::{CycleClock, SystemClock};
+use super::cpuset::{self, CpuPlan};
 use super::directory::{
     self, CNC_FILE_NAME, DirectoryError, DirectoryPolicy, LOSS_REPORT_FILE_NAME,
 };
 use super::idle::Idler;
+use super::launch_error::LaunchError;
 use super::log_store::MappedLogStore;
 use super::resolver::SystemResolver;
 use super::runner::{AgentThread, ThreadSpec};
 use crate::base::{EpochMillis, Rng, align_usize};
-use crate::cnc::{Cnc, CncError, CncLengths, CncMetadata, SystemCounter, SystemCounters};
+use crate::cnc::{Cnc, CncLengths, CncMetadata, SystemCounter, SystemCounters};
 use crate::concurrent::{AtomicCounter, LossReport};
-use crate::driver::config::{
-    ConfigErrors, DriverConfig, IdleStrategy, ThreadNaming, ThreadingMode,
-};
-use crate::driver::{DriverCore, DriverCoreError, DriverEnvironment, TerminationFlag};
+use crate::driver::config::{DriverConfig, IdleStrategy, ThreadNaming, ThreadingMode};
+use crate::driver::{DriverCore, DriverEnvironment, TerminationFlag};
 use crate::memory::{AtomicBuffer, map_file};
 use crate::net::{SystemInterfaces, UdpNetwork};
 use crate::port::{Agent, Clock, Network};
@@ -215,6 +213,7 @@ struct Home {
     cnc: Cnc,
     clock: SystemClock,
     termination: TerminationFlag,
+    cpus: CpuPlan,
 }
 
 impl Home {
@@ -240,13 +239,23 @@ fn open(mut config: DriverConfig) -> Result<(Home, Core, DriverConfig), LaunchEr
     let network = UdpNetwork::new();
     let limits = network.buffer_limits();
     config.check_against(&limits)?;
+    let (cpus, concerns) = cpuset::plan(&config).map_err(LaunchError::Cpuset)?;
+    for concern in concerns {
+        if config.cpuset_warnings_as_errors {
+            return Err(LaunchError::Cpuset(concern));
+        }
+        warn(&concern);
+    }
     let policy = DirectoryPolicy {
         delete_on_start: config.dir_delete_on_start,
         warn_if_exists: config.dir_warn_if_exists,
         driver_timeout: Duration::from_millis(u64::try_from(config.driver_timeout_ms).unwrap_or(0)),
     };
+    if config.print_configuration {
+        print(&config);
+    }
     let lock = directory::prepare(&config.dir, &policy, &warn)?;
-    let opened = furnish(&config, network);
+    let opened = furnish(&config, network, cpus);
     if opened.is_err() {
         // A CnC file that never becomes ready would hold up the next driver; the first failure is
         // the one to report.
@@ -258,7 +267,11 @@ fn open(mut config: DriverConfig) -> Result<(Home, Core, DriverConfig), LaunchEr
 }
 
 /// Creates the files of a directory that is prepared, and the agents.
-fn furnish(config: &DriverConfig, network: UdpNetwork) -> Result<(Home, Core), LaunchError> {
+fn furnish(
+    config: &DriverConfig,
+    network: UdpNetwork,
+    cpus: CpuPlan,
+) -> Result<(Home, Core), LaunchError> {
     let clock = SystemClock::new();
     let tick = clock.tick();
     let cnc = create_cnc(config, tick.epoch)?;
@@ -290,6 +303,7 @@ fn furnish(config: &DriverConfig, network: UdpNetwork) -> Result<(Home, Core), L
         cnc,
         clock,
         termination: core.termination(),
+        cpus,
     };
     Ok((home, core))
 }
@@ -330,6 +344,16 @@ fn warn(text: &str) {
     eprintln!("WARNING: {text}");
 }
 
+#[expect(
+    clippy::print_stdout,
+    reason = "a setting asks for it, so that what is in effect stands in the log of the process"
+)]
+fn print(config: &DriverConfig) {
+    for setting in config.settings() {
+        println!("{setting}");
+    }
+}
+
 /// Which agent runs on which thread. The conductor comes first: it is stopped and closed last.
 fn assign(core: Core, config: &DriverConfig, home: &Home) -> Vec<(Box<dyn Agent>, ThreadSpec)> {
     let names = ThreadNames::new(config.thread_naming);
@@ -339,14 +363,18 @@ fn assign(core: Core, config: &DriverConfig, home: &Home) -> Vec<(Box<dyn Agent>
     let on_warning: Arc<dyn Fn(&str) + Send + Sync> = Arc::new(move |text| {
         let _is_on_record = error_log.record(clock.tick().epoch, 0, text);
     });
-    let spec = |name: &str, idle: IdleStrategy, cpu: Option<u8>| ThreadSpec {
+    let spec = |name: &str, idle: IdleStrategy, cpu: Option<usize>| ThreadSpec {
         name: name.to_owned(),
         idle: Idler::new(idle, &controllable),
-        cpu: cpu.map(usize::from),
+        cpu,
         on_warning: Arc::clone(&on_warning),
     };
-    let conductor_cpu = config.conductor_cpu_affinity;
-    let sender_cpu = config.sender_cpu_affinity;
+    let CpuPlan {
+        conductor: conductor_cpu,
+        sender: sender_cpu,
+        receiver: receiver_cpu,
+        resources: resources_cpu,
+    } = home.cpus;
     if matches!(
         config.threading_mode,
         ThreadingMode::Shared | ThreadingMode::Invoker
@@ -365,7 +393,7 @@ fn assign(core: Core, config: &DriverConfig, home: &Home) -> Vec<(Box<dyn Agent>
     let resources = spec(
         names.resources,
         config.resource_agent_idle_strategy,
-        config.resource_agent_cpu_affinity,
+        resources_cpu,
     );
     let agents = core.into_agents();
     let mut assigned: Vec<(Box<dyn Agent>, ThreadSpec)> =
@@ -378,7 +406,6 @@ fn assign(core: Core, config: &DriverConfig, home: &Home) -> Vec<(Box<dyn Agent>
         let idle = config.sharednetwork_idle_strategy;
         assigned.push((Box::new(both), spec(names.shared_network, idle, sender_cpu)));
     } else {
-        let receiver_cpu = config.receiver_cpu_affinity;
         let receiver = spec(names.receiver, config.receiver_idle_strategy, receiver_cpu);
         let sender = spec(names.sender, config.sender_idle_strategy, sender_cpu);
         assigned.push((agents.receiver, receiver));
@@ -449,73 +476,6 @@ impl ThreadNames {
                 resources: "aeron-md-nra",
             },
         }
-    }
-}
-
-/// Why a driver could not be launched.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum LaunchError {
-    /// Settings that do not fit this machine.
-    Config(ConfigErrors),
-    /// The aeron directory cannot be had.
-    Directory(DirectoryError),
-    /// The lengths of the CnC file do not fit together.
-    Cnc(CncError),
-    /// The agents cannot be built.
-    Core(DriverCoreError),
-    /// The operating system gives no thread.
-    Thread {
-        /// What it answered.
-        source: io::Error,
-    },
-}
-
-impl fmt::Display for LaunchError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Config(errors) => errors.fmt(f),
-            Self::Directory(error) => error.fmt(f),
-            Self::Cnc(error) => error.fmt(f),
-            Self::Core(error) => error.fmt(f),
-            Self::Thread { source } => write!(f, "cannot start a thread: {source}"),
-        }
-    }
-}
-
-impl std::error::Error for LaunchError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Config(_) => None,
-            Self::Core(error) => Some(error),
-            Self::Directory(error) => Some(error),
-            Self::Cnc(error) => Some(error),
-            Self::Thread { source } => Some(source),
-        }
-    }
-}
-
-impl From<DirectoryError> for LaunchError {
-    fn from(error: DirectoryError) -> Self {
-        Self::Directory(error)
-    }
-}
-
-impl From<DriverCoreError> for LaunchError {
-    fn from(error: DriverCoreError) -> Self {
-        Self::Core(error)
-    }
-}
-
-impl From<CncError> for LaunchError {
-    fn from(error: CncError) -> Self {
-        Self::Cnc(error)
-    }
-}
-
-impl From<ConfigErrors> for LaunchError {
-    fn from(errors: ConfigErrors) -> Self {
-        Self::Config(errors)
     }
 }
 

@@ -6,10 +6,13 @@
 
 mod clock;
 mod context;
+mod cpuset;
 mod directory;
 mod idle;
+mod launch_error;
 mod log_store;
 mod media_driver;
+mod reference;
 mod resolver;
 mod runner;
 mod start_lock;
@@ -21,6 +24,8 @@ pub use directory::{
     DirectoryError, MapCncError, default_directory, format_utc, is_driver_active, map_cnc,
 };
 pub use idle::{Backoff, Idler};
-pub use media_driver::{DriverInvoker, LaunchError, MediaDriver, embedded};
+pub use launch_error::LaunchError;
+pub use media_driver::{DriverInvoker, MediaDriver, embedded};
+pub use reference::configuration_reference;
 pub use resolver::SystemResolver;
 pub use termination::request_driver_termination;

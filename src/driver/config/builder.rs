@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::error::{ConfigError, ConfigErrors};
-use super::refused::{NOT_YET, OF_CLIENTS, REFUSED};
+use super::refused::{OF_CLIENTS, REFUSED};
 use super::schema::{OptionInfo, OptionRow};
 use super::sources::{Entry, Preset, Source, environment_name, parse_properties, parse_property};
 use super::table::ROWS;
@@ -197,7 +197,7 @@ impl DriverConfigBuilder {
         source
     }
 
-    /// Refuses options that this driver does not have, or not yet.
+    /// Refuses options that this driver does not have.
     fn refuse(&mut self, entries: &[Entry]) {
         for refused in REFUSED {
             let Some(entry) = strongest(refused.property, refused.env, entries) else {
@@ -212,17 +212,6 @@ impl DriverConfigBuilder {
                     source,
                     reason,
                 ));
-            }
-        }
-        let defaults = DriverConfig::default();
-        for (row, source) in ROWS.iter().zip(&self.config.sources) {
-            let reason = NOT_YET.iter().find(|(field, _)| *field == row.info.field);
-            let value = (row.show)(&self.config);
-            if let Some((_, reason)) = reason.filter(|_| value != (row.show)(&defaults)) {
-                let reason = format!("not supported: {reason}");
-                let source = source.clone();
-                self.errors
-                    .push(ConfigError::new(row.info.property, value, source, reason));
             }
         }
     }

@@ -1,12 +1,13 @@
-//! The table read out: effective values with their sources, and the reference of all options.
+//! The table read out: effective values with their sources, and what there is to know about each
+//! option.
 
 use std::fmt;
-use std::fmt::Write as _;
 
 use super::DriverConfig;
-use super::refused::{NOT_YET, REFUSED};
+use super::refused::REFUSED;
 use super::sources::Source;
 use super::table::ROWS;
+use crate::uri::params;
 
 /// An option's effective value.
 ///
@@ -58,9 +59,81 @@ pub struct OptionDoc {
     pub range: String,
     /// Meaning.
     pub meaning: &'static str,
-    /// Why no value but the default is accepted; empty if others are.
-    pub restriction: &'static str,
+    /// Parameter of a channel's URI that says otherwise for that channel; empty if there is none.
+    pub uri_parameter: &'static str,
 }
+
+/// An option of Aeron that this driver does not have.
+///
+/// ```
+/// use aileron::driver::config::DriverConfig;
+/// let mut refused = DriverConfig::refused_options();
+/// let events = refused.find(|option| option.property == "aeron.event.log").unwrap();
+/// assert_eq!(events.environment, "AERON_EVENT_LOG");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RefusedDoc {
+    /// Property name.
+    pub property: &'static str,
+    /// Environment variable; empty if there is none.
+    pub environment: &'static str,
+    /// What it means to the drivers that have it.
+    pub meaning: &'static str,
+    /// Values that are accepted because they change nothing.
+    pub accepted: &'static [&'static str],
+    /// Why any other value is refused.
+    pub reason: &'static str,
+}
+
+/// Options that a parameter of a channel's URI overrides (`config.md` §4): field and parameter.
+const PER_CHANNEL: &[(&str, &str)] = &[
+    ("term_buffer_length", params::TERM_LENGTH),
+    ("ipc_term_buffer_length", params::TERM_LENGTH),
+    ("term_buffer_sparse_file", params::SPARSE),
+    ("publication_term_window_length", params::PUBLICATION_WINDOW),
+    (
+        "ipc_publication_term_window_length",
+        params::PUBLICATION_WINDOW,
+    ),
+    ("mtu_length", params::MTU),
+    ("ipc_mtu_length", params::MTU),
+    ("initial_window_length", params::RECEIVER_WINDOW),
+    ("socket_rcvbuf_length", params::SOCKET_RCVBUF),
+    ("socket_sndbuf_length", params::SOCKET_SNDBUF),
+    ("socket_multicast_ttl", params::TTL),
+    ("publication_linger_timeout_ns", params::LINGER),
+    (
+        "spies_simulate_connection",
+        params::SPIES_SIMULATE_CONNECTION,
+    ),
+    ("reliable_stream", params::RELIABLE),
+    ("tether_subscriptions", params::TETHER),
+    ("rejoin_stream", params::REJOIN),
+    ("receiver_group_consideration", params::GROUP),
+    (
+        "untethered_window_limit_timeout_ns",
+        params::UNTETHERED_WINDOW_LIMIT_TIMEOUT,
+    ),
+    (
+        "untethered_linger_timeout_ns",
+        params::UNTETHERED_LINGER_TIMEOUT,
+    ),
+    (
+        "untethered_resting_timeout_ns",
+        params::UNTETHERED_RESTING_TIMEOUT,
+    ),
+    ("nak_unicast_delay_ns", params::NAK_DELAY),
+    ("max_resend", params::MAX_RESEND),
+    ("multicast_flow_control", params::FLOW_CONTROL),
+    ("flow_control_group_tag", params::FLOW_CONTROL),
+    ("flow_control_group_min_size", params::FLOW_CONTROL),
+    ("flow_control_receiver_timeout_ns", params::FLOW_CONTROL),
+    ("unicast_flow_control_rrwm", params::FLOW_CONTROL),
+    ("multicast_flow_control_rrwm", params::FLOW_CONTROL),
+    ("receiver_group_tag", params::GROUP_TAG),
+    ("congestion_control", params::CONGESTION_CONTROL),
+];
 
 impl DriverConfig {
     /// Effective values in the order of the table.
@@ -83,7 +156,9 @@ impl DriverConfig {
     pub fn options() -> impl Iterator<Item = OptionDoc> {
         let defaults = Self::default();
         ROWS.iter().map(move |row| {
-            let restriction = NOT_YET.iter().find(|(field, _)| *field == row.info.field);
+            let parameter = PER_CHANNEL
+                .iter()
+                .find(|(field, _)| *field == row.info.field);
             OptionDoc {
                 section: row.info.section,
                 property: row.info.property,
@@ -92,56 +167,47 @@ impl DriverConfig {
                 default: (row.show)(&defaults),
                 range: (row.range)(),
                 meaning: row.info.doc.trim(),
-                restriction: restriction.map_or("", |(_, reason)| reason),
+                uri_parameter: parameter.map_or("", |(_, parameter)| parameter),
             }
         })
     }
 
-    /// The reference of all options as Markdown.
-    #[must_use]
-    pub fn reference() -> String {
-        let mut text = String::new();
-        let mut section = "";
-        for option in Self::options() {
-            if option.section != section {
-                section = option.section;
-                let _ = writeln!(
-                    text,
-                    "\n## {section}\n\n\
-                     | Property, environment | Default | Unit | Allowed | Meaning |\n\
-                     |---|---|---|---|---|"
-                );
-            }
-            let environment = match option.environment {
-                "" => String::new(),
-                name => format!("<br>`{name}`"),
-            };
-            let default = match option.default.as_str() {
-                "" => "unset".to_owned(),
-                value => format!("`{}`", escaped(value)),
-            };
-            let restriction = match option.restriction {
-                "" => String::new(),
-                reason => format!(" **Only the default is accepted:** {reason}."),
-            };
-            let _ = writeln!(
-                text,
-                "| `{}`{environment} | {default} | {} | {} | {}{restriction} |",
-                option.property,
-                option.unit,
-                escaped(&option.range),
-                escaped(option.meaning),
-            );
-        }
-        text.push_str("\n## Refused\n\n| Property | Why |\n|---|---|\n");
-        for refused in REFUSED {
-            let _ = writeln!(text, "| `{}` | {} |", refused.property, refused.reason);
-        }
-        text
+    /// All options of Aeron's drivers that this one does not have.
+    pub fn refused_options() -> impl Iterator<Item = RefusedDoc> {
+        REFUSED.iter().map(|refused| RefusedDoc {
+            property: refused.property,
+            environment: refused.env,
+            meaning: refused.meaning,
+            accepted: refused.defaults,
+            reason: refused.reason,
+        })
     }
 }
 
-/// A bar would end the cell.
-fn escaped(text: &str) -> String {
-    text.replace('|', "\\|")
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_channels_override_are_options() {
+        for (field, parameter) in PER_CHANNEL {
+            let row = ROWS.iter().find(|row| row.info.field == *field);
+            let doc = row.expect(field).info.doc;
+            let named = doc
+                .split("URI `")
+                .nth(1)
+                .and_then(|rest| rest.split(['`', '=']).next());
+            assert!(
+                named.is_none_or(|named| named == *parameter),
+                "{field}: {doc}"
+            );
+        }
+        for row in ROWS.iter().filter(|row| row.info.doc.contains("URI `")) {
+            let field = row.info.field;
+            assert!(
+                PER_CHANNEL.iter().any(|(known, _)| *known == field),
+                "{field}"
+            );
+        }
+    }
 }

@@ -26,7 +26,7 @@ mod values;
 pub use builder::DriverConfigBuilder;
 pub use error::{ConfigError, ConfigErrors};
 pub use idle::IdleStrategy;
-pub use listing::{OptionDoc, Setting};
+pub use listing::{OptionDoc, RefusedDoc, Setting};
 pub use loss::{FixedLoss, LossSpec, MultiGapLoss, RandomLoss};
 pub(crate) use names::NameEntry;
 pub use sources::{Preset, Source, default_directory};

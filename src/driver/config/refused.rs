@@ -7,6 +7,8 @@ pub(super) struct Refused {
     pub(super) property: &'static str,
     /// Environment variable; empty if there is none.
     pub(super) env: &'static str,
+    /// What it means to the drivers that have it.
+    pub(super) meaning: &'static str,
     /// Spellings of the default; an unset option has none.
     pub(super) defaults: &'static [&'static str],
     /// Why other values are refused.
@@ -22,12 +24,14 @@ const MEDIA: &str = "there is one implementation of media";
 const fn refused(
     property: &'static str,
     env: &'static str,
+    meaning: &'static str,
     defaults: &'static [&'static str],
     reason: &'static str,
 ) -> Refused {
     Refused {
         property,
         env,
+        meaning,
         defaults,
         reason,
     }
@@ -35,23 +39,38 @@ const fn refused(
 
 /// Options without a field.
 pub(super) static REFUSED: &[Refused] = &[
-    refused("aeron.use.windows.high.res.timer", "", &["false"], JAVA),
-    refused("org.agrona.transport.iteration.threshold", "", &["5"], JAVA),
+    refused(
+        "aeron.use.windows.high.res.timer",
+        "",
+        "Finer timers on Windows.",
+        &["false"],
+        JAVA,
+    ),
+    refused(
+        "org.agrona.transport.iteration.threshold",
+        "",
+        "Sockets up to which polling tries each one instead of asking which are ready.",
+        &["5"],
+        JAVA,
+    ),
     refused(
         "aeron.unicast.flow.control.strategy",
         "",
+        "Class of the flow control of unicast publications.",
         &["io.aeron.driver.UnicastFlowControl"],
         CLASS,
     ),
     refused(
         "aeron.multicast.flow.control.strategy",
         "",
+        "Class of the flow control of multicast publications.",
         &["io.aeron.driver.MaxMulticastFlowControl"],
         "class names of the Java driver cannot be loaded; use aeron.multicast.FlowControl.supplier",
     ),
     refused(
         "aeron.unicast.FlowControl.supplier",
         "AERON_UNICAST_FLOWCONTROL_SUPPLIER",
+        "Replaces the flow control of unicast publications.",
         &[
             "default",
             "unicast_max",
@@ -62,93 +81,135 @@ pub(super) static REFUSED: &[Refused] = &[
     refused(
         "aeron.flow.control.sm.applicationSpecificFeedback",
         "",
+        "Bytes that receivers append to status messages.",
         &[],
         "deprecated by Aeron; use aeron.receiver.group.tag",
     ),
     refused(
         "aeron.PreferredMulticastFlowControl.asf",
         "",
+        "Bytes that preferred multicast flow control looks for in status messages.",
         &["FFFFFFFFFFFFFFFF"],
         "deprecated by Aeron; use aeron.flow.control.group.tag",
     ),
     refused(
         "aeron.SendChannelEndpoint.supplier",
         "",
+        "Class that makes the endpoints of publications.",
         &["io.aeron.driver.DefaultSendChannelEndpointSupplier"],
         CLASS,
     ),
     refused(
         "aeron.ReceiveChannelEndpoint.supplier",
         "",
+        "Class that makes the endpoints of subscriptions.",
         &["io.aeron.driver.DefaultReceiveChannelEndpointSupplier"],
         CLASS,
     ),
     refused(
         "aeron.udp.channel.transport.bindings.media",
         "AERON_UDP_CHANNEL_TRANSPORT_BINDINGS_MEDIA",
+        "Implementation of the sockets of sender and receiver.",
         &["default"],
         MEDIA,
     ),
     refused(
         "aeron.conductor.udp.channel.transport.bindings.media",
         "AERON_CONDUCTOR_UDP_CHANNEL_TRANSPORT_BINDINGS_MEDIA",
+        "Implementation of the sockets of the name resolver.",
         &["default"],
         MEDIA,
     ),
     refused(
         "aeron.agent.on.start.function",
         "AERON_AGENT_ON_START_FUNCTION",
+        "Function that is called when an agent starts.",
         &[],
         SYMBOL,
     ),
     refused(
         "aeron.driver.dynamic.libraries",
         "AERON_DRIVER_DYNAMIC_LIBRARIES",
+        "Libraries to load, with functions that other options name.",
         &[],
         SYMBOL,
     ),
     refused(
         "aeron.name.resolver.csv.lookup.table.args",
         "AERON_NAME_RESOLVER_CSV_LOOKUP_TABLE_ARGS",
+        "Rows of the table of names.",
         &[],
         "no driver reads it; use aeron.name.resolver.init.args",
     ),
-    refused("aeron.event.log", "AERON_EVENT_LOG", &[], EVENTS),
+    refused(
+        "aeron.event.log",
+        "AERON_EVENT_LOG",
+        "Events to log.",
+        &[],
+        EVENTS,
+    ),
     refused(
         "aeron.event.log.disable",
         "AERON_EVENT_LOG_DISABLE",
+        "Events not to log.",
         &[],
         EVENTS,
     ),
     refused(
         "aeron.event.log.filename",
         "AERON_EVENT_LOG_FILENAME",
+        "File for the log of events; standard output if unset.",
         &[],
         EVENTS,
     ),
     refused(
         "aeron.event.log.file.max.length",
         "AERON_EVENT_LOG_FILE_MAX_LENGTH",
+        "Length at which a new file of events is begun.",
         &[],
         EVENTS,
     ),
-    refused("aeron.event.log.reader.classname", "", &[], CLASS),
-    refused("aeron.event.log.render.data", "", &["false"], EVENTS),
-    refused("aeron.event.buffer.length", "", &["8m", "8388608"], EVENTS),
-    refused("aeron.fallback.logger", "", &["stderr"], JAVA),
-    refused("aeron.debug.timeout", "", &[], JAVA),
-    refused("aeron.secure.random.algorithm", "", &[], JAVA),
-];
-
-/// Fields whose rows are read but that nothing acts on yet: only the default is accepted.
-pub(super) static NOT_YET: &[(&str, &str)] = &[
-    (
-        "cpuset_affinity",
-        "CPU numbers are always those of the machine",
+    refused(
+        "aeron.event.log.reader.classname",
+        "",
+        "Class that reads the ring of events.",
+        &[],
+        CLASS,
     ),
-    (
-        "cpuset_warnings_as_errors",
-        "CPU numbers are always those of the machine",
+    refused(
+        "aeron.event.log.render.data",
+        "",
+        "Prints payloads in the log of events.",
+        &["false"],
+        EVENTS,
+    ),
+    refused(
+        "aeron.event.buffer.length",
+        "",
+        "Length of the ring of events.",
+        &["8m", "8388608"],
+        EVENTS,
+    ),
+    refused(
+        "aeron.fallback.logger",
+        "",
+        "Where errors go that no handler takes.",
+        &["stderr"],
+        JAVA,
+    ),
+    refused(
+        "aeron.debug.timeout",
+        "",
+        "Replaces timeouts while a debugger is attached.",
+        &[],
+        JAVA,
+    ),
+    refused(
+        "aeron.secure.random.algorithm",
+        "",
+        "Source of random numbers.",
+        &[],
+        JAVA,
     ),
 ];
 

@@ -111,7 +111,8 @@ const RESOLVER: &[(&str, NameResolverSupplier)] = &[
 
 options! {
     "Directory and lifecycle" {
-        /// Shared directory of driver and clients.
+        /// Shared directory of driver and clients. Unless set: `aeron-` and the user's name, in
+        /// `/dev/shm` or else the system's directory for temporary files.
         dir: PathBuf as &Path = PathBuf::from("/dev/shm/aeron-default"), path(),
             "aeron.dir", "AERON_DIR";
         /// Warns on stderr if the directory exists at start.

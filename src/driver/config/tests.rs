@@ -1,6 +1,6 @@
 //! Every row of the table, every rule between rows, the order of the sources, and random texts.
 
-use super::refused::{NOT_YET, REFUSED};
+use super::refused::REFUSED;
 use super::table::ROWS;
 use super::*;
 use crate::base::Rng;
@@ -920,14 +920,6 @@ fn only_error(result: Result<DriverConfig, ConfigErrors>) -> ConfigError {
     errors.iter().next().expect("one").clone()
 }
 
-fn is_not_yet(property: &str) -> bool {
-    let row = ROWS
-        .iter()
-        .find(|row| row.info.property == property)
-        .expect(property);
-    NOT_YET.iter().any(|(field, _)| *field == row.info.field)
-}
-
 #[test]
 fn every_row_has_a_case_and_names_of_its_own() {
     let mut names = std::collections::BTreeSet::new();
@@ -954,9 +946,6 @@ fn every_row_has_a_case_and_names_of_its_own() {
         );
     }
     assert_eq!(ROWS.len(), CASES.len());
-    for (field, _) in NOT_YET {
-        assert!(ROWS.iter().any(|row| row.info.field == *field), "{field}");
-    }
 }
 
 #[test]
@@ -992,7 +981,7 @@ fn the_defaults_are_right_and_their_texts_are_read_back() {
 #[test]
 fn every_option_is_read_from_property_and_environment() {
     for (property, env, good, _, _) in CASES {
-        if good.is_empty() || is_not_yet(property) {
+        if good.is_empty() {
             continue;
         }
         let read = define(property, good).unwrap_or_else(|errors| panic!("{errors}"));
@@ -1408,12 +1397,6 @@ fn options_this_driver_does_not_have_are_refused_unless_default() {
             );
         }
     }
-    for (property, _, good, _, _) in CASES {
-        if is_not_yet(property) {
-            let errors = define(property, good).expect_err(property);
-            assert!(errors.to_string().contains("not supported"), "{errors}");
-        }
-    }
 }
 
 #[test]
@@ -1472,21 +1455,6 @@ fn the_default_directory_yields_to_everything_said() {
         std::path::PathBuf::from("/y")
     );
     assert_eq!(dir(builder.dir("/z")), std::path::PathBuf::from("/z"));
-}
-
-#[test]
-fn the_reference_names_every_option() {
-    let text = DriverConfig::reference();
-    for row in ROWS {
-        assert!(
-            text.contains(&format!("`{}`", row.info.property)),
-            "{}",
-            row.info.property
-        );
-    }
-    assert!(
-        text.contains("| `aeron.mtu.length`<br>`AERON_MTU_LENGTH` | `1408` | size | 64 to 65504,")
-    );
 }
 
 /// A listing that is read as a property file gives the same configuration.

@@ -41,7 +41,7 @@ struct Arguments {
     #[arg(long)]
     print_config: bool,
 
-    /// Print the table of all options as Markdown, and exit
+    /// Print the reference of all options (docs/configuration.md) as Markdown, and exit
     #[arg(long)]
     print_options: bool,
 
@@ -79,7 +79,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if arguments.print_options {
-        say(DriverConfig::reference().trim_end());
+        say(runtime::configuration_reference().trim_end());
         return ExitCode::SUCCESS;
     }
     let config = match configure(&arguments) {
@@ -92,9 +92,6 @@ fn main() -> ExitCode {
     if arguments.print_config {
         print_settings(&config);
         return ExitCode::SUCCESS;
-    }
-    if config.print_configuration() {
-        print_settings(&config);
     }
     run(config)
 }
