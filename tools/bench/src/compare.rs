@@ -302,6 +302,7 @@ threads work";
                     pong_channel: channel(scenario, arguments)?,
                     length: scenario.length(),
                     pace: Pace::ClosedLoop,
+                    companions: 0,
                     period,
                 },
             )?;

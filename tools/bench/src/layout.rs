@@ -27,6 +27,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 const WATCH_PERIOD: Duration = Duration::from_millis(5);
 /// Stream of the messages; that of the replies is the next.
 const STREAM: i32 = 1001;
+/// Stream of the first companion; the others follow.
+const FIRST_COMPANION: i32 = 10_000;
+/// Companions that are polled between two duty cycles.
+const COMPANIONS_PER_CYCLE: usize = 4;
 
 /// How the two sides come to their nodes.
 pub(crate) struct Sides<'a, N> {
@@ -91,6 +95,9 @@ pub(crate) struct Echo {
     /// Bytes of a message, at least 8.
     pub(crate) length: usize,
     pub(crate) pace: Pace,
+    /// Streams beside the measured ones, from the pinging to the echoing side on the ping channel:
+    /// each has a message a second.
+    pub(crate) companions: u32,
     pub(crate) period: Period,
 }
 
@@ -369,9 +376,16 @@ pub(crate) fn echo<N: Node>(sides: &Sides<'_, N>, echo: &Echo) -> Result<RoundTr
 fn ping<N: Node>(node: &mut N, echo: &Echo, stage: &Stage) -> Result<RoundTrips, Failure> {
     let mut replies = node.add_subscription(&echo.pong_channel, STREAM + 1)?;
     let mut publication = node.add_publication(&echo.ping_channel, STREAM)?;
-    stage.connect(node, || {
-        publication.is_connected() && replies.is_connected()
+    let mut companions = companions(echo, |stream| {
+        node.add_publication(&echo.ping_channel, stream)
     })?;
+    let mut turns = (0..companions.len()).cycle();
+    stage.connect(node, || {
+        publication.is_connected()
+            && replies.is_connected()
+            && companions.iter().all(Outlet::is_connected)
+    })?;
+    let mut companions_schedule = Schedule::new(Pace::PerSecond(u64::from(echo.companions)));
     let mut message = vec![0; echo.length];
     let mut latencies = Latencies::new()?;
     let start = Instant::now();
@@ -384,6 +398,13 @@ fn ping<N: Node>(node: &mut N, echo: &Echo, stage: &Stage) -> Result<RoundTrips,
             if publication.offer(&message)? {
                 schedule.sent();
             }
+        }
+        if echo.companions > 0
+            && companions_schedule.due(now()).is_some()
+            && let Some(turn) = turns.next()
+        {
+            companions[turn].offer(&message)?;
+            companions_schedule.sent();
         }
         node.work()?;
         replies.poll(10, |payload| {
@@ -410,11 +431,27 @@ fn ping<N: Node>(node: &mut N, echo: &Echo, stage: &Stage) -> Result<RoundTrips,
     })
 }
 
+/// What `add` makes of each companion's stream.
+fn companions<T>(
+    echo: &Echo,
+    mut add: impl FnMut(i32) -> Result<T, Failure>,
+) -> Result<Vec<T>, Failure> {
+    (0..i32::try_from(echo.companions)?)
+        .map(|n| add(FIRST_COMPANION + n))
+        .collect()
+}
+
 fn pong<N: Node>(node: &mut N, echo: &Echo, stage: &Stage) -> Result<f64, Failure> {
     let mut subscription = node.add_subscription(&echo.ping_channel, STREAM)?;
     let mut publication = node.add_publication(&echo.pong_channel, STREAM + 1)?;
+    let mut companions = companions(echo, |stream| {
+        node.add_subscription(&echo.ping_channel, stream)
+    })?;
+    let mut turns = (0..companions.len()).cycle();
     stage.connect(node, || {
-        publication.is_connected() && subscription.is_connected()
+        publication.is_connected()
+            && subscription.is_connected()
+            && companions.iter().all(Inlet::is_connected)
     })?;
     let mut watch = None;
     let mut waiting: Vec<Vec<u8>> = Vec::new();
@@ -432,6 +469,9 @@ fn pong<N: Node>(node: &mut N, echo: &Echo, stage: &Stage) -> Result<f64, Failur
             }
         })?;
         outcome?;
+        for turn in turns.by_ref().take(COMPANIONS_PER_CYCLE) {
+            companions[turn].poll(10, |_| {})?;
+        }
         node.work()?;
         for reply in std::mem::take(&mut waiting) {
             while !stage.is(Phase::Over) && !publication.offer(&reply)? {

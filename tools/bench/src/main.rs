@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `soak` | numbered, checksummed messages through random loss |
 //! | `streams` | `throughput` and `echo` of aileron alone |
+//! | `crowd` | `streams`: a working stream among many idle ones |
 //! | `compare` | the same work done by aileron and by the C implementation of Aeron, in turn |
 //! | `layout` | the threads that do the work, over any `node` |
 //! | `node` | a driver and a client: invoked, threaded, or (feature `peers`) of C |
@@ -17,6 +18,7 @@
 )]
 
 mod compare;
+mod crowd;
 mod figures;
 mod json;
 mod layout;
@@ -24,7 +26,6 @@ mod machine;
 mod node;
 #[cfg(feature = "peers")]
 mod peer;
-#[cfg(feature = "peers")]
 mod sample;
 mod soak;
 mod streams;
@@ -50,6 +51,7 @@ enum Command {
     Soak(soak::Arguments),
     Throughput(streams::ThroughputArguments),
     Echo(streams::EchoArguments),
+    Streams(crowd::Arguments),
     Compare(compare::Arguments),
 }
 
@@ -58,6 +60,7 @@ fn main() -> ExitCode {
         Command::Soak(arguments) => soak::run(&arguments),
         Command::Throughput(arguments) => streams::throughput(&arguments),
         Command::Echo(arguments) => streams::echo(&arguments),
+        Command::Streams(arguments) => crowd::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
     };
     match outcome {

@@ -200,6 +200,7 @@ pub(crate) fn echo(arguments: &EchoArguments) -> Result<(), Failure> {
         pong_channel,
         length: usize::try_from(common.length)?,
         pace: arguments.rate.map_or(Pace::ClosedLoop, Pace::PerSecond),
+        companions: 0,
         period: common.period()?,
     };
     let pace = match echo.pace {
