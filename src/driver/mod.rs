@@ -57,6 +57,7 @@ pub(crate) mod publication;
 pub(crate) mod receiver;
 pub(crate) mod resources;
 pub(crate) mod retransmit;
+pub(crate) mod rota;
 pub(crate) mod sender;
 pub(crate) mod session_ids;
 mod termination;

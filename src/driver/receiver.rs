@@ -94,7 +94,7 @@ impl<T: Transport> Receiver<T> {
             re_resolution_check_interval_ns: params.re_resolution_check_interval_ns,
             re_resolution_deadline: Nanos::default(),
             endpoints: BTreeMap::new(),
-            images: Images::default(),
+            images: Images::new(Nanos::default()),
             pending: PendingSetups::default(),
             replies: Vec::with_capacity(REPLIES_MAX),
             epoch: EpochNanos::new(Tick::default()),
@@ -133,10 +133,11 @@ impl<T: Transport> Receiver<T> {
         bytes_received
     }
 
-    /// Lets every image send what is due, and parts with those that fell silent.
+    /// Lets every image send what is due whose turn it is, and parts with those that fell silent.
     fn poll_images(&mut self, tick: Tick) -> usize {
         let mut work_count = 0;
-        for slot in self.images.slots() {
+        let mut turns = self.images.begin_turns(tick.now);
+        while let Some(slot) = self.images.next_turn(&mut turns) {
             let Some(image) = self.images.get_mut(slot) else {
                 continue;
             };
@@ -149,7 +150,11 @@ impl<T: Transport> Receiver<T> {
                     counters: &self.counters,
                     errors: &self.errors,
                 };
-                work_count += image.poll(endpoint, &context);
+                let work = image.poll(endpoint, &context);
+                if work > 0 {
+                    self.images.has_worked(slot);
+                    work_count += work;
+                }
             }
         }
         work_count

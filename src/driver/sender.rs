@@ -24,6 +24,7 @@ use crate::driver::media::control_inbox::ControlInbox;
 use crate::driver::media::send_endpoint::SendEndpoint;
 use crate::driver::messages::{ConductorMessage, EndpointId, Outbox, SenderMessage};
 use crate::driver::publication::network::{Cycle, SenderHalf};
+use crate::driver::rota::Rota;
 use crate::port::{Agent, Tick, Transport};
 
 /// How a stream's publication is found: by endpoint, stream and session.
@@ -75,7 +76,7 @@ pub(crate) struct Sender<T> {
     publications: Vec<Entry>,
     /// Where in `publications` a stream is.
     streams: BTreeMap<StreamKey, usize>,
-    round_robin: usize,
+    rota: Rota,
     poll: PollSchedule,
     inbox: ControlInbox,
     re_resolution_interval_ns: i64,
@@ -112,7 +113,7 @@ impl<T: Transport> Sender<T> {
             endpoints: Vec::new(),
             publications: Vec::new(),
             streams: BTreeMap::new(),
-            round_robin: 0,
+            rota: Rota::new(tick.now),
             poll: PollSchedule {
                 ratio: config.send_to_status_poll_ratio,
                 interval_ns: config.status_message_timeout_ns / 2,
@@ -179,11 +180,13 @@ impl<T: Transport> Sender<T> {
         let entry = Entry { half, endpoint };
         self.streams.insert(entry.key(), self.publications.len());
         self.publications.push(entry);
+        self.rota.push();
     }
 
     /// Hands a publication back. The last one takes its place.
     fn remove_publication(&mut self, index: usize) {
         let removed = self.publications.swap_remove(index);
+        self.rota.swap_remove(index);
         if self.streams.get(&removed.key()) == Some(&index) {
             self.streams.remove(&removed.key());
         }
@@ -220,24 +223,23 @@ impl<T: Transport> Sender<T> {
             .send(ConductorMessage::SendEndpointClosed(endpoint));
     }
 
-    /// Lets every publication send, starting with another one each time. Returns the bytes sent.
+    /// Lets every publication send whose turn it is, starting with another one each time. Returns
+    /// the bytes sent.
     fn send_all(&mut self, tick: Tick) -> usize {
         let cycle = Cycle {
             now: tick.now,
             epoch_ns: self.epoch.update(tick),
             system: &self.system,
         };
-        let count = self.publications.len();
-        let mut start = self.round_robin;
-        self.round_robin += 1;
-        if start >= count {
-            start = 0;
-            self.round_robin = 1;
-        }
+        let mut turns = self.rota.begin(tick.now);
         let mut bytes = 0;
-        for index in (start..count).chain(0..start) {
+        while let Some(index) = self.rota.next(&mut turns) {
             let Entry { half, endpoint } = &mut self.publications[index];
-            bytes += half.send(&mut self.endpoints[*endpoint], &cycle);
+            let sent = half.send(&mut self.endpoints[*endpoint], &cycle);
+            if sent > 0 {
+                self.rota.has_worked(index);
+                bytes += sent;
+            }
         }
         if bytes > 0 {
             let sent = i64::try_from(bytes).unwrap_or(i64::MAX);
@@ -363,9 +365,10 @@ impl<T: Transport> Agent for Sender<T> {
         work
     }
 
-    fn on_close(&mut self, _tick: Tick) {
+    fn on_close(&mut self, tick: Tick) {
         self.streams.clear();
         self.publications.clear();
+        self.rota = Rota::new(tick.now);
         self.endpoints.clear();
     }
 }

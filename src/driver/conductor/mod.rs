@@ -50,6 +50,7 @@ mod publications;
 mod receive_destinations;
 mod receive_endpoints;
 mod receive_transports;
+mod roster;
 mod send_endpoints;
 mod subscriptions;
 
@@ -83,6 +84,7 @@ use links::{CounterLink, PublicationLink, SubscriptionLink};
 use liveness::BlockedRing;
 use network_publications::NetworkPublication;
 use receive_endpoints::ReceiveEndpointRecord;
+use roster::{Roster, Turn};
 use send_endpoints::SendEndpointRecord;
 
 /// What a conductor is made of.
@@ -130,9 +132,9 @@ pub(crate) struct Conductor<N: Network> {
     publication_links: BTreeMap<RegistrationId, PublicationLink>,
     subscription_links: Vec<SubscriptionLink>,
     counter_links: Vec<CounterLink>,
-    ipc_publications: BTreeMap<RegistrationId, IpcRecord>,
-    network_publications: BTreeMap<RegistrationId, NetworkPublication>,
-    images: BTreeMap<CorrelationId, Image>,
+    ipc_publications: Roster<RegistrationId, IpcRecord>,
+    network_publications: Roster<RegistrationId, NetworkPublication>,
+    images: Roster<CorrelationId, Image>,
     loss_report: LossReport,
     send_endpoints: BTreeMap<EndpointId, SendEndpointRecord>,
     receive_endpoints: BTreeMap<EndpointId, ReceiveEndpointRecord>,
@@ -181,9 +183,9 @@ impl<N: Network> Conductor<N> {
             publication_links: BTreeMap::new(),
             subscription_links: Vec::new(),
             counter_links: Vec::new(),
-            ipc_publications: BTreeMap::new(),
-            network_publications: BTreeMap::new(),
-            images: BTreeMap::new(),
+            ipc_publications: Roster::new(parts.tick.now),
+            network_publications: Roster::new(parts.tick.now),
+            images: Roster::new(parts.tick.now),
             loss_report: parts.loss_report,
             send_endpoints: BTreeMap::new(),
             receive_endpoints: BTreeMap::new(),
@@ -224,20 +226,40 @@ impl<N: Network> Conductor<N> {
         count
     }
 
-    /// Moves limits and rebuild positions.
+    /// Moves limits and rebuild positions, of the streams whose turn it is.
     fn track_streams(&mut self) -> usize {
         let tick = self.ctx.tick;
-        let mut work = 0;
-        for image in self.images.values_mut() {
-            work += usize::from(image.half.track_rebuild(tick, &mut self.loss_report));
-        }
-        for publication in self.network_publications.values_mut() {
-            work += publication.update_limit();
-        }
-        for record in self.ipc_publications.values_mut() {
-            work += usize::from(record.publication.update_limit());
-        }
-        work
+        let report = &mut self.loss_report;
+        let images = self.images.take_turns(tick.now, |image| {
+            let before = image.half.rebuild_position();
+            let has_worked = image.half.track_rebuild(tick, report);
+            let is_busy = image.half.rebuild_position() != before;
+            Turn {
+                has_worked,
+                is_busy,
+            }
+        });
+        let network = self
+            .network_publications
+            .take_turns(tick.now, |publication| {
+                let before = publication.half.published_position();
+                let has_worked = publication.half.update_limit();
+                let is_busy = publication.half.published_position() != before;
+                Turn {
+                    has_worked,
+                    is_busy,
+                }
+            });
+        let ipc = self.ipc_publications.take_turns(tick.now, |record| {
+            let before = record.publication.published_position();
+            let has_worked = record.publication.update_limit();
+            let is_busy = record.publication.published_position() != before;
+            Turn {
+                has_worked,
+                is_busy,
+            }
+        });
+        images + network + ipc
     }
 }
 
@@ -287,15 +309,11 @@ impl<N: Network> Agent for Conductor<N> {
                 logs.push(log);
             }
         }
-        let ipc = std::mem::take(&mut self.ipc_publications).into_values();
+        let ipc = self.ipc_publications.drain(tick.now);
         logs.extend(ipc.map(IpcRecord::into_log));
-        let network = std::mem::take(&mut self.network_publications).into_values();
+        let network = self.network_publications.drain(tick.now);
         logs.extend(network.map(NetworkPublication::into_log));
-        logs.extend(
-            std::mem::take(&mut self.images)
-                .into_values()
-                .map(Image::into_log),
-        );
+        logs.extend(self.images.drain(tick.now).map(Image::into_log));
         for log in logs {
             match &mut store {
                 Some(store) => store.delete(log),

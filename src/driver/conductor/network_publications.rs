@@ -37,11 +37,6 @@ pub(super) struct NetworkPublication {
 }
 
 impl NetworkPublication {
-    /// Duty cycle: returns how much was done.
-    pub(super) fn update_limit(&mut self) -> usize {
-        usize::from(self.half.update_limit())
-    }
-
     /// The log, to be freed.
     pub(super) fn into_log(self) -> CreatedLog {
         CreatedLog {

@@ -174,6 +174,11 @@ impl ConductorHalf {
         is_due
     }
 
+    /// Up to where nothing is missing, as of the last [`Self::track_rebuild`].
+    pub(crate) fn rebuild_position(&self) -> i64 {
+        self.counters.rebuild.get_relaxed()
+    }
+
     /// Every tick of the conductor's timer: moves through the last states. What untethered
     /// subscribers did is added to `untethered`.
     pub(crate) fn on_timer(

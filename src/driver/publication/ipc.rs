@@ -213,6 +213,11 @@ impl IpcPublication {
         true
     }
 
+    /// The producer's position as last published by [`Self::update_limit`].
+    pub(crate) fn published_position(&self) -> i64 {
+        self.params.publisher_position.get_relaxed()
+    }
+
     /// Timer: one step of the state machine.
     pub(crate) fn on_timer(&mut self, now: Nanos, effects: &mut Vec<IpcEffect>) {
         match self.state {

@@ -1,26 +1,40 @@
 //! The images of the receiver, in slots that keep their number as long as they are in use.
 
-use crate::base::CorrelationId;
+use crate::base::{CorrelationId, Nanos};
 use crate::driver::dispatcher::ImageSlot;
 use crate::driver::image::ReceiverHalf;
+use crate::driver::rota::{Rota, Turns};
 
 /// All images, whichever endpoint they belong to.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Images {
     slots: Vec<Option<Box<ReceiverHalf>>>,
     /// Slots that are not in use.
     free: Vec<usize>,
+    /// Whose turn it is, by slot.
+    rota: Rota,
 }
 
 impl Images {
+    /// No images.
+    pub(super) fn new(now: Nanos) -> Self {
+        Self {
+            slots: Vec::new(),
+            free: Vec::new(),
+            rota: Rota::new(now),
+        }
+    }
+
     /// Puts an image into a free slot.
     pub(super) fn insert(&mut self, image: Box<ReceiverHalf>) -> ImageSlot {
         if let Some(index) = self.free.pop() {
             debug_assert!(self.slots[index].is_none(), "slot {index} is free");
             self.slots[index] = Some(image);
+            self.rota.has_worked(index);
             return ImageSlot(index);
         }
         self.slots.push(Some(image));
+        self.rota.push();
         ImageSlot(self.slots.len() - 1)
     }
 
@@ -46,9 +60,26 @@ impl Images {
         self.slots.iter().position(is_it).map(ImageSlot)
     }
 
-    /// All slots, used and free.
-    pub(super) fn slots(&self) -> impl Iterator<Item = ImageSlot> + use<> {
-        (0..self.slots.len()).map(ImageSlot)
+    /// Begins a duty cycle.
+    pub(super) fn begin_turns(&mut self, now: Nanos) -> Turns {
+        self.rota.begin(now)
+    }
+
+    /// The next slot that has a turn in this cycle, used or free.
+    pub(super) fn next_turn(&self, turns: &mut Turns) -> Option<ImageSlot> {
+        self.rota.next(turns).map(ImageSlot)
+    }
+
+    /// Notes that the image in a slot had something to do, or has now.
+    #[inline]
+    pub(super) fn has_worked(&mut self, slot: ImageSlot) {
+        self.rota.has_worked(slot.0);
+    }
+
+    /// How many slots there are, used and free.
+    #[cfg(test)]
+    pub(super) fn slot_count(&self) -> usize {
+        self.slots.len()
     }
 
     /// Visits all images in the order of their slots.

@@ -229,6 +229,7 @@ impl<T: Transport> Intake<'_, T> {
                     control_address,
                     timestamps,
                 };
+                self.images.has_worked(slot);
                 if let Some(image) = self.images.get_mut(slot) {
                     image.insert(arrival, now, self.context.counters);
                 }

@@ -616,7 +616,7 @@ fn slots_are_used_again() {
     let next = rig.join(2);
     rig.receive(&data(INITIAL_TERM, 0, 992));
     assert_eq!(hwm(&next), 1_024);
-    assert_eq!(rig.receiver.images.slots().count(), 1);
+    assert_eq!(rig.receiver.images.slot_count(), 1);
 }
 
 #[test]

@@ -67,6 +67,9 @@ impl<T: Transport> Sender<T> {
         tick: Tick,
     ) {
         let found = self.find(endpoint, message.stream_id(), message.session_id());
+        if let Some(index) = found {
+            self.rota.has_worked(index);
+        }
         let publication = found.map(|index| &mut self.publications[index].half);
         if publication
             .as_ref()
@@ -115,6 +118,7 @@ impl<T: Transport> Sender<T> {
             epoch_ns: self.epoch.update(tick),
             system: &self.system,
         };
+        self.rota.has_worked(index);
         self.publications[index]
             .half
             .on_nak(nak, &mut self.endpoints[endpoint], &cycle);

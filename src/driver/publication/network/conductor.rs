@@ -178,6 +178,11 @@ impl ConductorHalf {
         true
     }
 
+    /// The producer's position as last published by [`Self::update_limit`].
+    pub(crate) fn published_position(&self) -> i64 {
+        self.counters.publisher_position.get_relaxed()
+    }
+
     /// Timer: one step of the state machine.
     pub(crate) fn on_timer(&mut self, now: Nanos, effects: &mut Vec<NetworkEffect>) {
         match self.state {
