@@ -42,8 +42,8 @@ use crate::driver::media::receive_endpoint::{ReceiveEndpoint, SendContext};
 use crate::driver::messages::{ConductorMessage, EndpointId, Outbox, ReceiverMessage};
 use crate::port::{Agent, Tick, Transport};
 
-/// Replies that one poll of a transport can cause: the largest batch.
-const REPLIES_MAX: usize = 16;
+/// Replies that one poll of a transport is expected to cause at most: eight of the largest batches.
+const REPLIES_MAX: usize = 128;
 
 /// A solicitation names no session: whoever is there shall answer.
 const ANY_STREAM: (StreamId, SessionId) = (StreamId(0), SessionId(0));

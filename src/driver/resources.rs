@@ -274,11 +274,11 @@ impl Resources {
 
     /// Storage that is short is an error; storage that is low is only worth a warning.
     fn check_storage(&mut self, needed: u64, tick: Tick) -> Result<(), CommandFailure> {
-        let available = self.store()?.usable_space()?;
+        let threshold = self.config.low_file_store_warning_threshold;
+        let available = self.store()?.usable_space(needed.max(threshold))?;
         if available < needed {
             return Err(StoreError::NoSpace { needed, available }.into());
         }
-        let threshold = self.config.low_file_store_warning_threshold;
         if available <= threshold {
             // The same text each time: the log of distinct errors counts it, and is not filled.
             let text =
@@ -447,8 +447,8 @@ mod tests {
             self.inner.delete(path)
         }
 
-        fn usable_space(&self) -> Result<u64, StoreError> {
-            self.inner.usable_space()
+        fn usable_space(&self, wanted: u64) -> Result<u64, StoreError> {
+            self.inner.usable_space(wanted)
         }
     }
 

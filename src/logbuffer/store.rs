@@ -194,11 +194,12 @@ pub trait LogStore: Send {
     /// It does not exist, or the storage fails; a later call may succeed.
     fn delete(&mut self, path: &str) -> Result<(), StoreError>;
 
-    /// Bytes that logs may still take.
+    /// Bytes that logs may still take. Where that is more than `wanted`, the answer may be anything
+    /// from there on: to know it exactly can take long.
     ///
     /// # Errors
     /// The storage fails.
-    fn usable_space(&self) -> Result<u64, StoreError>;
+    fn usable_space(&self, wanted: u64) -> Result<u64, StoreError>;
 }
 
 /// Opens announced logs; the client's side. May block.
@@ -307,7 +308,7 @@ impl LogStore for HeapLogStore {
         Ok(())
     }
 
-    fn usable_space(&self) -> Result<u64, StoreError> {
+    fn usable_space(&self, _wanted: u64) -> Result<u64, StoreError> {
         Ok(self.heap().usable_space)
     }
 }

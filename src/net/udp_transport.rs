@@ -13,6 +13,10 @@ use crate::sys::{ReceiveBatch, disable_multicast_all, enable_receive_timestamps,
 /// Longest datagram that can arrive, and a little more so that truncation shows.
 const RECEIVE_BUFFER_LENGTH: usize = 65_536;
 
+/// Batches that one poll receives at most, while each is full: what has piled up while an agent did
+/// something else, or did not run, must not overflow the socket while it does the rest of its work.
+const BATCHES_PER_POLL: usize = 8;
+
 /// Non-blocking UDP sockets of one channel.
 #[derive(Debug)]
 pub struct UdpTransport {
@@ -68,18 +72,22 @@ impl Transport for UdpTransport {
     fn poll(&mut self, mut handler: impl FnMut(Datagram<'_>)) -> io::Result<usize> {
         let socket = self.control.as_ref().unwrap_or(&self.socket);
         let mut bytes = 0;
-        let outcome = self.batch.receive(socket.as_fd(), |received| {
-            bytes += received.bytes.len();
-            handler(Datagram {
-                bytes: received.bytes,
-                source: received.source,
-                media_timestamp_ns: received.timestamp_ns,
+        for _ in 0..BATCHES_PER_POLL {
+            let outcome = self.batch.receive(socket.as_fd(), |received| {
+                bytes += received.bytes.len();
+                handler(Datagram {
+                    bytes: received.bytes,
+                    source: received.source,
+                    media_timestamp_ns: received.timestamp_ns,
+                });
             });
-        });
-        match outcome {
-            Err(error) if !is_ordinary(&error) => Err(error),
-            Ok(_) | Err(_) => Ok(bytes),
+            match outcome {
+                Ok(count) if count > 1 && count == self.batch.capacity() => {}
+                Err(error) if !is_ordinary(&error) => return Err(error),
+                Ok(_) | Err(_) => break,
+            }
         }
+        Ok(bytes)
     }
 
     fn connect(&mut self, to: SocketAddr) -> io::Result<()> {

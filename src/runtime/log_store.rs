@@ -22,12 +22,15 @@ pub(super) struct MappedLogStore {
     directory: PathBuf,
     /// Logs that exist, by the path announced.
     logs: BTreeMap<String, LogFile>,
+    /// Bytes of the sparse ones among them, whether taken or not.
+    sparse_length: u64,
 }
 
 /// A file that the store created.
 #[derive(Clone, Copy, Debug)]
 struct LogFile {
     length: u64,
+    is_sparse: bool,
     device: u64,
     inode: u64,
 }
@@ -36,14 +39,20 @@ struct LogFile {
 const BLOCK_LENGTH: u64 = 512;
 
 impl LogFile {
-    fn of(file: &File, length: u64) -> io::Result<Self> {
+    fn of(file: &File, length: u64, is_sparse: bool) -> io::Result<Self> {
         let metadata = file.metadata()?;
         let (device, inode) = (metadata.dev(), metadata.ino());
         Ok(Self {
             length,
+            is_sparse,
             device,
             inode,
         })
+    }
+
+    /// Bytes that it can take at most after it was created.
+    const fn sparse_length(&self) -> u64 {
+        if self.is_sparse { self.length } else { 0 }
     }
 
     fn is(&self, metadata: &Metadata) -> bool {
@@ -68,12 +77,19 @@ impl MappedLogStore {
         Self {
             directory: directory.to_owned(),
             logs: BTreeMap::new(),
+            sparse_length: 0,
         }
+    }
+
+    /// Bytes that the logs have not taken yet.
+    fn promised(&self) -> u64 {
+        let logs = self.logs.iter().filter(|(_, file)| file.is_sparse);
+        logs.map(|(path, file)| file.untaken(path)).sum()
     }
 }
 
 impl LogStore for MappedLogStore {
-    /// Whoever wants storage checks makes them before: looking at each log takes its time.
+    /// Whoever wants storage checks makes them before.
     fn create(
         &mut self,
         name: &LogName,
@@ -87,6 +103,7 @@ impl LogStore for MappedLogStore {
             }
         })?;
         let path = path.to_string_lossy().into_owned();
+        self.sparse_length += file.sparse_length();
         self.logs.insert(path.clone(), file);
         Ok((log, path))
     }
@@ -104,16 +121,21 @@ impl LogStore for MappedLogStore {
                 Ok(()) | Err(_) => {}
             }
         }
-        self.logs.remove(path);
+        if let Some(file) = self.logs.remove(path) {
+            self.sparse_length -= file.sparse_length();
+        }
         Ok(())
     }
 
-    fn usable_space(&self) -> Result<u64, StoreError> {
+    /// Looks at each log only where the answer depends on it.
+    fn usable_space(&self, wanted: u64) -> Result<u64, StoreError> {
         let free = sys::usable_space(&self.directory)
             .map_err(failed(&self.directory.to_string_lossy()))?;
-        let logs = self.logs.iter();
-        let promised: u64 = logs.map(|(path, file)| file.untaken(path)).sum();
-        Ok(free.saturating_sub(promised))
+        let usable = free.saturating_sub(self.sparse_length);
+        if usable > wanted {
+            return Ok(usable);
+        }
+        Ok(free.saturating_sub(self.promised()))
     }
 }
 
@@ -162,7 +184,7 @@ fn create_log(
     if !spec.sparse {
         pre_touch(&buffer, spec.page_size);
     }
-    let created = LogFile::of(&file, length).map_err(failed(&name))?;
+    let created = LogFile::of(&file, length, spec.sparse).map_err(failed(&name))?;
     Ok((LogBuffer::initialise(buffer, spec)?, created))
 }
 
@@ -263,7 +285,7 @@ mod tests {
     #[test]
     fn storage_is_promised_once() {
         let (_directory, mut store) = store();
-        let before = store.usable_space().expect("asked");
+        let before = store.usable_space(u64::MAX).expect("asked");
         let name = |id| LogName {
             kind: LogFileKind::Image,
             id,
@@ -279,10 +301,15 @@ mod tests {
             return;
         }
         let (_log, path) = store.create(&name(1), &spec).expect("created");
-        let after = store.usable_space().expect("asked");
+        let after = store.usable_space(u64::MAX).expect("asked");
         assert!(before.abs_diff(after) > length / 2, "{before} then {after}");
+        let estimate = store.usable_space(1).expect("asked");
+        assert!(
+            estimate < before - length / 2,
+            "{estimate}, not above {after}"
+        );
         store.delete(&path).expect("deleted");
-        let again = store.usable_space().expect("asked");
+        let again = store.usable_space(u64::MAX).expect("asked");
         assert!(before.abs_diff(again) < length / 2, "{before} then {again}");
     }
 

@@ -172,6 +172,12 @@ impl ReceiveBatch {
         }
     }
 
+    /// Datagrams received per call at most.
+    #[must_use]
+    pub const fn capacity(&self) -> usize {
+        self.buffers.len()
+    }
+
     /// Receives what is there, up to one batch, without waiting, and hands each datagram to
     /// `handler`. Returns how many there were. After a call that found nothing it asks for one
     /// datagram only, which costs less: most calls find nothing.

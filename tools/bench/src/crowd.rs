@@ -170,8 +170,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if !arguments.json {
         println!("{machine}");
         println!(
-            "layout:   two embedded drivers on loopback, {}; {} x {} s each, in turn",
+            "layout:   two embedded drivers on loopback, {}; socket buffers 2m, terms {}; {} x {} s \
+             each, in turn",
             arguments.mode.describe(),
+            arguments.term_length,
             arguments.repeats,
             arguments.duration
         );
