@@ -133,7 +133,7 @@ mod tests {
         let mut roster = Roster::new(Nanos(0));
         (0..500).for_each(|id| roster.insert(id, 0));
         let mut now = 0;
-        for _ in 0..10_000 {
+        for _ in 0..2_000 {
             now += 1_000;
             roster.take_turns(Nanos(now), |count| {
                 *count += 1;
@@ -144,7 +144,7 @@ mod tests {
             });
         }
         // Each finds out that it is busy in its 21st turn at the latest.
-        assert!(roster.values().all(|count| *count > 8_000));
+        assert!(roster.values().all(|count| *count > 1_000));
         let idle = roster.take_turns(Nanos(now + 1_000), |_| Turn {
             has_worked: false,
             is_busy: false,
