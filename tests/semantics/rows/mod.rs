@@ -3,6 +3,8 @@
 
 mod section_06;
 mod section_06_lives;
+mod section_07;
+mod section_09;
 mod section_10;
 mod section_10_reject;
 mod section_11;
