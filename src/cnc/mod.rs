@@ -10,8 +10,8 @@
 
 #![forbid(unsafe_code)]
 
-/// What labels say after `commit=`: the commit, where whoever builds sets `AILERON_COMMIT`, else the
-/// tag of the released version.
+/// What labels say after `commit=`: the commit, where whoever builds sets `AILERON_COMMIT`, else
+/// the tag of the released version.
 pub const COMMIT: &str = match option_env!("AILERON_COMMIT") {
     Some(commit) => commit,
     None => concat!("v", env!("CARGO_PKG_VERSION")),

@@ -5,8 +5,8 @@
 //! So the busy ones have a turn in every cycle, the idle ones in turn: a few in each cycle, and as
 //! many as it takes for each to have one per sweep. A cycle that comes later than that, as after
 //! the agent has slept, looks at all of them. An idle stream that turns out to have work is busy
-//! from then on, until it has had none for a while. A sweep takes half a microsecond a stream, about
-//! ten times what the looks themselves take.
+//! from then on, until it has had none for a while. A sweep takes half a microsecond a stream,
+//! about ten times what the looks themselves take.
 //!
 //! Streams are known here by their index among their owner's.
 

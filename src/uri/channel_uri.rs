@@ -272,7 +272,11 @@ impl ChannelUri {
     /// # Errors
     /// The value is not a size.
     pub fn size(&self, name: &str) -> Result<Option<i64>, UriError> {
-        self.typed(name, "expected a size in bytes, such as 1408 or 64k", parse_size)
+        self.typed(
+            name,
+            "expected a size in bytes, such as 1408 or 64k",
+            parse_size,
+        )
     }
 
     /// A number of bytes that fits 31 bits.
@@ -280,9 +284,11 @@ impl ChannelUri {
     /// # Errors
     /// The value is not a size or is above `i32::MAX`.
     pub fn size_i32(&self, name: &str) -> Result<Option<i32>, UriError> {
-        self.typed(name, "expected a size below 2g, such as 1408 or 64k", |text| {
-            i32::try_from(parse_size(text)?).ok()
-        })
+        self.typed(
+            name,
+            "expected a size below 2g, such as 1408 or 64k",
+            |text| i32::try_from(parse_size(text)?).ok(),
+        )
     }
 
     /// A duration in nanoseconds.
@@ -290,7 +296,11 @@ impl ChannelUri {
     /// # Errors
     /// The value is not a duration.
     pub fn duration_ns(&self, name: &str) -> Result<Option<i64>, UriError> {
-        self.typed(name, "expected a duration, such as 10ms or 5s", parse_duration)
+        self.typed(
+            name,
+            "expected a duration, such as 10ms or 5s",
+            parse_duration,
+        )
     }
 
     /// `true` or `false`.

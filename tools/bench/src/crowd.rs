@@ -92,8 +92,8 @@ impl Arguments {
         layout::echo(&sides, &echo)
     }
 
-    /// Adds publications to a driver that has `count` of them. Returns the longest duty cycle of its
-    /// conductor until then and while they were added, and how long that took.
+    /// Adds publications to a driver that has `count` of them. Returns the longest duty cycle of
+    /// its conductor until then and while they were added, and how long that took.
     fn grow(&self) -> Result<Growth, Failure> {
         let mode = self.adding_mode;
         let mut node = Aileron::launch(mode, config(mode, &self.define)?)?;
@@ -147,7 +147,8 @@ impl Runs {
 
     fn print(&self, name: &str) {
         println!(
-            "  {name:<18} P50 {:>8.3} us, P99 {:>8.3} us (runs {:.3} to {:.3}); waited for a CPU {:.0} %",
+            "  {name:<18} P50 {:>8.3} us, P99 {:>8.3} us (runs {:.3} to {:.3}); \
+             waited for a CPU {:.0} %",
             self.p50.median(),
             self.p99.median(),
             self.p99.min(),
@@ -170,8 +171,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if !arguments.json {
         println!("{machine}");
         println!(
-            "layout:   two embedded drivers on loopback, {}; socket buffers 2m, terms {}; {} x {} s \
-             each, in turn",
+            "layout:   two embedded drivers on loopback, {}; socket buffers 2m, terms {}; \
+             {} x {} s each, in turn",
             arguments.mode.describe(),
             arguments.term_length,
             arguments.repeats,
@@ -207,8 +208,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     crowded.print(&format!("with {} streams", arguments.count));
     println!("  P99 with them is {ratio:.2} times that without");
     println!(
-        "{} publications added to {} in {:.1} ms by a driver {}: longest duty cycle of its conductor \
-         {:.0} us ({:.0} us before that)",
+        "{} publications added to {} in {:.1} ms by a driver {}: longest duty cycle of its \
+         conductor {:.0} us ({:.0} us before that)",
         arguments.add,
         arguments.count,
         growth.elapsed.as_secs_f64() * 1e3,
