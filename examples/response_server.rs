@@ -1,8 +1,8 @@
 //! Answers each client on a stream of its own: response channels.
 //!
-//! A client's request stream says, by a correlation id, where the client listens for the answer. The
-//! server adds a publication for that id; the drivers find out the rest. So the server needs to know
-//! neither address nor port of any client, and no client sees the answers to another.
+//! A client's request stream says, by a correlation id, where the client listens for the answer.
+//! The server adds a publication for that id; the drivers find out the rest. So the server needs to
+//! know neither address nor port of any client, and no client sees the answers to another.
 #![expect(
     clippy::print_stdout,
     reason = "an example talks to the person who runs it"
