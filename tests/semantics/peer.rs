@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aileron::base::CounterId;
+use aileron::base::{CounterId, RegistrationId};
 use aileron::client::{
     AddError, ClientError, ConductorInvoker, CounterEvent as Event, Pending as OwnPending,
     PublicationErrorFrame, Registered,
@@ -241,6 +241,30 @@ impl Client {
         label: &str,
     ) -> Result<Counter, Refusal> {
         let added = self.inner.add_counter(type_id, key, label);
+        added.map(Counter).map_err(refusal)
+    }
+
+    /// Asks for a counter of this client.
+    pub(crate) fn add_counter_async(
+        &self,
+        type_id: i32,
+        key: &[u8],
+        label: &str,
+    ) -> Result<Pending<Counter>, Refusal> {
+        let pending = self.inner.add_counter_async(type_id, key, label);
+        Ok(Pending::new(pending.map_err(refusal)?, Counter))
+    }
+
+    /// Adds a counter that lives as long as the driver, or finds it.
+    pub(crate) fn add_static_counter(
+        &self,
+        type_id: i32,
+        key: &[u8],
+        label: &str,
+        registration_id: i64,
+    ) -> Result<Counter, Refusal> {
+        let id = RegistrationId(registration_id);
+        let added = self.inner.add_static_counter(type_id, key, label, id);
         added.map(Counter).map_err(refusal)
     }
 

@@ -358,6 +358,7 @@ fn row_14_30_who_was_away_catches_up_and_goes_live() {
     wait_until("an image", || reader.subscription.is_connected());
     exchange(&mut scene.live, &mut [&mut scene.steady, &mut reader], 50);
     client.close();
+    drop(reader);
     scene.go_on(100);
     let port = scene.live_at.rsplit(':').next().expect("a port");
     wait_until("its port to be free", || {

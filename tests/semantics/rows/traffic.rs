@@ -153,10 +153,16 @@ pub(crate) fn dynamic() -> String {
 
 /// Type ids of counters.
 pub(crate) mod counter_type {
+    /// A counter of the driver as a whole.
+    pub(crate) const SYSTEM: i32 = 0;
     /// Position of a subscriber.
     pub(crate) const SUBSCRIBER_POSITION: i32 = 4;
     /// Position up to which a publication was sent.
     pub(crate) const SENDER_POSITION: i32 = 2;
+    /// Position up to which an image has heard of its stream.
+    pub(crate) const RECEIVER_HWM: i32 = 3;
+    /// Position up to which an image has everything.
+    pub(crate) const RECEIVER_POSITION: i32 = 5;
     /// Address that a socket is bound to.
     pub(crate) const LOCAL_ADDRESS: i32 = 14;
     /// State of an endpoint that sends.
@@ -209,6 +215,10 @@ pub(crate) fn refused<T>(world: &World, add: impl FnOnce() -> Result<T, Refusal>
     wait_until("the error to be counted", || {
         world.system_counter(SystemCounter::Errors) == errors + 1
     });
-    world.await_error(refusal.text.lines().next_back().unwrap_or_default());
+    let recorded = wait_for("the error to be recorded", || {
+        let mut texts = world.errors().into_iter();
+        texts.find(|text| refusal.text.contains(text))
+    });
+    world.expect_error(&recorded);
     refusal.code
 }

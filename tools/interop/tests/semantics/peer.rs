@@ -193,17 +193,42 @@ impl Client {
         key: &[u8],
         label: &str,
     ) -> Result<Counter, Refusal> {
+        self.wait(self.add_counter_async(type_id, key, label)?)
+    }
+
+    /// Asks for a counter of this client.
+    pub(crate) fn add_counter_async(
+        &self,
+        type_id: i32,
+        key: &[u8],
+        label: &str,
+    ) -> Result<Pending<Counter>, Refusal> {
         let pending = self
             .inner
             .async_add_counter(type_id, key, label)
             .map_err(refusal)?;
-        let id = pending.get_registration_id();
-        self.wait(Pending::new(id, move || {
-            pending
-                .poll()
-                .map(|taken| taken.map(Counter))
-                .map_err(refusal)
+        Ok(Pending::new(pending.get_registration_id(), move || {
+            let taken = pending.poll().map_err(refusal)?;
+            Ok(taken.map(|inner| Counter {
+                inner,
+                is_static: false,
+            }))
         }))
+    }
+
+    /// Adds a counter that lives as long as the driver, or finds it.
+    pub(crate) fn add_static_counter(
+        &self,
+        type_id: i32,
+        key: &[u8],
+        label: &str,
+        registration_id: i64,
+    ) -> Result<Counter, Refusal> {
+        let added = raw::add_static_counter(&self.inner, type_id, key, label, registration_id);
+        added.map(|inner| Counter {
+            inner,
+            is_static: true,
+        })
     }
 
     /// All counters of the driver.
@@ -294,17 +319,23 @@ fn connect(
 }
 
 /// A counter of a client.
-pub(crate) struct Counter(AeronCounter);
+pub(crate) struct Counter {
+    inner: AeronCounter,
+    is_static: bool,
+}
 
 impl Counter {
     /// Its id.
     pub(crate) fn id(&self) -> i32 {
-        self.0.get_constants().expect("its constants").counter_id()
+        self.inner
+            .get_constants()
+            .expect("its constants")
+            .counter_id()
     }
 
     /// Registration id.
     pub(crate) fn registration_id(&self) -> i64 {
-        self.0
+        self.inner
             .get_constants()
             .expect("its constants")
             .registration_id()
@@ -312,26 +343,30 @@ impl Counter {
 
     /// Its value.
     pub(crate) fn get(&self) -> i64 {
-        self.0
+        self.inner
             .addr_atomic()
             .load(std::sync::atomic::Ordering::Acquire)
     }
 
     /// Sets it.
     pub(crate) fn set(&self, value: i64) {
-        self.0
+        self.inner
             .addr_atomic()
             .store(value, std::sync::atomic::Ordering::Release);
     }
 
     /// Whether it is closed.
     pub(crate) fn is_closed(&self) -> bool {
-        self.0.is_closed()
+        self.inner.is_closed()
     }
 
     /// Gives it back.
     pub(crate) fn close(self) {
-        self.0.close().expect("closed");
+        if self.is_static {
+            raw::close_counter(&self.inner);
+        } else {
+            self.inner.close().expect("closed");
+        }
     }
 }
 
