@@ -72,7 +72,7 @@ pub(super) fn close_counter(counter: &AeronCounter) {
 }
 
 fn last_refusal() -> Refusal {
-    let code = Aeron::errcode().unwrap_or(0);
+    let code = Aeron::errcode().unwrap_or_else(|error| error.code);
     Refusal {
         code: (-code).max(code::OF_CLIENT),
         text: Aeron::errmsg().to_owned(),
