@@ -121,6 +121,17 @@ fn who_knows_one_soon_knows_all_and_forgets_the_silent() {
 }
 
 #[test]
+fn names_that_begin_alike_on_the_same_port_are_two() {
+    let mut world = World::empty();
+    add(&mut world, "A", &["10.0.0.2:8050"]);
+    add(&mut world, "AA", &["10.0.0.1:8050"]);
+    world.run_until(|world| all_know(world, 1));
+    world.add_subscription_at(1, "aeron:udp?endpoint=10.0.0.2:4000", STREAM);
+    world.add_publication("aeron:udp?endpoint=AA:4000", STREAM);
+    world.await_image(1);
+}
+
+#[test]
 fn a_name_of_a_driver_is_the_host_of_a_channel() {
     let mut world = World::empty();
     add(&mut world, "a", &["bootstrap:8050"]);

@@ -12,6 +12,8 @@ mod section_12;
 mod section_13;
 mod section_14;
 mod section_14_sources;
+mod section_16;
+mod section_16_gossip;
 mod section_17;
 mod section_18;
 mod streams;
