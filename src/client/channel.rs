@@ -47,10 +47,14 @@ impl IntoChannel for &ChannelUri {
     }
 }
 
-/// The channel's text, if the driver can take one so long.
+/// Bytes of the longest channel that is sent to the driver. It is the driver who refuses those
+/// beyond what a channel may have, as it does all bad channels; this keeps commands short.
+const COMMAND_CHANNEL_LENGTH_MAX: usize = 4 * MAX_CHANNEL_LENGTH;
+
+/// The channel's text, if a command can take one so long.
 pub(crate) fn checked_channel(channel: impl IntoChannel) -> Result<String, AddError> {
     let channel = channel.into_channel();
-    check_length("channel", channel.len(), MAX_CHANNEL_LENGTH)?;
+    check_length("channel", channel.len(), COMMAND_CHANNEL_LENGTH_MAX)?;
     Ok(channel)
 }
 

@@ -13,9 +13,9 @@
 //!
 //! A session has a state only while its stream is wanted. The sessions that mere datagrams can add
 //! (`PendingSetup`, `NoInterest`), and those that are lost (`OnCoolDown`), are bounded in number:
-//! past the bound they are not remembered, which costs repeated look-ups, or lets a session come back
-//! that was not to; the receiver reports the latter. The maps are ordered, so what happens does not
-//! depend on hashing, and session ids chosen by an attacker cannot degrade them.
+//! past the bound they are not remembered, which costs repeated look-ups, or lets a session come
+//! back that was not to; the receiver reports the latter. The maps are ordered, so what happens
+//! does not depend on hashing, and session ids chosen by an attacker cannot degrade them.
 
 #[cfg(test)]
 mod tests;

@@ -131,10 +131,8 @@ impl ChannelUri {
     pub fn parse(text: &str) -> Result<Self, UriError> {
         if text.len() > MAX_CHANNEL_LENGTH {
             let reason = format!("longer than {MAX_CHANNEL_LENGTH} characters");
-            return Err(UriError::text(
-                &text.chars().take(64).collect::<String>(),
-                reason,
-            ));
+            let begin = text.floor_char_boundary(MAX_CHANNEL_LENGTH);
+            return Err(UriError::text(&text[..begin], reason));
         }
         let unprefixed = text.strip_prefix(SPY_PREFIX);
         let is_spy = unprefixed.is_some();

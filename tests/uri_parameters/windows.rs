@@ -4,10 +4,11 @@ use aileron::base::Position;
 use aileron::cnc::SystemCounter;
 use aileron::cnc::counter_types::PER_IMAGE_TYPE_ID;
 use aileron::command::ErrorCode;
+use aileron::driver::config::ThreadingMode;
 use aileron::{DriverConfig, MediaDriver};
 
 use super::rig::{RawReceiver, RawSender, Rig, STREAM};
-use super::support::{aeron_dir, builder, place, wait_for, wait_until};
+use super::support::{aeron_dir, builder, free_port, place, wait_for, wait_until};
 
 const INVALID: ErrorCode = ErrorCode::InvalidChannel;
 
@@ -146,44 +147,83 @@ fn a_bad_send_buffer_is_refused() {
     rig.refuses_publication(&format!("{channel}8k"), ErrorCode::GenericError, &parts);
 }
 
-/// A driver that works only when told to finds in its socket what the kernel could keep.
+/// How many of a hundred datagrams of a KiB a driver that works only when told to finds in the
+/// socket at `port`: what the kernel could keep. The port is of `channel`, or of `destination`.
+fn kept(channel: &str, destination: Option<&str>, port: u16) -> i64 {
+    let place = place();
+    let dir = aeron_dir(&place);
+    let config: DriverConfig = builder(&dir)
+        .threading_mode(ThreadingMode::Invoker)
+        .build()
+        .expect("valid settings");
+    let mut driver = MediaDriver::invoker(config).expect("a driver");
+    let (client, mut invoker) = aileron::Context::new()
+        .dir(&dir)
+        .driver_timeout(super::support::WATCHDOG)
+        .connect_invoked()
+        .expect("a client");
+    let mut work = || {
+        driver.do_work();
+        invoker.do_work();
+    };
+    let mut pending = client
+        .add_subscription_async(channel, STREAM)
+        .expect("sent");
+    let subscription = wait_for("the subscription", || {
+        work();
+        pending.try_get().expect("added")
+    });
+    if let Some(destination) = destination {
+        let mut pending = subscription
+            .add_destination_async(destination)
+            .expect("sent");
+        wait_for("the destination", || {
+            work();
+            pending.try_get().expect("added")
+        });
+    }
+    let sender = RawSender::to_address(([127, 0, 0, 1], port).into(), 1);
+    let bytes = || {
+        let counter = SystemCounter::BytesReceived.counter_id();
+        client.counters().value(counter).expect("a system counter")
+    };
+    let before = bytes();
+    for _ in 0..100 {
+        sender.frame(0, 1024 - 32);
+    }
+    wait_until("the first datagrams", || {
+        work();
+        bytes() > before
+    });
+    // All of them are in the socket by now; a duty cycle takes several.
+    for _ in 0..200 {
+        work();
+    }
+    (bytes() - before) / 1024
+}
+
 #[test]
 fn a_receive_buffer_holds_what_the_driver_has_not_read() {
     let kept = |buffer: &str| {
-        let place = place();
-        let dir = aeron_dir(&place);
-        let config: DriverConfig = builder(&dir)
-            .threading_mode(aileron::driver::config::ThreadingMode::Invoker)
-            .build()
-            .expect("valid settings");
-        let mut driver = MediaDriver::invoker(config).expect("a driver");
-        let (client, mut invoker) = aileron::Context::new()
-            .dir(&dir)
-            .driver_timeout(super::support::WATCHDOG)
-            .connect_invoked()
-            .expect("a client");
-        let channel = format!("aeron:udp?endpoint=127.0.0.1:0|rcv-wnd=4k|so-rcvbuf={buffer}");
-        let pending = client.add_subscription_async(&*channel, STREAM);
-        let mut pending = pending.expect("sent");
-        let subscription = wait_for("the subscription", || {
-            driver.do_work();
-            invoker.do_work();
-            pending.try_get().expect("added")
-        });
-        let sender = RawSender::to(&subscription, 1);
-        let bytes = || {
-            let counter = SystemCounter::BytesReceived.counter_id();
-            client.counters().value(counter).expect("a system counter")
-        };
-        let before = bytes();
-        for _ in 0..100 {
-            sender.frame(0, 1024 - 32);
-        }
-        while driver.do_work() > 0 || bytes() == before {}
-        for _ in 0..100 {
-            driver.do_work();
-        }
-        (bytes() - before) / 1024
+        let port = free_port();
+        let channel = format!("aeron:udp?endpoint=127.0.0.1:{port}|rcv-wnd=4k|so-rcvbuf={buffer}");
+        kept(&channel, None, port)
+    };
+    let (small, large) = (kept("4k"), kept("208k"));
+    assert!(small < 50, "{small} datagrams in a buffer of 4 KiB");
+    assert!(
+        large > small + 25,
+        "{large} datagrams in a buffer of 208 KiB"
+    );
+}
+
+#[test]
+fn a_destination_has_the_buffer_of_its_subscription() {
+    let kept = |buffer: &str| {
+        let port = free_port();
+        let channel = format!("aeron:udp?control-mode=manual|rcv-wnd=4k|so-rcvbuf={buffer}");
+        let destination = format!("aeron:udp?endpoint=127.0.0.1:{port}");
+        kept(&channel, Some(&destination), port)
     };
     let (small, large) = (kept("4k"), kept("208k"));
     assert!(small < 50, "{small} datagrams in a buffer of 4 KiB");

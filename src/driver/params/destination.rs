@@ -20,7 +20,11 @@ const NOT_FOR_DESTINATIONS: [&str; 5] = [
 /// # Errors
 /// `InvalidChannel`, or `NotSupported` for transport security.
 pub(crate) fn check_receive_destination(uri: &ChannelUri) -> Result<(), ChannelError> {
-    if !uri.is_udp() || uri.is_spy() {
+    if uri.is_spy() {
+        let text = format!("spies are invalid as network destinations: {uri}");
+        return Err(invalid(text));
+    }
+    if !uri.is_udp() {
         return Err(invalid(format!("destination is not of media udp: {uri}")));
     }
     if uri.bool(params::TRANSPORT_SECURITY)? == Some(true) {

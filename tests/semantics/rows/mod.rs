@@ -1,6 +1,9 @@
 //! The rows that every client library can express, a file per section of `docs/conformance.md`.
 //! They use the facade [`crate::peer`] and [`crate::world`] alone.
 
+mod bench;
+mod section_04;
+mod section_05;
 mod section_06;
 mod section_06_lives;
 mod section_07;
@@ -12,6 +15,7 @@ mod section_12;
 mod section_13;
 mod section_14;
 mod section_14_sources;
+mod section_15;
 mod section_16;
 mod section_16_gossip;
 mod section_17;

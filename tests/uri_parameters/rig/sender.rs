@@ -36,6 +36,11 @@ impl RawSender {
         let to = wait_for("the subscription's address", || {
             subscription.resolved_endpoint()
         });
+        Self::to_address(to, session_id)
+    }
+
+    /// Sends there.
+    pub(crate) fn to_address(to: SocketAddr, session_id: i32) -> Self {
         Self {
             socket: socket(),
             to,
