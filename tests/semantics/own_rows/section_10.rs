@@ -1,8 +1,9 @@
 //! Images that cannot be rejected: the reference client checks less before it writes the command.
 
 use aileron::client::AddError;
+use aileron::{OfferError, StreamId};
 
-use crate::world::{IPC, STREAM, World, udp, wait_for};
+use crate::world::{IPC, STREAM, World, udp, wait_for, wait_until};
 
 #[test]
 fn row_10_10_a_spy_rejects_nothing() {
@@ -56,5 +57,27 @@ fn row_10_13_a_reason_has_its_limit() {
         assert!(!image.is_closed());
         assert_eq!(client.error_frames(), []);
         drop(publication);
+    }
+}
+
+#[test]
+fn row_10_4_a_revoked_publication_is_closed() {
+    for channel in [IPC.to_owned(), udp()] {
+        let world = World::start(&[]);
+        let client = world.client();
+        let subscription = client.add_subscription(&channel, STREAM).expect("added");
+        let own = client.own();
+        let mut publication = own
+            .add_exclusive_publication(&channel, StreamId(STREAM))
+            .expect("added");
+        wait_until("a connection", || {
+            publication.is_connected() && subscription.is_connected()
+        });
+        publication.revoke_on_close(true);
+        publication.close();
+        assert_eq!(publication.offer(&[1; 10]), Err(OfferError::Closed));
+        wait_until("the image to go", || !subscription.is_connected());
+        let event = subscription.events().pop().expect("an event");
+        assert!(event.is_revoked, "{event:?}");
     }
 }

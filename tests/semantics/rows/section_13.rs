@@ -249,3 +249,75 @@ fn row_13_10_tagged_subscriptions_of_a_port_chosen_later() {
         );
     }
 }
+
+/// A driver where the name `far` is 127.0.0.1, until [`move_far`].
+const NAMES: &[(&str, &str)] = &[
+    ("aeron.name.resolver.supplier", "csv_table"),
+    ("aeron.name.resolver.init.args", "far,127.0.0.1,127.0.0.2"),
+];
+
+/// Makes `far` 127.0.0.2.
+fn move_far(world: &World) {
+    let counters = world.cnc().counters();
+    let mut entry = None;
+    counters.for_each(|record| {
+        if record.type_id == counter_type::NAME_ENTRY {
+            entry = Some(record.id);
+        }
+    });
+    let entry = counters
+        .counter(entry.expect("an entry"))
+        .expect("a counter");
+    entry.set(1);
+}
+
+#[test]
+fn row_13_11_a_publication_by_tag_of_a_name_that_moved() {
+    let world = World::start(NAMES);
+    let client = world.client();
+    let port = free_port();
+    let subscribe = |host: &str, stream| {
+        let channel = format!("aeron:udp?endpoint={host}:{port}");
+        client.add_subscription(&channel, stream).expect("added")
+    };
+    let near = subscribe("127.0.0.1", STREAM);
+    let first = client
+        .add_publication(&format!("aeron:udp?tags=71|endpoint=far:{port}"), STREAM)
+        .expect("added");
+    await_connection(&first, &near);
+    move_far(&world);
+    near.close();
+    let far = subscribe("127.0.0.2", STREAM);
+    await_connection(&first, &far);
+    let other = subscribe("127.0.0.2", STREAM + 1);
+    let second = client
+        .add_publication("aeron:udp?tags=71", STREAM + 1)
+        .expect("added");
+    await_connection(&second, &other);
+}
+
+#[test]
+fn row_13_11_a_subscription_by_tag_of_a_name_that_moved() {
+    let world = World::start(NAMES);
+    let client = world.client();
+    let port = free_port();
+    let publish = |host: &str, stream| {
+        let channel = format!("aeron:udp?control={host}:{port}|control-mode=dynamic");
+        client.add_publication(&channel, stream).expect("added")
+    };
+    let near = publish("127.0.0.1", STREAM);
+    let channel = format!("endpoint=localhost:0|control=far:{port}|control-mode=dynamic");
+    let first = client
+        .add_subscription(&format!("aeron:udp?tags=72|{channel}"), STREAM)
+        .expect("added");
+    await_connection(&near, &first);
+    move_far(&world);
+    near.close();
+    let far = publish("127.0.0.2", STREAM);
+    await_connection(&far, &first);
+    let second = client
+        .add_subscription("aeron:udp?tags=72", STREAM + 1)
+        .expect("added");
+    let other = publish("127.0.0.2", STREAM + 1);
+    await_connection(&other, &second);
+}

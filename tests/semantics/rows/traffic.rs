@@ -165,6 +165,8 @@ pub(crate) mod counter_type {
     pub(crate) const RECEIVER_POSITION: i32 = 5;
     /// Address that a socket is bound to.
     pub(crate) const LOCAL_ADDRESS: i32 = 14;
+    /// A name in the table of the resolver.
+    pub(crate) const NAME_ENTRY: i32 = 2001;
     /// State of an endpoint that sends.
     pub(crate) const SEND_CHANNEL_STATUS: i32 = 6;
 }
