@@ -7,6 +7,7 @@ mod section_05;
 mod section_06;
 mod section_06_lives;
 mod section_07;
+mod section_08;
 mod section_09;
 mod section_10;
 mod section_10_reject;

@@ -445,12 +445,22 @@ fn local_addresses(client: &Aeron, status_id: i32) -> Vec<SocketAddr> {
     .collect()
 }
 
-/// The failure of the last call, whose code the library keeps by thread.
+/// The failure of the last call, whose code and words the library keeps by thread.
 fn refusal(error: AeronCError) -> Refusal {
     let code = Aeron::errcode().unwrap_or_else(|error| error.code);
+    let text = Aeron::errmsg();
+    // The driver's words follow the library's own on a line of their own.
+    let text = text
+        .split_once("registration error\n")
+        .map_or(text, |(_, words)| words);
+    let text = if text.is_empty() {
+        error.to_string()
+    } else {
+        text.trim_end().to_owned()
+    };
     Refusal {
         code: (-code).max(code::OF_CLIENT),
-        text: error.to_string(),
+        text,
     }
 }
 
