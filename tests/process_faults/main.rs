@@ -12,6 +12,7 @@ mod directories;
 mod drivers;
 mod leftovers;
 mod roles;
+mod shortened;
 mod storage;
 
 /// What the child processes run; does nothing in the process that tests.

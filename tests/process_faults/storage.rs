@@ -146,7 +146,7 @@ fn logs_without_room(parent: &Path, sparse: bool) {
     assert!(text.contains("bytes of storage"), "{text}");
     let texts = error_texts(driver.cnc());
     assert!(
-        texts.iter().any(|text| text.contains("bytes of storage")),
+        texts.iter().any(|text| text.contains("needs more storage")),
         "{texts:?}"
     );
     // 64 bytes a message: every page of every term is touched.
@@ -179,7 +179,7 @@ fn images_without_room(parent: &Path) {
         let texts = error_texts(driver.cnc());
         texts
             .into_iter()
-            .find(|text| text.contains("bytes of storage"))
+            .find(|text| text.contains("needs more storage"))
     });
     assert!(system_counter(driver.cnc(), SystemCounter::Errors) > 0);
     assert!(!publication.is_connected());
