@@ -46,21 +46,20 @@ fn others_are_refused() {
     };
     network.cut(1, End::Here);
     let scene = Scene::new(&network);
+    let is_missing = "there are: lo=127.0.0.1/8";
     for (interface, words) in [
-        ("10.98.0.0/16", "an address in 10.98.0.0/16"),
-        ("10.99.1.0/24", "an address in 10.99.1.0/24"),
-        ("10.99.2.0/33", "interface=10.99.2.0/33 is"),
-        ("{path3}", "named 'path3'"),
-        ("{path1}", "named 'path1'"),
-        (
-            "[fd99:2::1]",
-            "no IPv4 interface with an address in fd99:2::1/128",
-        ),
+        ("10.98.0.0/16", ["an address in 10.98.0.0/16", is_missing]),
+        ("10.99.1.0/24", ["an address in 10.99.1.0/24", is_missing]),
+        ("10.99.2.0/33", ["interface=10.99.2.0/33 is", "of the form"]),
+        ("{path3}", ["path3", is_missing]),
+        ("{path1}", ["path1", is_missing]),
+        ("[fd99:2::1]", ["an address in fd99:2::1/128", is_missing]),
     ] {
         for endpoint in ["224.20.30.39:40456", "10.99.2.2:40456"] {
             let channel = format!("aeron:udp?endpoint={endpoint}|interface={interface}");
             let why = scene.refusal(End::Here, &channel);
-            assert!(why.contains(words), "{channel}: {why}");
+            let is_clear = words.iter().all(|words| why.contains(words));
+            assert!(is_clear, "{channel}: {why}");
         }
     }
 }
