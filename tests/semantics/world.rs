@@ -234,7 +234,7 @@ pub(crate) fn stays(quiet: Duration, mut holds: impl FnMut() -> bool) -> bool {
 }
 
 /// The path of this module's [`role`] for [`crate::support::child::Child::start`].
-const ROLE: &str = "world::role";
+pub(crate) const ROLE: &str = "world::role";
 
 /// Starts a process that plays a role of the rows.
 pub(crate) fn start_role(

@@ -2,6 +2,9 @@
 //! They use the facade [`crate::peer`] and [`crate::world`] alone.
 
 mod bench;
+mod section_01;
+mod section_02;
+mod section_03;
 mod section_04;
 mod section_05;
 mod section_06;
@@ -29,7 +32,11 @@ use crate::support::child::Part;
 /// In a process that a row started: plays its role.
 pub(crate) fn play(part: &Part) {
     match part.role.as_str() {
+        "driver" => section_01::play_driver(part),
         "echo" => section_06::play_echo(part),
+        "small storage" => section_01::play_small_storage(part),
+        "start and stop" => section_01::play_start_and_stop(part),
+        "thread names" => section_01::play_thread_names(part),
         other => panic!("no role {other}"),
     }
 }
