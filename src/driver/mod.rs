@@ -31,6 +31,7 @@
 //! | `publication`, `image` | streams out of and into this driver, in halves |
 //! | `flow_control`, `retransmit` | how far a sender goes, and what it sends again |
 //! | `loss`, `congestion`, `dispatcher` | what a receiver misses, how much it takes, which image a frame is for |
+//! | `names` | host names: those of other drivers, of a table, of the operating system |
 //! | `untethered` | the subscribers of a stream |
 //! | `counters`, `errors`, `duty_cycle` | what tools see |
 

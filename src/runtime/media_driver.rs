@@ -23,7 +23,7 @@ use crate::driver::config::{DriverConfig, IdleStrategy, ThreadNaming, ThreadingM
 use crate::driver::{DriverCore, DriverEnvironment, TerminationFlag};
 use crate::memory::{AtomicBuffer, map_file};
 use crate::net::{SystemInterfaces, UdpNetwork};
-use crate::port::{Agent, Clock, Network};
+use crate::port::{Agent, Clock, NameResolver, Network};
 
 /// A running media driver. Closing or dropping it stops its threads, deletes its log files and
 /// tells clients at once.
@@ -50,7 +50,32 @@ impl MediaDriver {
     /// The configuration does not fit this machine, another driver is alive in the directory, or
     /// the operating system refuses a file or a thread.
     pub fn launch(config: DriverConfig) -> Result<Self, LaunchError> {
-        let (home, core, config) = open(config)?;
+        Self::launch_with_resolver(config, Box::new(SystemResolver))
+    }
+
+    /// Launches a driver that asks `resolver` where the operating system would be asked: for names
+    /// that neither another driver nor a configured table has. It is called by one thread, and may
+    /// block.
+    ///
+    /// ```
+    /// use aileron::port::StaticResolver;
+    /// use aileron::{Context, DriverConfig, MediaDriver, StreamId};
+    /// let mut names = StaticResolver::default();
+    /// names.insert("ticker", [127, 0, 0, 1].into());
+    /// let config = aileron::runtime::embedded(DriverConfig::default());
+    /// let driver = MediaDriver::launch_with_resolver(config, Box::new(names))?;
+    /// let client = Context::new().dir(driver.directory()).connect()?;
+    /// client.add_publication("aeron:udp?endpoint=ticker:40123", StreamId(1))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Self::launch`].
+    pub fn launch_with_resolver(
+        config: DriverConfig,
+        resolver: Box<dyn NameResolver>,
+    ) -> Result<Self, LaunchError> {
+        let (home, core, config) = open(config, resolver)?;
         let mut driver = Self {
             home,
             threads: Vec::new(),
@@ -76,7 +101,7 @@ impl MediaDriver {
     /// # Errors
     /// As [`Self::launch`].
     pub fn invoker(config: DriverConfig) -> Result<DriverInvoker, LaunchError> {
-        let (home, core, _) = open(config)?;
+        let (home, core, _) = open(config, Box::new(SystemResolver))?;
         let mut clock = CycleClock::new(home.clock);
         let mut agents = core.into_composite();
         agents.on_start(clock.next());
@@ -229,7 +254,10 @@ impl Home {
 type Core = DriverCore<UdpNetwork>;
 
 /// Prepares the directory, creates its files and builds the agents; nothing runs yet.
-fn open(mut config: DriverConfig) -> Result<(Home, Core, DriverConfig), LaunchError> {
+fn open(
+    mut config: DriverConfig,
+    resolver: Box<dyn NameResolver>,
+) -> Result<(Home, Core, DriverConfig), LaunchError> {
     if config.dir.as_os_str().is_empty() {
         config.dir = directory::default_directory();
     }
@@ -255,7 +283,7 @@ fn open(mut config: DriverConfig) -> Result<(Home, Core, DriverConfig), LaunchEr
         print(&config);
     }
     let lock = directory::prepare(&config.dir, &policy, &warn)?;
-    let opened = furnish(&config, network, cpus);
+    let opened = furnish(&config, network, resolver, cpus);
     if opened.is_err() {
         // A CnC file that never becomes ready would hold up the next driver; the first failure is
         // the one to report.
@@ -270,6 +298,7 @@ fn open(mut config: DriverConfig) -> Result<(Home, Core, DriverConfig), LaunchEr
 fn furnish(
     config: &DriverConfig,
     network: UdpNetwork,
+    resolver: Box<dyn NameResolver>,
     cpus: CpuPlan,
 ) -> Result<(Home, Core), LaunchError> {
     let clock = SystemClock::new();
@@ -286,7 +315,7 @@ fn furnish(
         loss_report: LossReport::new(loss_report),
         network,
         log_store: Box::new(store),
-        resolver: Box::new(SystemResolver),
+        resolver,
         clock: Arc::new(clock),
         interfaces: Box::new(SystemInterfaces),
         rng: Rng::new(random_seed()),

@@ -12,6 +12,7 @@ use crate::driver::config::{DriverConfig, NameResolverSupplier, PortRange};
 use crate::driver::testing::{World, small_config};
 use crate::logbuffer::HeapLogStore;
 use crate::port::{Network, TransportRole, TransportSpec};
+use crate::sim::LinkFaults;
 
 const S: i64 = 1_000_000_000;
 const STREAM: i32 = 1001;
@@ -193,6 +194,41 @@ fn hostile_frames_are_counted() {
     }
     world.run_until(|world| system(world, 0, SystemCounter::InvalidPackets) == 4);
     assert_eq!(known(&world, 0), (0, 0));
+}
+
+#[test]
+fn gossip_gets_through_a_bad_network() {
+    let mut world = World::empty();
+    world.network.set_default_faults(LinkFaults {
+        loss_ppm: 300_000,
+        duplicate_ppm: 100_000,
+        reorder_ppm: 100_000,
+        reorder_ns: 50_000_000,
+        corrupt_ppm: 100_000,
+        refuse_ppm: 50_000,
+        ..LinkFaults::default()
+    });
+    for (name, bootstrap) in [("a", "2"), ("b", "3"), ("c", "4"), ("d", "1")] {
+        let config = DriverConfig {
+            resolver_neighbor_timeout_ns: 10 * S,
+            ..gossiping(name, &[&format!("10.0.0.{bootstrap}:8050")])
+        };
+        world.add_driver(config, HeapLogStore::default());
+    }
+    world.run_until(|world| all_know(world, 3));
+    world.run_ms(10_000);
+    assert!(all_know(&world, 3));
+    let all = |counter| {
+        (0..4)
+            .map(|driver| system(&world, driver, counter))
+            .sum::<i64>()
+    };
+    assert!(all(SystemCounter::InvalidPackets) > 0, "garbage is counted");
+    assert!(
+        all(SystemCounter::ShortSends) > 0,
+        "and so is what does not get out"
+    );
+    assert!((0..4).all(|driver| world.drivers[driver].errors().is_empty()));
 }
 
 #[test]

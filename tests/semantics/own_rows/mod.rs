@@ -4,5 +4,6 @@ mod section_02;
 mod section_03;
 mod section_06;
 mod section_10;
+mod section_16;
 mod section_18;
 mod section_19;
