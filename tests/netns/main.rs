@@ -10,6 +10,7 @@ mod support;
 mod interfaces;
 mod network;
 mod paths;
+mod responses;
 mod roles;
 mod streams;
 

@@ -169,8 +169,16 @@ impl<'a> Scene<'a> {
         }
     }
 
+    /// Cuts a path until nothing comes through any more, and heals it.
+    pub(crate) fn interrupt(&mut self, path: u32, end: End) {
+        self.network.cut(path, end);
+        // What was on its way arrives; then nothing does.
+        self.await_silence();
+        self.network.heal(path, end);
+    }
+
     /// Waits until no subscriber gets anything for a while.
-    pub(crate) fn await_silence(&mut self) {
+    fn await_silence(&mut self) {
         const SILENCE: std::time::Duration = std::time::Duration::from_millis(300);
         let mut last = (0, std::time::Instant::now());
         let subscribers = &mut self.subscribers;

@@ -41,6 +41,8 @@ pub(crate) fn play(part: &Part) {
         "driver" => drive(part),
         "publisher" => publish(part),
         "subscriber" => subscribe(part),
+        "server" => super::responses::serve(part),
+        "client" => super::responses::ask(part),
         role => panic!("no such role: {role}"),
     }
 }

@@ -45,10 +45,7 @@ fn unicast_outlives_an_interruption() {
     scene.publish(End::Here, &format!("aeron:udp?endpoint={address}"), &[]);
     scene.advance(SOME);
     for end in [End::Here, End::There] {
-        network.cut(1, end);
-        // What was on its way arrives; then nothing does.
-        scene.await_silence();
-        network.heal(1, end);
+        scene.interrupt(1, end);
         scene.advance(SOME);
     }
     scene.finish();
@@ -74,6 +71,25 @@ pub(crate) fn multicast(test: &str, channel: &str, source: &str, down: &[u32]) {
     scene.finish();
 }
 
+#[test]
+fn multicast_outlives_an_interruption() {
+    let Some(network) = Network::make("multicast_outlives_an_interruption") else {
+        return;
+    };
+    let mut scene = Scene::new(&network);
+    let channel = "aeron:udp?endpoint=224.20.30.39:40456|interface={path1}";
+    for end in [End::Here, End::There] {
+        scene.subscribe(end, channel, &[]);
+    }
+    scene.publish(End::Here, &format!("{channel}|fc=min,g:/2"), &[]);
+    scene.advance(SOME);
+    for end in [End::There, End::Here] {
+        scene.interrupt(1, end);
+        scene.advance(SOME);
+    }
+    scene.finish();
+}
+
 /// Subscribers on both paths introduce themselves.
 #[test]
 fn dynamic_destinations() {
@@ -88,6 +104,8 @@ fn dynamic_destinations() {
     }
     let channel = "aeron:udp?control=0.0.0.0:40456|control-mode=dynamic|fc=min,g:/2";
     scene.publish(End::Here, channel, &[]);
+    scene.advance(SOME);
+    scene.interrupt(1, End::There);
     scene.advance(SOME);
     scene.finish();
 }
@@ -111,6 +129,8 @@ fn manual_destinations() {
     }
     let channel = "aeron:udp?control-mode=manual|fc=min,g:/3";
     scene.publish(End::Here, channel, &destinations);
+    scene.advance(SOME);
+    scene.interrupt(2, End::Here);
     scene.advance(SOME);
     scene.finish();
 }
