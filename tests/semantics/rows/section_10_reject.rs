@@ -190,15 +190,23 @@ fn row_10_15_error_frames_come_to_both_kinds_of_publications() {
 
 /// An IPC stream whose image was just rejected, and when.
 struct Rejected {
-    _world: World,
     client: Client,
     publication: Publication,
     subscription: Subscription,
     since: Instant,
+    _world: World,
 }
 
 impl Rejected {
+    /// Tries again where the machine was so slow that the cool-down is over already.
     fn new() -> Self {
+        wait_for("a scene in time", || {
+            let scene = Self::begin();
+            (scene.since.elapsed() < COOL_DOWN / 2).then_some(scene)
+        })
+    }
+
+    fn begin() -> Self {
         let world = world("cool down");
         let client = world.client();
         let subscription = client.add_subscription(IPC, STREAM).expect("added");
@@ -207,10 +215,6 @@ impl Rejected {
         let since = Instant::now();
         image.reject("cool down").expect("rejected");
         wait_until("the image to go", || image.is_closed());
-        assert!(
-            since.elapsed() < COOL_DOWN,
-            "this machine is too slow for the row"
-        );
         Self {
             _world: world,
             client,
