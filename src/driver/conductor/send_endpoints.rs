@@ -14,7 +14,7 @@ use crate::concurrent::AtomicCounter;
 use crate::driver::failure::CommandFailure;
 use crate::driver::media::destinations::{DestinationKind, Destinations};
 use crate::driver::media::loss::LossChain;
-use crate::driver::media::send_endpoint::{SendEndpoint, SendEndpointParams, SendPeers};
+use crate::driver::media::send_endpoint::{SendEndpoint, SendEndpointParams, SendLink, SendPeers};
 use crate::driver::media::udp_channel::UdpChannel;
 use crate::driver::messages::{EndpointId, SenderMessage};
 use crate::driver::params::{check_mtu_against_sndbuf, check_send_endpoint};
@@ -248,7 +248,11 @@ impl<N: Network> Conductor<N> {
             None if channel.is_response() => SendPeers::Learnt,
             None => SendPeers::Address {
                 address: channel.remote_data(),
-                is_connected: spec.connect.is_some(),
+                link: if spec.connect.is_some() {
+                    SendLink::Connected
+                } else {
+                    SendLink::Addressed
+                },
             },
         };
         let has_name =

@@ -28,13 +28,24 @@ pub(crate) enum SendPeers {
     Address {
         /// The address.
         address: SocketAddr,
-        /// Whether the transport is connected to it.
-        is_connected: bool,
+        /// How datagrams get there.
+        link: SendLink,
     },
     /// To a list of destinations.
     Destinations(Destinations),
     /// To whoever asked each publication for its SETUP: a response channel.
     Learnt,
+}
+
+/// How datagrams get to the one address of an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SendLink {
+    /// The transport is connected to it.
+    Connected,
+    /// Each datagram names it: `aeron.driver.connect` is off.
+    Addressed,
+    /// Not at all: connecting failed.
+    Broken,
 }
 
 /// Something the operating system refused.
@@ -233,10 +244,7 @@ impl<T: Transport> SendEndpoint<T> {
     ) {
         match &mut self.peers {
             SendPeers::Destinations(destinations) => destinations.for_each_silent(now, ask),
-            SendPeers::Address {
-                address,
-                is_connected,
-            } => {
+            SendPeers::Address { address, link } => {
                 let Some((text, last_heard)) = self.endpoint_text.as_deref().zip(last_heard) else {
                     return;
                 };
@@ -245,7 +253,7 @@ impl<T: Transport> SendEndpoint<T> {
                 if is_due {
                     self.time_of_last_resolution = now;
                     // After a failed reconnect any address is news: it is worth another try.
-                    ask(text, is_connected.then_some(*address));
+                    ask(text, (*link != SendLink::Broken).then_some(*address));
                 }
             }
             SendPeers::Learnt => {}
@@ -260,15 +268,17 @@ impl<T: Transport> SendEndpoint<T> {
             }
             SendPeers::Address {
                 address,
-                is_connected,
-            } => {
+                link: SendLink::Addressed,
+            } => *address = to,
+            SendPeers::Address { address, link } => {
                 *address = to;
                 let connected = self.transport.connect(to);
-                *is_connected = connected.is_ok();
-                self.set_status(match connected {
-                    Ok(()) => ChannelStatus::Active,
-                    Err(_) => ChannelStatus::Errored,
-                });
+                let (outcome, status) = match connected {
+                    Ok(()) => (SendLink::Connected, ChannelStatus::Active),
+                    Err(_) => (SendLink::Broken, ChannelStatus::Errored),
+                };
+                *link = outcome;
+                self.set_status(status);
                 if let Err(error) = connected {
                     self.note_fault("connect", Some(to), error);
                 }
@@ -284,13 +294,11 @@ impl<T: Transport> SendEndpoint<T> {
 
     fn transmit(&mut self, learnt: Option<SocketAddr>, datagrams: &[&[u8]], now: Nanos) -> usize {
         let to = match &mut self.peers {
-            SendPeers::Address {
-                is_connected: true, ..
-            } => None,
-            SendPeers::Address {
-                is_connected: false,
-                ..
-            } => return 0,
+            SendPeers::Address { address, link } => match link {
+                SendLink::Connected => None,
+                SendLink::Addressed => Some(*address),
+                SendLink::Broken => return 0,
+            },
             SendPeers::Learnt if learnt.is_none() => return 0,
             SendPeers::Learnt => learnt,
             SendPeers::Destinations(destinations) => {
@@ -370,7 +378,7 @@ mod tests {
     fn unicast() -> SendPeers {
         SendPeers::Address {
             address: peer(1),
-            is_connected: true,
+            link: SendLink::Connected,
         }
     }
 
@@ -565,6 +573,20 @@ mod tests {
         endpoint.on_resolution_change("receiver:9000", peer(2));
         assert_eq!(endpoint.transport.peer(), Some(peer(2)));
         assert_eq!(endpoint.address(), Some(peer(2)));
+    }
+
+    #[test]
+    fn datagrams_name_their_address_where_sockets_are_not_connected() {
+        let mut endpoint = endpoint(SendPeers::Address {
+            address: peer(1),
+            link: SendLink::Addressed,
+        });
+        assert_eq!(endpoint.send(None, &[&[1]], Nanos(0)), 1);
+        assert_eq!(endpoint.transport.take_sent()[0].to, Some(peer(1)));
+        endpoint.on_resolution_change("receiver:9000", peer(2));
+        assert_eq!(endpoint.send(None, &[&[1]], Nanos(0)), 1);
+        assert_eq!(endpoint.transport.take_sent()[0].to, Some(peer(2)));
+        assert_eq!(endpoint.transport.peer(), None);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::driver::flow_control::{FlowControl, GroupFlowControl, GroupParams, Ma
 use crate::driver::media::destinations::{DestinationKind, Destinations};
 use crate::driver::media::fake_transport::FakeTransport;
 use crate::driver::media::loss::LossChain;
-use crate::driver::media::send_endpoint::{SendEndpointParams, SendPeers};
+use crate::driver::media::send_endpoint::{SendEndpointParams, SendLink, SendPeers};
 use crate::driver::messages::{Destination, PublicationErrorReport};
 use crate::driver::publication::network::{
     ConductorHalf, NetworkPublicationParams, PublicationCounters, build,
@@ -108,7 +108,7 @@ impl World {
             id,
             SendPeers::Address {
                 address: peer(1),
-                is_connected: true,
+                link: SendLink::Connected,
             },
         );
     }

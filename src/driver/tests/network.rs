@@ -49,6 +49,16 @@ fn transfer(world: &mut World, ready: &Ready, image: &Available, count: u32) {
     });
 }
 
+#[test]
+fn sockets_need_not_be_connected() {
+    let config = DriverConfig {
+        connect: false,
+        ..small_config()
+    };
+    let (mut world, ready, _, image) = connected(&config);
+    transfer(&mut world, &ready, &image, 100);
+}
+
 /// Nothing but clients' heartbeats is left in any driver.
 #[track_caller]
 fn assert_empty(world: &World) {

@@ -22,7 +22,7 @@ use crate::concurrent::AtomicCounter;
 use crate::driver::flow_control::{FlowControl, MaxFlowControl};
 use crate::driver::media::fake_transport::FakeTransport;
 use crate::driver::media::loss::LossChain;
-use crate::driver::media::send_endpoint::{SendEndpoint, SendEndpointParams, SendPeers};
+use crate::driver::media::send_endpoint::{SendEndpoint, SendEndpointParams, SendLink, SendPeers};
 use crate::driver::messages::EndpointId;
 use crate::driver::retransmit::{RetransmitHandler, RetransmitParams};
 use crate::driver::untethered::{LinkId, SubscriberPosition, UntetheredTimeouts};
@@ -152,7 +152,7 @@ impl Stream {
             params,
             SendPeers::Address {
                 address: peer(1),
-                is_connected: true,
+                link: SendLink::Connected,
             },
         )
     }

@@ -483,7 +483,7 @@ fn the_send_time_goes_into_the_first_frame_of_each_datagram() {
         transport: FakeTransport::new(),
         peers: SendPeers::Address {
             address: peer(1),
-            is_connected: true,
+            link: SendLink::Connected,
         },
         status: AtomicCounter::detached(1),
         endpoint_text: None,
