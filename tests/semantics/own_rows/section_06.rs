@@ -201,7 +201,7 @@ fn threads_race_for_a_term(round: u64) {
         .expect("added");
     await_image(&publication, &subscription);
     let message = |thread: usize, number: u64| {
-        let length = if number % 3 == 0 {
+        let length = if number.is_multiple_of(3) {
             3000
         } else {
             48 + usize::try_from(number % 7).unwrap_or(0)
