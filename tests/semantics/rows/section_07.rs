@@ -329,8 +329,9 @@ fn row_7_11_a_late_receiver_joins_an_idle_stream() {
 
 #[test]
 fn row_7_12_a_publication_comes_again_and_again() {
-    // Without lingering a receiver may miss the end, and finds out by its timeout.
-    let world = World::start(&[("aeron.image.liveness.timeout", "2s")]);
+    // A publication that does not linger is there for one more tick of the timer: long enough for
+    // the heartbeat that tells of the end.
+    let world = World::start(&[("aeron.timer.interval", "300ms")]);
     let client = world.client();
     for channel in all_channels() {
         let subscription = client.add_subscription(&channel, STREAM).expect("added");
