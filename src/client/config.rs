@@ -101,6 +101,9 @@ impl ClientConfig {
 
     /// How long the log of an image that went away stays mapped, so that unmapping does not stall
     /// a polling thread and a quick rejoin finds it again. Default 3 s.
+    ///
+    /// Departs from Aeron: closing a client does not linger (`aeron.client.close.linger.duration`),
+    /// for nothing is unmapped under a thread that still uses it; each handle keeps what it maps.
     #[must_use]
     pub const fn resource_linger(mut self, linger: Duration) -> Self {
         self.resource_linger = linger;

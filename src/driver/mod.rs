@@ -65,6 +65,7 @@ mod termination;
 pub(crate) mod untethered;
 
 pub use assembly::{DriverAgents, DriverCore, DriverCoreError, DriverEnvironment, DriverParts};
+pub use congestion::{CongestionController, RebuildProgress, WindowDecision};
 pub use flow_control::{FlowControlStrategy, ReceiverFeedback};
 pub use termination::TerminationFlag;
 

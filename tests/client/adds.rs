@@ -288,7 +288,7 @@ fn a_full_ring_refuses_commands_but_keeps_removals_for_later() {
 fn arguments_over_their_limits_send_nothing() {
     let world = World::new();
     let session = world.client();
-    let channel = format!("aeron:udp?alias={}", "x".repeat(4096));
+    let channel = format!("aeron:udp?alias={}", "x".repeat(4 * 4096));
     let argument = |error: AddError| match error {
         AddError::InvalidArgument { argument, .. } => argument,
         other => panic!("{other}"),
@@ -374,6 +374,15 @@ fn a_counter_that_the_driver_takes_away_is_closed() {
     let mut session = world.client();
     let counter = session.client.add_counter(2000, b"", "c").expect("added");
     counter.set(3);
+    let other = aileron::command::UnavailableCounter {
+        registration_id: counter.registration_id(),
+        counter_id: CounterId(counter.id().get() + 1),
+    };
+    world
+        .driver()
+        .send(&aileron::command::Event::UnavailableCounter(other));
+    world.settle(&mut session);
+    assert!(!counter.is_closed(), "that was another");
     let gone = aileron::command::UnavailableCounter {
         registration_id: counter.registration_id(),
         counter_id: counter.id(),

@@ -19,6 +19,7 @@ mod lifetime;
 mod repair;
 mod responses;
 mod sessions;
+mod strategies;
 mod timestamps;
 mod untethered;
 mod windows;

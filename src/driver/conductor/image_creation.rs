@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::base::CounterId;
 use crate::command::ErrorCode;
 use crate::concurrent::AtomicCounter;
-use crate::driver::config::GroupConsideration;
+use crate::driver::config::{GroupConsideration, StreamProfile};
 use crate::driver::congestion::{
     CongestionAlgorithm, CongestionControl, Cubic, CubicCounters, CubicParams, StaticWindow,
 };
@@ -250,6 +250,17 @@ impl<N: Network> Conductor<N> {
         allocated: &mut Vec<CounterId>,
     ) -> Result<CongestionControl, CommandFailure> {
         let config = Arc::clone(&self.ctx.config);
+        let profile = StreamProfile {
+            channel: channel.original_text(),
+            stream_id: new.request.stream_id,
+            session_id: new.request.session_id,
+            term_length: new.request.term_length,
+            mtu_length: new.request.mtu_length,
+            window_length: new.window_length,
+        };
+        if let Some(custom) = config.suppliers.congestion(&profile) {
+            return Ok(CongestionControl::Custom(custom));
+        }
         let cc = channel.congestion_control();
         let algorithm = CongestionAlgorithm::select(config.congestion_control, cc);
         let algorithm = algorithm.ok_or_else(|| {

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use crate::base::{CorrelationId, Position, RegistrationId};
 use crate::concurrent::AtomicCounter;
+use crate::driver::config::StreamProfile;
 use crate::driver::counters::{StreamCounter, StreamIdentity};
 use crate::driver::failure::CommandFailure;
+use crate::driver::flow_control::FlowControl;
 use crate::driver::messages::{EndpointId, SenderMessage};
 use crate::driver::publication::network::{self, NetworkPublicationParams, PublicationCounters};
 use crate::driver::resources::CreatedLog;
@@ -165,9 +167,21 @@ impl<N: Network> Conductor<N> {
             linger_ns: config.retransmit_unicast_linger_ns,
             window_multiple: new.flow_control.retransmit_windows,
         });
-        let flow_control = new
-            .flow_control
-            .build(counters.flow_control_receivers.clone());
+        let profile = StreamProfile {
+            channel: &request.channel,
+            stream_id: request.stream_id,
+            session_id: shared_params.session_id,
+            term_length: params.term_length,
+            mtu_length: params.mtu_length,
+            window_length: params.publication_window,
+        };
+        let flow_control = config.suppliers.flow_control(&profile).map_or_else(
+            || {
+                let receivers = counters.flow_control_receivers.clone();
+                new.flow_control.build(receivers)
+            },
+            FlowControl::Custom,
+        );
         let response = params.has_response_correlation_id();
         NetworkPublicationParams {
             registration_id: RegistrationId::from(request.correlation_id),

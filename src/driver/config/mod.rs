@@ -19,6 +19,7 @@ mod names;
 mod refused;
 mod schema;
 mod sources;
+mod suppliers;
 mod table;
 mod validate;
 mod values;
@@ -30,6 +31,7 @@ pub use listing::{OptionDoc, RefusedDoc, Setting};
 pub use loss::{FixedLoss, LossSpec, MultiGapLoss, RandomLoss};
 pub(crate) use names::NameEntry;
 pub use sources::{Preset, Source, default_directory};
+pub use suppliers::StreamProfile;
 pub use table::DriverConfig;
 pub use values::{
     CongestionSupplier, GroupConsideration, MulticastFlowControlSupplier, NameResolverSupplier,

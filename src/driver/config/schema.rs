@@ -53,6 +53,8 @@ macro_rules! options {
             pub(crate) sources: Vec<Source>,
             /// What is odd without being wrong.
             pub(crate) warnings: Vec<String>,
+            /// Strategies of the user's own.
+            pub(crate) suppliers: Suppliers,
         }
 
         impl Default for DriverConfig {
@@ -61,6 +63,7 @@ macro_rules! options {
                     $($($field: $default,)+)+
                     sources: Vec::new(),
                     warnings: Vec::new(),
+                    suppliers: Suppliers::default(),
                 }
             }
         }

@@ -15,6 +15,7 @@ use super::kind::{
 use super::loss::{fixed_loss, multi_gap_loss, random_loss};
 use super::schema::{OptionInfo, OptionRow, options};
 use super::sources::Source;
+use super::suppliers::Suppliers;
 use super::values::{
     CongestionSupplier, GroupConsideration, MulticastFlowControlSupplier, NameResolverSupplier,
     PortRange, TerminationValidator, ThreadNaming, ThreadingMode,

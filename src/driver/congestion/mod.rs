@@ -41,34 +41,82 @@ impl CongestionAlgorithm {
     }
 }
 
-/// What a rebuild scan saw.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct RebuildProgress {
+/// What a rebuild scan saw; see [`CongestionController`].
+///
+/// ```
+/// use aileron::driver::RebuildProgress;
+/// let progress = RebuildProgress::default();
+/// assert!(!progress.loss_found);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RebuildProgress {
     /// Position of the slowest subscriber.
-    pub(crate) subscriber_position_min: Position,
+    pub subscriber_position_min: Position,
     /// Position of the status message scheduled last.
-    pub(crate) next_sm_position: Position,
+    pub next_sm_position: Position,
     /// End of the furthest data that arrived.
-    pub(crate) hwm_position: Position,
+    pub hwm_position: Position,
     /// Rebuild position before the scan.
-    pub(crate) rebuild_position: Position,
+    pub rebuild_position: Position,
     /// Rebuild position after the scan.
-    pub(crate) rebuild_position_new: Position,
+    pub rebuild_position_new: Position,
     /// Whether the scan saw a gap not seen before.
-    pub(crate) loss_found: bool,
+    pub loss_found: bool,
 }
 
-/// The window from now on.
+/// The window from now on; see [`CongestionController`].
+///
+/// ```
+/// use aileron::driver::WindowDecision;
+/// let decision = WindowDecision { window_length: 65_536, force_status_message: false };
+/// assert_eq!(decision.window_length, 65_536);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct WindowDecision {
+#[expect(clippy::exhaustive_structs, reason = "made by users")]
+pub struct WindowDecision {
     /// Bytes the sender may be ahead of the slowest subscriber.
-    pub(crate) window_length: i32,
+    pub window_length: i32,
     /// Whether a status message is wanted even if nothing else calls for one.
-    pub(crate) force_status_message: bool,
+    pub force_status_message: bool,
 }
 
-/// An algorithm of the user's.
-pub(crate) trait CongestionController: fmt::Debug + Send {
+/// Congestion control of the user's own: how large a window an image advertises. Handed to the
+/// driver by [`DriverConfigBuilder`]'s `congestion_control_supplier`.
+///
+/// ```
+/// use aileron::base::Nanos;
+/// use aileron::driver::{CongestionController, RebuildProgress, WindowDecision};
+///
+/// /// Halves the window with every loss.
+/// #[derive(Debug)]
+/// struct Halving(i32);
+///
+/// impl CongestionController for Halving {
+///     fn on_track_rebuild(&mut self, progress: &RebuildProgress, _now: Nanos) -> WindowDecision {
+///         if progress.loss_found {
+///             self.0 = (self.0 / 2).max(4096);
+///         }
+///         WindowDecision { window_length: self.0, force_status_message: progress.loss_found }
+///     }
+///
+///     fn initial_window_length(&self) -> i32 {
+///         self.0
+///     }
+///
+///     fn max_window_length(&self) -> i32 {
+///         self.0
+///     }
+/// }
+///
+/// let config = aileron::DriverConfig::builder()
+///     .congestion_control_supplier(|image| Some(Box::new(Halving(image.window_length))))
+///     .build()?;
+/// # Ok::<(), aileron::driver::config::ConfigErrors>(())
+/// ```
+///
+/// [`DriverConfigBuilder`]: crate::driver::config::DriverConfigBuilder
+pub trait CongestionController: fmt::Debug + Send {
     /// Called after each rebuild scan.
     fn on_track_rebuild(&mut self, progress: &RebuildProgress, now: Nanos) -> WindowDecision;
 
@@ -96,11 +144,7 @@ pub(crate) enum CongestionControl {
     Static(StaticWindow),
     /// TCP's CUBIC, in datagrams.
     Cubic(Cubic),
-    /// Something else.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "no setting names an algorithm of the user's yet")
-    )]
+    /// The user's own.
     Custom(Box<dyn CongestionController>),
 }
 

@@ -71,7 +71,8 @@ impl ReceiverFeedback {
 ///
 /// It sees every status message that passed the protocol's range checks, and answers with the
 /// sender limit: the position beyond which nothing is sent. A limit below what has been sent
-/// already is allowed and holds the sender back.
+/// already is allowed and holds the sender back. Handed to the driver by
+/// [`flow_control_supplier`].
 ///
 /// ```
 /// use aileron::base::{Nanos, Position};
@@ -96,6 +97,8 @@ impl ReceiverFeedback {
 /// let limit = Cautious.on_status_message(&feedback, Position(0), Nanos(0));
 /// assert_eq!(limit, Position(4096));
 /// ```
+///
+/// [`flow_control_supplier`]: crate::driver::config::DriverConfigBuilder::flow_control_supplier
 pub trait FlowControlStrategy: fmt::Debug + Send {
     /// A receiver reported. Returns the new sender limit.
     fn on_status_message(
@@ -146,13 +149,6 @@ pub(crate) enum FlowControl {
     /// Minimum of all receivers, or of those with a tag.
     Group(GroupFlowControl),
     /// The user's own.
-    #[cfg_attr(
-        not(test),
-        expect(
-            dead_code,
-            reason = "nothing hands a user's strategy to the driver yet"
-        )
-    )]
     Custom(Box<dyn FlowControlStrategy>),
 }
 

@@ -340,6 +340,59 @@ fn full_storage_has_a_code_of_its_own() {
         assert!(text.contains("100000"), "{text}");
     }
     assert_empty(&world);
+    // What differs each time would fill the log of distinct errors.
+    let recorded = world.driver().errors();
+    assert_eq!(recorded.len(), 1, "{recorded:?}");
+    assert!(recorded[0].ends_with("a log needs more storage than is usable"));
+}
+
+/// The address contradicts the tag's endpoint, but that is on its way out.
+#[test]
+fn closing_channel_asks_to_try_again_whatever_its_tag_is_said_to_be() {
+    let mut world = World::new(1, &small_config());
+    let tagged = |port| format!("aeron:udp?endpoint=10.0.0.1:{port}|tags=5");
+    let (subscription, _) = world.add_subscription(&tagged(4000), STREAM);
+    world.driver().send_remove_subscription(subscription);
+    let id = world.driver().send_add_subscription(&tagged(4001), STREAM);
+    let mut answers = vec![world.answer(id)];
+    let publication = world.add_exclusive(&tagged(4002), STREAM);
+    world
+        .driver()
+        .send_remove_publication(publication.registration, false);
+    for _ in 0..200 {
+        let id = world
+            .driver()
+            .send_add_publication(&tagged(4003), STREAM, true);
+        let answer = world.answer(id);
+        let is_mismatch = answer.iter().any(|event| {
+            matches!(
+                event,
+                Seen::Error {
+                    code: ErrorCode::GenericError,
+                    ..
+                }
+            )
+        });
+        if !is_mismatch {
+            answers.push(answer);
+            break;
+        }
+        // It lingers: its endpoint is still in use.
+        world.run_ms(100);
+    }
+    assert_eq!(answers.len(), 2, "the publication's endpoint never closed");
+    for answer in answers {
+        let is_refused = answer.iter().any(|event| {
+            matches!(
+                event,
+                Seen::Error {
+                    code: ErrorCode::GenericError,
+                    ..
+                }
+            )
+        });
+        assert!(!is_refused, "{answer:?}");
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use aileron::cnc::SystemCounter;
 
 use super::bench::{ANY, Bench};
-use crate::peer::{Publication, Refusal, Subscription, channel_status, code};
+use crate::peer::{LIBRARY, Publication, Refusal, Subscription, channel_status, code};
 use crate::world::{
     IPC, STREAM, THREADING_MODES, await_connection, free_port, multicast, receive, send, udp,
     wait_for, wait_until,
@@ -239,8 +239,12 @@ fn row_5_8_a_publication_again_at_once() {
         for _ in 0..ROUNDS {
             let publication = bench.publish(&uri, STREAM);
             let status = publication.channel_status();
-            let is_initializing = status == channel_status::INITIALIZING && uri != IPC;
-            assert!(status == channel_status::ACTIVE || is_initializing, "{uri}");
+            match status {
+                channel_status::ACTIVE => {}
+                channel_status::INITIALIZING => assert_ne!(uri, IPC),
+                // Aeron's C client knows no status of shared memory.
+                _ => assert!(uri == IPC && LIBRARY != "aileron", "{uri}: {status}"),
+            }
             publication.close();
         }
     }
@@ -279,7 +283,10 @@ fn row_5_10_a_port_of_the_systems_choice() {
     let port = address.strip_prefix("127.0.0.1:").expect("the loopback");
     assert_ne!(port, "0");
     let uri = subscription.resolved_channel().expect("a channel");
-    assert_eq!(uri, format!("aeron:udp?endpoint=localhost:{port}"));
+    // Some clients keep the host, others put the address in its place.
+    let expected =
+        ["localhost", "127.0.0.1"].map(|host| format!("aeron:udp?endpoint={host}:{port}"));
+    assert!(expected.contains(&uri), "{uri}");
     carries(&bench.publish(&uri, STREAM), &subscription);
 }
 

@@ -10,6 +10,7 @@ use aileron::client::{AddError, RegistrationError};
 use aileron::cnc::SystemCounter;
 use aileron::command::ErrorCode;
 use aileron::concurrent::CounterState;
+use aileron::driver::config::DriverConfigBuilder;
 use aileron::{Client, ExclusivePublication, MediaDriver, Publication, StreamId, Subscription};
 use tempfile::TempDir;
 
@@ -52,11 +53,20 @@ impl Rig {
 
     /// A driver with further settings, each `name=value`.
     pub(crate) fn with(defines: &[&str]) -> Self {
+        Self::configured(|builder| {
+            defines
+                .iter()
+                .fold(builder, |builder, define| builder.define(define))
+        })
+    }
+
+    /// A driver that is configured further.
+    pub(crate) fn configured(
+        configure: impl FnOnce(DriverConfigBuilder) -> DriverConfigBuilder,
+    ) -> Self {
         let place = place();
         let dir = aeron_dir(&place);
-        let builder = defines
-            .iter()
-            .fold(builder(&dir), |builder, define| builder.define(define));
+        let builder = configure(builder(&dir));
         let config = builder.build().expect("valid settings");
         let driver = MediaDriver::launch(config).expect("a driver");
         let client = connect(&dir);
