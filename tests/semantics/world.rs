@@ -36,6 +36,8 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("aeron.image.liveness.timeout", "5s"),
 ];
 
+/// Variable of the environment with the threading mode of rows that do not say theirs.
+const THREADING_MODE: &str = "AILERON_THREADING_MODE";
 /// The names of the threading modes.
 pub(crate) const THREADING_MODES: &[&str] = &["DEDICATED", "SHARED_NETWORK", "SHARED", "INVOKER"];
 
@@ -169,7 +171,9 @@ impl World {
 
 /// A valid configuration on `dir`.
 pub(crate) fn config(dir: &Path, settings: &[(&str, &str)]) -> DriverConfig {
-    let all = DEFAULTS.iter().chain(settings);
+    let mode = std::env::var(THREADING_MODE).ok();
+    let mode = mode.as_deref().map(|mode| ("aeron.threading.mode", mode));
+    let all = DEFAULTS.iter().chain(&mode).chain(settings);
     let builder = all.fold(DriverConfig::builder(), |builder, (name, value)| {
         builder.define(&format!("{name}={value}"))
     });

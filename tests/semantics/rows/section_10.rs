@@ -197,10 +197,11 @@ fn row_10_5_revoking_one_publication_leaves_the_other() {
         let session = revoked.publication.session_id();
         revoked.publication.revoke();
         wait_until("one image to go", || {
-            reader.subscription.images().len() == 1
+            went(&reader.subscription.events()) == 1
         });
         let gone = reader.subscription.events().pop().expect("an event");
         assert_eq!((gone.is_available, gone.session_id), (false, session));
+        wait_until("one to be left", || reader.subscription.image_count() == 1);
         exchange(&mut kept, &mut [&mut reader], THREE_TERMS);
     }
 }

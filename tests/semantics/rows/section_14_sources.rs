@@ -99,7 +99,8 @@ fn comes_and_goes(publication: &str, destination: &str) {
                     .remove_destination(destination)
                     .expect("removed");
             }
-            wait_until("the image to go", || reader.subscription.image_count() == 0);
+            wait_until("the image to go", || reader.subscription.events().len() > 1);
+            wait_until("none to be left", || reader.subscription.image_count() == 0);
             let events = reader.subscription.events();
             let came: Vec<_> = events.iter().map(|event| event.is_available).collect();
             assert_eq!(came, [true, false]);
