@@ -8,6 +8,8 @@ mod section_03;
 mod section_04;
 mod section_05;
 mod section_06;
+mod section_06_blocks;
+mod section_06_echo;
 mod section_06_lives;
 mod section_07;
 mod section_08;
@@ -33,7 +35,7 @@ use crate::support::child::Part;
 pub(crate) fn play(part: &Part) {
     match part.role.as_str() {
         "driver" => section_01::play_driver(part),
-        "echo" => section_06::play_echo(part),
+        "echo" => section_06_echo::play_echo(part),
         "small storage" => section_01::play_small_storage(part),
         "start and stop" => section_01::play_start_and_stop(part),
         "thread names" => section_01::play_thread_names(part),

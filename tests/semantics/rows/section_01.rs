@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use aileron::MediaDriver;
 use aileron::cnc::{SystemCounter, counter_types as types};
-use aileron::{MediaDriver, StreamId};
 
 use super::streams::{exchange, messages, open};
 use super::traffic::with;
@@ -409,13 +409,7 @@ fn row_1_17_the_driver_is_closed() {
 
 #[test]
 fn row_1_18_a_client_that_stalls_loses_everything() {
-    let world = World::start(&[("aeron.client.liveness.timeout", "1s")]);
-    let watcher = aileron::Context::new()
-        .dir(world.dir())
-        .configure(|config| config.keepalive_interval(Duration::from_millis(50)))
-        .connect()
-        .expect("a client");
-    let _other = watcher.add_subscription(IPC, StreamId(1)).expect("added");
+    let world = World::start(&[("aeron.client.liveness.timeout", "2s")]);
     let stalled = world.client_with(&ClientOptions {
         invoked: true,
         ..ClientOptions::default()
@@ -470,5 +464,4 @@ fn row_1_18_a_client_that_stalls_loses_everything() {
         faults.iter().any(|it| ends.contains(&it.kind)),
         "{faults:?}"
     );
-    assert!(!watcher.is_closed());
 }

@@ -6,9 +6,8 @@ use super::streams::{
     all_channels, exchange, fill, fragments, message, messages, open, udp_and_ipc,
 };
 use super::traffic::with;
-use crate::peer::{Action, BEGIN, Client, END, HeaderView, Offered, UNFRAGMENTED};
-use crate::support::child::{Part, dismissal, say};
-use crate::world::{IPC, STREAM, World, send, start_role, udp, wait_until};
+use crate::peer::{Action, BEGIN, Client, END, HeaderView, UNFRAGMENTED};
+use crate::world::{IPC, STREAM, World, send, udp, wait_until};
 
 /// Length of a frame's header.
 const HEADER: usize = 32;
@@ -344,88 +343,6 @@ fn row_6_14_messages_of_two_parts() {
     }
 }
 
-/// Frames of the whole of `publication`'s first term, `count` of them, as its log would have them.
-fn term_of_frames(session_id: i32, term_id: i32, count: usize) -> Vec<u8> {
-    let mut block = Vec::new();
-    let length = TERM / count;
-    for number in 0..count {
-        let offset = block.len();
-        block.extend(length_i32(length).to_le_bytes());
-        block.extend([0, UNFRAGMENTED]);
-        block.extend(1_u16.to_le_bytes());
-        block.extend(length_i32(offset).to_le_bytes());
-        block.extend(session_id.to_le_bytes());
-        block.extend(STREAM.to_le_bytes());
-        block.extend(term_id.to_le_bytes());
-        block.extend(0_i64.to_le_bytes());
-        block.extend(message(number, length - HEADER));
-    }
-    block
-}
-
-#[test]
-fn row_6_16_blocks_that_do_not_continue_the_stream() {
-    let world = World::start(&[]);
-    let client = world.client();
-    let (publication, subscription) = open(&client, true, IPC);
-    let session = publication.session_id();
-    let right = term_of_frames(session, publication.initial_term_id(), 64);
-    let is_refused = |block: &[u8]| matches!(publication.offer_block(block), Offered::Invalid(_));
-    let mut longer = right.clone();
-    longer.extend_from_slice(&right[..1024]);
-    assert!(is_refused(&longer), "longer than the term");
-    // Offset, session, stream and term id of the first frame; and its type.
-    for field in [8, 12, 16, 20, 6] {
-        let mut block = right[..1024].to_vec();
-        block[field] ^= 2;
-        assert!(is_refused(&block), "another value at {field}");
-    }
-    assert_eq!(publication.position(), 0);
-    assert_eq!(
-        publication.offer_block(&right[..1024]),
-        Offered::Position(1024)
-    );
-    assert_eq!(fragments(&subscription, 1)[0].0, message(0, 1024 - HEADER));
-}
-
-#[test]
-fn row_6_17_a_block_of_a_whole_term() {
-    let world = World::start(&[]);
-    let client = world.client();
-    let (publication, subscription) = open(&client, true, IPC);
-    let block = term_of_frames(publication.session_id(), publication.initial_term_id(), 64);
-    let offered = publication.offer_block(&block);
-    assert_eq!(offered, Offered::Position(length_i64(TERM)));
-    let mut received = Vec::new();
-    let polled = subscription.block_poll(TERM, |bytes, session_id, term_id| {
-        assert_eq!(session_id, publication.session_id());
-        assert_eq!(term_id, publication.initial_term_id());
-        received.push(bytes.to_vec());
-    });
-    assert_eq!((polled, received), (TERM, vec![block]));
-    assert_eq!(send(&publication, b"next"), length_i64(TERM + 64));
-    let (_, header) = fragments(&subscription, 1)[0];
-    assert_eq!(header.term_offset, 0);
-}
-
-#[test]
-fn row_6_18_a_block_without_a_window() {
-    let world = World::start(&[]);
-    let client = world.client();
-    let publication = client
-        .add_exclusive_publication(IPC, STREAM)
-        .expect("added");
-    let block = term_of_frames(publication.session_id(), publication.initial_term_id(), 64);
-    assert_eq!(publication.offer_block(&block), Offered::NotConnected);
-    let subscription = client.add_subscription(IPC, STREAM).expect("added");
-    crate::world::await_connection(&publication, &subscription);
-    let offered = publication.offer_block(&block);
-    assert_eq!(offered, Offered::Position(length_i64(TERM)));
-    let next = publication.initial_term_id().wrapping_add(1);
-    let block = term_of_frames(publication.session_id(), next, 64);
-    assert_eq!(publication.offer_block(&block), Offered::BackPressured);
-}
-
 /// A fast producer; the consumer, on a thread and a client of its own, looks at the first and the
 /// last word of each message.
 fn words_are_never_torn(channel: &str, is_exclusive: bool) {
@@ -512,89 +429,6 @@ fn row_6_21_a_claim_never_committed_is_unblocked() {
             "{channel}"
         );
     }
-}
-
-/// Echoes what one stream brings on another, until it is let go.
-pub(super) fn play_echo(part: &Part) {
-    let [channel, pairs] = part.arguments.as_slice() else {
-        panic!("a channel and a number");
-    };
-    let client = Client::connect(&part.directory);
-    let ends: Vec<_> = (0..pairs.parse().expect("a number"))
-        .map(|pair: i32| {
-            let request = client.add_subscription(channel, STREAM + 2 * pair);
-            let response = client.add_publication(channel, STREAM + 2 * pair + 1);
-            (request.expect("added"), response.expect("added"))
-        })
-        .collect();
-    say("ready");
-    let dismissed = dismissal();
-    while dismissed.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
-        let mut work = 0;
-        for (request, response) in &ends {
-            work += request.controlled_poll_assembled(10, |bytes, _| {
-                if response.offer(bytes).position().is_some() {
-                    Action::Commit
-                } else {
-                    Action::Abort
-                }
-            });
-        }
-        if work == 0 {
-            std::thread::sleep(std::time::Duration::from_micros(100));
-        }
-    }
-}
-
-/// Random data through another process and back.
-fn echo(channel: &str, pairs: i32) {
-    const TOTAL: usize = 1024 * 1024;
-    const CHUNK: usize = 4000;
-    let world = World::start(&[]);
-    let client = world.client();
-    let child = start_role("echo", world.dir(), &[channel, &pairs.to_string()]);
-    child.await_words("ready");
-    let data = message(25, TOTAL);
-    let mut ends: Vec<_> = (0..pairs)
-        .map(|pair| {
-            let request = client
-                .add_publication(channel, STREAM + 2 * pair)
-                .expect("added");
-            let response = client.add_subscription(channel, STREAM + 2 * pair + 1);
-            (
-                request,
-                response.expect("added"),
-                0,
-                Vec::with_capacity(TOTAL),
-            )
-        })
-        .collect();
-    wait_until("the whole echo", || {
-        for (request, response, sent, echoed) in &mut ends {
-            for _ in 0..8 {
-                let chunk = &data[*sent..TOTAL.min(*sent + CHUNK)];
-                if !chunk.is_empty() && request.offer(chunk).position().is_some() {
-                    *sent += chunk.len();
-                }
-                response.poll_assembled(16, |bytes, _| echoed.extend_from_slice(bytes));
-            }
-        }
-        ends.iter().all(|(_, _, _, echoed)| echoed.len() >= TOTAL)
-    });
-    assert!(ends.iter().all(|(_, _, _, echoed)| *echoed == data));
-    drop(ends);
-    assert!(child.dismiss().success());
-}
-
-#[test]
-fn row_6_25_another_process_echoes_random_data() {
-    echo(&udp(), 1);
-    echo(IPC, 1);
-}
-
-#[test]
-fn row_6_25_another_process_echoes_random_data_of_ten_pairs() {
-    echo(IPC, 10);
 }
 
 fn length_i32(length: usize) -> i32 {
