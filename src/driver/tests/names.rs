@@ -146,6 +146,24 @@ fn a_name_of_a_driver_is_the_host_of_a_channel() {
 }
 
 #[test]
+fn a_driver_that_comes_back_elsewhere_is_followed() {
+    let mut world = World::empty();
+    add(&mut world, "a", &["10.0.0.2:8050"]);
+    add(&mut world, "b", &[]);
+    world.run_until(|world| all_know(world, 1));
+    world.add_subscription_at(1, "aeron:udp?endpoint=10.0.0.2:4000", STREAM);
+    world.add_publication("aeron:udp?endpoint=b:4000", STREAM);
+    world.await_image(1);
+    add(&mut world, "b", &["10.0.0.1:8050"]);
+    let mut gone = world.drivers.remove(1);
+    gone.close(crate::port::Tick::default());
+    drop(gone);
+    world.add_subscription_at(1, "aeron:udp?endpoint=10.0.0.3:4000", STREAM);
+    world.await_image(1);
+    assert_eq!(system(&world, 0, SystemCounter::ResolutionChanges), 1);
+}
+
+#[test]
 fn bootstrap_neighbours_that_are_gone_are_looked_up_again() {
     let mut world = World::empty();
     let config = DriverConfig {

@@ -16,11 +16,15 @@ struct Named {
 
 impl Named {
     fn launch(side: Side, name: &'static str, bootstrap: Option<&Self>) -> Self {
+        Self::launch_at("127.0.0.1", side, name, bootstrap)
+    }
+
+    fn launch_at(host: &str, side: Side, name: &'static str, bootstrap: Option<&Self>) -> Self {
         let port = free_port();
-        let interface = format!("127.0.0.1:{port}");
-        // The C driver has a list even if it is empty, so a driver that knows nobody knows itself.
+        let interface = format!("{host}:{port}");
+        // A driver that knows nobody yet knows itself.
         let first = bootstrap.map_or(port, |bootstrap| bootstrap.port);
-        let first = format!("127.0.0.1:{first}");
+        let first = format!("{host}:{first}");
         let settings = [
             ("aeron.name.resolver.supplier", "driver"),
             ("aeron.driver.resolver.name", name),
@@ -51,12 +55,16 @@ impl Named {
 
     /// Messages from here to a subscriber at the other driver, which is called by its name.
     fn send_to(&self, other: &Self, stream: i32) {
+        self.send_over(Media::UdpV4, other, stream);
+    }
+
+    fn send_over(&self, media: Media, other: &Self, stream: i32) {
         let session = Session {
             publisher: self.driver.side(),
             publisher_driver: &self.driver,
             subscriber: other.driver.side(),
             subscriber_driver: &other.driver,
-            media: Media::UdpV4,
+            media,
             exclusive: false,
             claim: false,
             count: 100,
@@ -132,4 +140,16 @@ fn names_pass_through_their_driver() {
 #[test]
 fn names_pass_through_our_driver() {
     chain(Side::Theirs, Side::Ours);
+}
+
+/// Entries of the other type. The C driver passes them on and resolves none of them, ours does.
+#[test]
+fn names_over_ipv6() {
+    let theirs = Named::launch_at("[::1]", Side::Theirs, "md-theirs", None);
+    let ours = Named::launch_at("[::1]", Side::Ours, "md-ours", Some(&theirs));
+    ours.await_others(1);
+    theirs.await_others(1);
+    ours.send_over(Media::UdpV6, &theirs, 9006);
+    ours.driver.stop();
+    theirs.driver.stop();
 }
