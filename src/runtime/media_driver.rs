@@ -543,6 +543,33 @@ mod tests {
     }
 
     #[test]
+    #[cfg(target_os = "linux")]
+    fn cpus_are_indexes_where_asked_for_and_warnings_are_errors_where_asked_for() {
+        let config = |sender: u8, is_strict: bool| {
+            let builder = DriverConfig::builder()
+                .cpuset_affinity(true)
+                .cpuset_warnings_as_errors(is_strict)
+                .conductor_cpu_affinity(Some(0))
+                .sender_cpu_affinity(Some(sender));
+            embedded(builder.build().expect("valid"))
+        };
+        let beyond = config(255, false);
+        let directory = beyond.dir.clone();
+        let error = MediaDriver::launch(beyond).expect_err("no such CPU");
+        assert!(matches!(error, LaunchError::Cpuset(_)), "{error}");
+        assert!(
+            error.to_string().contains("aeron.sender.cpu.affinity=255"),
+            "{error}"
+        );
+        assert!(!directory.exists());
+        let error = MediaDriver::launch(config(0, true)).expect_err("the same CPU twice");
+        assert!(error.to_string().contains("both on CPU"), "{error}");
+        MediaDriver::launch(config(0, false))
+            .expect("a warning")
+            .close();
+    }
+
+    #[test]
     fn a_launch_that_fails_leaves_no_directory_of_its_own() {
         let config = DriverConfig {
             conductor_buffer_length: 5,
