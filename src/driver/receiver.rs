@@ -39,6 +39,7 @@ use crate::driver::duty_cycle::DutyCycleTracker;
 use crate::driver::epoch::EpochNanos;
 use crate::driver::errors::ErrorReporter;
 use crate::driver::media::receive_endpoint::{ReceiveEndpoint, SendContext};
+use crate::driver::media::watch::Watch;
 use crate::driver::messages::{ConductorMessage, EndpointId, Outbox, ReceiverMessage};
 use crate::port::{Agent, Tick, Transport};
 
@@ -65,7 +66,7 @@ pub(crate) struct ReceiverParams<T> {
 }
 
 /// The receiver agent.
-pub(crate) struct Receiver<T> {
+pub(crate) struct Receiver<T: Transport> {
     commands: BoundedQueue<ReceiverMessage<T>>,
     conductor: Outbox<ConductorMessage<T>>,
     counters: SystemCounters,
@@ -75,11 +76,25 @@ pub(crate) struct Receiver<T> {
     re_resolution_deadline: Nanos,
     /// Ordered, and the ids only grow: polled in the order in which they were added.
     endpoints: BTreeMap<EndpointId, Box<ReceiveEndpoint<T>>>,
+    watch: Watch<T>,
     images: Images,
     pending: PendingSetups,
     /// What the poll of one transport wants answered; empty between polls.
     replies: Vec<Reply>,
     epoch: EpochNanos,
+}
+
+/// The name of a transport in a [`Watch`].
+fn to_token(endpoint: EndpointId, index: usize) -> u64 {
+    u64::from(endpoint.0) << 32 | (index as u64 & u64::from(u32::MAX))
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the lower half, and the upper"
+)]
+const fn of_token(token: u64) -> (EndpointId, usize) {
+    (EndpointId((token >> 32) as u32), token as u32 as usize)
 }
 
 impl<T: Transport> Receiver<T> {
@@ -94,6 +109,7 @@ impl<T: Transport> Receiver<T> {
             re_resolution_check_interval_ns: params.re_resolution_check_interval_ns,
             re_resolution_deadline: Nanos::default(),
             endpoints: BTreeMap::new(),
+            watch: Watch::new(),
             images: Images::new(Nanos::default()),
             pending: PendingSetups::default(),
             replies: Vec::with_capacity(REPLIES_MAX),
@@ -109,20 +125,33 @@ impl<T: Transport> Receiver<T> {
             counters: &self.counters,
             errors: &self.errors,
         };
+        let mut intake = |endpoint: &mut ReceiveEndpoint<T>, index| {
+            let polled = Intake {
+                context: &context,
+                epoch_ns,
+                images: &mut self.images,
+                conductor: &mut self.conductor,
+                replies: &mut self.replies,
+            }
+            .poll(endpoint, index);
+            for reply in self.replies.drain(..) {
+                reply.send(endpoint, index, &mut self.pending, &context);
+            }
+            polled
+        };
         let mut bytes_received = 0;
-        for endpoint in self.endpoints.values_mut() {
-            for index in 0..endpoint.slot_count() {
-                let polled = Intake {
-                    context: &context,
-                    epoch_ns,
-                    images: &mut self.images,
-                    conductor: &mut self.conductor,
-                    replies: &mut self.replies,
+        if let Some(ready) = self.watch.ready() {
+            for token in &ready {
+                let (id, index) = of_token(*token);
+                if let Some(endpoint) = self.endpoints.get_mut(&id) {
+                    bytes_received += intake(endpoint, index);
                 }
-                .poll(endpoint, index);
-                bytes_received += polled;
-                for reply in self.replies.drain(..) {
-                    reply.send(endpoint, index, &mut self.pending, &context);
+            }
+            self.watch.done(ready);
+        } else {
+            for endpoint in self.endpoints.values_mut() {
+                for index in 0..endpoint.slot_count() {
+                    bytes_received += intake(endpoint, index);
                 }
             }
         }
@@ -271,10 +300,11 @@ impl<T: Transport> Agent for Receiver<T> {
 
     fn on_close(&mut self, _tick: Tick) {
         self.endpoints.clear();
+        self.watch = Watch::new();
     }
 }
 
-impl<T> fmt::Debug for Receiver<T> {
+impl<T: Transport> fmt::Debug for Receiver<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Receiver")
             .field("endpoints", &self.endpoints)

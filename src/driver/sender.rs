@@ -22,6 +22,7 @@ use crate::driver::epoch::EpochNanos;
 use crate::driver::errors::ErrorReporter;
 use crate::driver::media::control_inbox::ControlInbox;
 use crate::driver::media::send_endpoint::SendEndpoint;
+use crate::driver::media::watch::Watch;
 use crate::driver::messages::{ConductorMessage, EndpointId, Outbox, SenderMessage};
 use crate::driver::publication::network::{Cycle, SenderHalf};
 use crate::driver::rota::Rota;
@@ -65,7 +66,7 @@ struct PollSchedule {
 }
 
 /// The agent. See the module's documentation.
-pub(crate) struct Sender<T> {
+pub(crate) struct Sender<T: Transport> {
     commands: BoundedQueue<SenderMessage<T>>,
     conductor: Outbox<ConductorMessage<T>>,
     system: SystemCounters,
@@ -73,6 +74,9 @@ pub(crate) struct Sender<T> {
     tracker: DutyCycleTracker,
     epoch: EpochNanos,
     endpoints: Vec<Box<SendEndpoint<T>>>,
+    /// Where in `endpoints` each is.
+    places: BTreeMap<EndpointId, usize>,
+    watch: Watch<T>,
     publications: Vec<Entry>,
     /// Where in `publications` a stream is.
     streams: BTreeMap<StreamKey, usize>,
@@ -111,6 +115,8 @@ impl<T: Transport> Sender<T> {
             tracker,
             epoch: EpochNanos::new(tick),
             endpoints: Vec::new(),
+            places: BTreeMap::new(),
+            watch: Watch::new(),
             publications: Vec::new(),
             streams: BTreeMap::new(),
             rota: Rota::new(tick.now),
@@ -128,7 +134,7 @@ impl<T: Transport> Sender<T> {
 
     fn run_command(&mut self, command: SenderMessage<T>, now: Nanos) {
         match command {
-            SenderMessage::AddEndpoint(endpoint) => self.endpoints.push(endpoint),
+            SenderMessage::AddEndpoint(endpoint) => self.add_endpoint(endpoint),
             SenderMessage::RemoveEndpoint(id) => self.remove_endpoint(id),
             SenderMessage::AddPublication(half) => self.add_publication(half),
             SenderMessage::RemovePublication(id) => {
@@ -197,6 +203,17 @@ impl<T: Transport> Sender<T> {
             .send(ConductorMessage::PublicationReleased(removed.half));
     }
 
+    fn add_endpoint(&mut self, endpoint: Box<SendEndpoint<T>>) {
+        let id = endpoint.id();
+        self.places.insert(id, self.endpoints.len());
+        self.endpoints.push(endpoint);
+        if let Some(added) = self.endpoints.last() {
+            let all = self.endpoints.iter();
+            let all = all.map(|endpoint| (u64::from(endpoint.id().0), endpoint.transport()));
+            self.watch.on_added(u64::from(id.0), added.transport(), all);
+        }
+    }
+
     /// Hands an endpoint back, and before it whatever still sends through it. The last one takes
     /// its place.
     fn remove_endpoint(&mut self, id: EndpointId) {
@@ -211,6 +228,11 @@ impl<T: Transport> Sender<T> {
             return;
         };
         let endpoint = self.endpoints.swap_remove(index);
+        self.watch.on_removed(u64::from(id.0), endpoint.transport());
+        self.places.remove(&id);
+        if let Some(moved) = self.endpoints.get(index) {
+            self.places.insert(moved.id(), index);
+        }
         let moved_from = self.endpoints.len();
         for publication in self
             .publications
@@ -304,15 +326,12 @@ impl<T: Transport> Sender<T> {
     }
 
     fn endpoint_index(&self, id: EndpointId) -> Option<usize> {
-        self.endpoints
-            .iter()
-            .position(|endpoint| endpoint.id() == id)
+        self.places.get(&id).copied()
     }
 
     fn endpoint_mut(&mut self, id: EndpointId) -> Option<&mut Box<SendEndpoint<T>>> {
-        self.endpoints
-            .iter_mut()
-            .find(|endpoint| endpoint.id() == id)
+        let index = self.endpoint_index(id)?;
+        self.endpoints.get_mut(index)
     }
 }
 
@@ -370,5 +389,7 @@ impl<T: Transport> Agent for Sender<T> {
         self.publications.clear();
         self.rota = Rota::new(tick.now);
         self.endpoints.clear();
+        self.places.clear();
+        self.watch = Watch::new();
     }
 }

@@ -11,4 +11,6 @@ mod udp_transport;
 
 pub use interfaces::SystemInterfaces;
 pub use udp_network::UdpNetwork;
+#[cfg(target_os = "linux")]
+pub use udp_transport::ReadyTransports;
 pub use udp_transport::UdpTransport;

@@ -7,7 +7,11 @@ use std::os::fd::AsFd;
 
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, Socket, Type};
 
+#[cfg(target_os = "linux")]
+use crate::port::Readiness;
 use crate::port::{Datagram, MulticastSpec, Transport, TransportRole, TransportSpec};
+#[cfg(target_os = "linux")]
+use crate::sys::ReadySet;
 use crate::sys::{ReceiveBatch, disable_multicast_all, enable_receive_timestamps, send_datagrams};
 
 /// Longest datagram that can arrive, and a little more so that truncation shows.
@@ -61,7 +65,46 @@ impl UdpTransport {
     }
 }
 
+impl UdpTransport {
+    fn receiving(&self) -> &UdpSocket {
+        self.control.as_ref().unwrap_or(&self.socket)
+    }
+}
+
+/// Transports watched by the kernel.
+#[cfg(target_os = "linux")]
+#[derive(Debug)]
+pub struct ReadyTransports(ReadySet);
+
+#[cfg(target_os = "linux")]
+impl Readiness<UdpTransport> for ReadyTransports {
+    fn open() -> io::Result<Self> {
+        ReadySet::new().map(Self)
+    }
+
+    fn add(&mut self, token: u64, transport: &UdpTransport) -> io::Result<()> {
+        self.0.add(token, transport.receiving().as_fd())
+    }
+
+    fn remove(&mut self, _token: u64, transport: &UdpTransport) {
+        // Only a socket that was never added cannot be removed.
+        let _ = self.0.remove(transport.receiving().as_fd());
+    }
+
+    fn look(&mut self, visit: impl FnMut(u64)) -> io::Result<()> {
+        match self.0.look(visit) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            outcome => outcome,
+        }
+    }
+}
+
 impl Transport for UdpTransport {
+    #[cfg(target_os = "linux")]
+    type Readiness = ReadyTransports;
+    #[cfg(not(target_os = "linux"))]
+    type Readiness = crate::port::AlwaysReady;
+
     fn send(&mut self, to: Option<SocketAddr>, datagrams: &[&[u8]]) -> io::Result<usize> {
         match send_datagrams(self.socket.as_fd(), to.as_ref(), datagrams) {
             Err(error) if is_ordinary(&error) => Ok(0),

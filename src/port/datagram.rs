@@ -3,6 +3,8 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
+use super::readiness::Readiness;
+
 /// A received datagram, borrowed from the receive buffer for the length of a handler call.
 #[derive(Debug)]
 pub struct Datagram<'a> {
@@ -17,7 +19,10 @@ pub struct Datagram<'a> {
 /// One bound UDP socket (or, for a multicast publication, a pair), or its simulated twin.
 ///
 /// Nothing here blocks. Refusal by the kernel is ordinary: fewer datagrams are accepted.
-pub trait Transport: Send + 'static {
+pub trait Transport: Sized + Send + 'static {
+    /// How many of them are watched together.
+    type Readiness: Readiness<Self>;
+
     /// Hands `datagrams` to the network in order, to `to` or to the connected peer, and returns how
     /// many were accepted whole. A full socket, an interrupted call and an ICMP report of an
     /// earlier datagram count as 0 accepted, not as errors (`driver.md` §17.6).

@@ -9,6 +9,7 @@
 mod agent;
 mod datagram;
 mod interface;
+mod readiness;
 mod resolver;
 
 pub use agent::{Agent, Clock, Tick};
@@ -16,4 +17,5 @@ pub use datagram::{
     BufferLimits, Datagram, MulticastSpec, Network, Transport, TransportRole, TransportSpec,
 };
 pub use interface::{InterfaceAddress, InterfaceQuery, InterfaceSelector, Interfaces};
+pub use readiness::{AlwaysReady, Readiness};
 pub use resolver::{NameResolver, ResolveError, StaticResolver};

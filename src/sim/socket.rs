@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::network::{DEFAULT_BUFFER_LENGTH, SimNetwork};
 use crate::port::{
-    BufferLimits, Datagram, InterfaceAddress, InterfaceQuery, InterfaceSelector, Interfaces,
-    Network, Transport, TransportRole, TransportSpec,
+    AlwaysReady, BufferLimits, Datagram, InterfaceAddress, InterfaceQuery, InterfaceSelector,
+    Interfaces, Network, Transport, TransportRole, TransportSpec,
 };
 
 /// A host on a [`SimNetwork`]: opens sockets there.
@@ -118,6 +118,8 @@ pub struct SimTransport {
 }
 
 impl Transport for SimTransport {
+    type Readiness = AlwaysReady;
+
     fn send(&mut self, to: Option<SocketAddr>, datagrams: &[&[u8]]) -> io::Result<usize> {
         let to = to.or(self.peer).ok_or(io::ErrorKind::NotConnected)?;
         Ok(self

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 
-use crate::port::{Datagram, Transport};
+use crate::port::{AlwaysReady, Datagram, Transport};
 
 /// A recorded datagram.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,6 +77,8 @@ impl FakeTransport {
 }
 
 impl Transport for FakeTransport {
+    type Readiness = AlwaysReady;
+
     fn send(&mut self, to: Option<SocketAddr>, datagrams: &[&[u8]]) -> io::Result<usize> {
         self.calls += 1;
         if self.failing_sends > 0 {

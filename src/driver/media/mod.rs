@@ -10,4 +10,5 @@ pub(crate) mod loss;
 pub(crate) mod receive_endpoint;
 pub(crate) mod send_endpoint;
 pub(crate) mod udp_channel;
+pub(crate) mod watch;
 pub(crate) mod wildcard_ports;

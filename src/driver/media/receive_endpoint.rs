@@ -252,6 +252,17 @@ impl<T: Transport> ReceiveEndpoint<T> {
         self.group_tag
     }
 
+    /// The socket in a slot.
+    pub(crate) fn socket(&self, index: usize) -> Option<&T> {
+        Some(&self.transports.get(index)?.as_ref()?.transport)
+    }
+
+    /// The sockets and their slots.
+    pub(crate) fn sockets(&self) -> impl Iterator<Item = (usize, &T)> {
+        let slots = self.transports.iter().enumerate();
+        slots.filter_map(|(index, slot)| Some((index, &slot.as_ref()?.transport)))
+    }
+
     /// Adds a destination's transport in a free slot.
     pub(crate) fn add_transport(&mut self, index: usize, transport: ReceiveTransport<T>) {
         if self.transports.len() <= index {

@@ -119,6 +119,11 @@ impl<T: Transport> SendEndpoint<T> {
         self.id
     }
 
+    /// Its socket.
+    pub(crate) const fn transport(&self) -> &T {
+        &self.transport
+    }
+
     /// Its socket, for tests that feed it and look at what it sent.
     #[cfg(test)]
     pub(crate) const fn transport_mut(&mut self) -> &mut T {

@@ -1,7 +1,7 @@
 //! What the conductor tells the receiver to do.
 
 use super::pending::Solicitation;
-use super::{ANY_STREAM, Receiver};
+use super::{ANY_STREAM, Receiver, to_token};
 use crate::base::{CorrelationId, Position, SessionId, StreamId};
 use crate::cnc::SystemCounter;
 use crate::command::ErrorCode;
@@ -102,6 +102,7 @@ impl<T: Transport> Receiver<T> {
         let replaced = self.endpoints.insert(id, endpoint);
         debug_assert!(replaced.is_none(), "ids of endpoints are not reused");
         for index in 0..slots {
+            self.watch_transport(id, index);
             self.solicit(id, index, tick);
         }
     }
@@ -110,10 +111,27 @@ impl<T: Transport> Receiver<T> {
         self.pending.retain(|endpoint| endpoint != id, |_| true);
         match self.endpoints.remove(&id) {
             Some(endpoint) => {
+                for (index, transport) in endpoint.sockets() {
+                    self.watch.on_removed(to_token(id, index), transport);
+                }
                 self.conductor
                     .send(ConductorMessage::ReceiveEndpointClosed(endpoint));
             }
             None => self.report_unknown_endpoint(id, tick),
+        }
+    }
+
+    /// Notes that a transport was added.
+    fn watch_transport(&mut self, id: EndpointId, index: usize) {
+        let token = to_token(id, index);
+        let endpoint = self.endpoints.get(&id);
+        if let Some(socket) = endpoint.and_then(|endpoint| endpoint.socket(index)) {
+            let all = self.endpoints.values().flat_map(|endpoint| {
+                let id = endpoint.id();
+                let sockets = endpoint.sockets();
+                sockets.map(move |(index, socket)| (to_token(id, index), socket))
+            });
+            self.watch.on_added(token, socket, all);
         }
     }
 
@@ -263,6 +281,7 @@ impl<T: Transport> Receiver<T> {
         };
         let control_address = transport.state.known_control_address();
         endpoint.add_transport(index, *transport);
+        self.watch_transport(id, index);
         self.images.for_each_mut(|image| {
             if image.endpoint() == id {
                 image.on_destination_added(index, control_address, tick.now);
@@ -292,6 +311,8 @@ impl<T: Transport> Receiver<T> {
             .and_then(|endpoint| endpoint.remove_transport(index));
         match transport {
             Some(transport) => {
+                let token = to_token(id, index);
+                self.watch.on_removed(token, &transport.transport);
                 self.conductor
                     .send(ConductorMessage::ReceiveDestinationClosed {
                         endpoint: id,

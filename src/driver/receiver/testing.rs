@@ -13,7 +13,7 @@ use crate::driver::media::loss::LossChain;
 use crate::driver::media::receive_endpoint::{ReceiveEndpointSpec, ReceiveTransportSpec};
 use crate::driver::messages::EndpointId;
 use crate::memory::AtomicBuffer;
-use crate::port::{Datagram, Tick, Transport};
+use crate::port::{AlwaysReady, Datagram, Tick, Transport};
 use crate::protocol::{DataHeader, Frame, FrameType, Setup};
 
 pub(crate) const MILLI: i64 = 1_000_000;
@@ -103,6 +103,8 @@ impl TestTransport {
 }
 
 impl Transport for TestTransport {
+    type Readiness = AlwaysReady;
+
     fn send(&mut self, to: Option<SocketAddr>, datagrams: &[&[u8]]) -> io::Result<usize> {
         let mut state = self.state();
         if state.fails {

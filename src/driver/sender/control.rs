@@ -10,7 +10,7 @@ use super::Sender;
 use crate::base::{Nanos, SessionId, StreamId};
 use crate::cnc::SystemCounter;
 use crate::command::ErrorCode;
-use crate::driver::messages::ConductorMessage;
+use crate::driver::messages::{ConductorMessage, EndpointId};
 use crate::driver::publication::network::Cycle;
 use crate::port::{Tick, Transport};
 use crate::protocol::{
@@ -21,14 +21,28 @@ use crate::protocol::{
 impl<T: Transport> Sender<T> {
     /// Receives and acts upon what the receivers of all endpoints say. Returns the bytes received.
     pub(super) fn poll_control(&mut self, tick: Tick) -> usize {
-        let mut inbox = std::mem::take(&mut self.inbox);
+        let Some(ready) = self.watch.ready() else {
+            return (0..self.endpoints.len())
+                .map(|index| self.poll_endpoint(index, tick))
+                .sum();
+        };
         let mut bytes = 0;
-        for index in 0..self.endpoints.len() {
-            inbox.clear();
-            bytes += self.endpoints[index].poll(&mut inbox, &self.system);
-            for (source, datagram) in inbox.datagrams() {
-                self.on_control_frame(index, source, datagram, tick);
+        for token in &ready {
+            let id = u32::try_from(*token).map(EndpointId);
+            if let Some(index) = id.ok().and_then(|id| self.endpoint_index(id)) {
+                bytes += self.poll_endpoint(index, tick);
             }
+        }
+        self.watch.done(ready);
+        bytes
+    }
+
+    fn poll_endpoint(&mut self, index: usize, tick: Tick) -> usize {
+        let mut inbox = std::mem::take(&mut self.inbox);
+        inbox.clear();
+        let bytes = self.endpoints[index].poll(&mut inbox, &self.system);
+        for (source, datagram) in inbox.datagrams() {
+            self.on_control_frame(index, source, datagram, tick);
         }
         self.inbox = inbox;
         bytes
