@@ -43,8 +43,8 @@ use crate::driver::media::watch::Watch;
 use crate::driver::messages::{ConductorMessage, EndpointId, Outbox, ReceiverMessage};
 use crate::port::{Agent, Tick, Transport};
 
-/// Replies that one poll of a transport is expected to cause at most: eight of the largest batches.
-const REPLIES_MAX: usize = 128;
+/// Replies that one poll of a transport can cause: all of 32 of the largest batches.
+const REPLIES_MAX: usize = 512;
 
 /// A solicitation names no session: whoever is there shall answer.
 const ANY_STREAM: (StreamId, SessionId) = (StreamId(0), SessionId(0));

@@ -3,8 +3,9 @@
 //! An agent that has many streams cannot look at all of them in every cycle: each look misses the
 //! cache, and a message has to wait for all those misses. Most streams are idle most of the time.
 //! So the busy ones have a turn in every cycle, the idle ones in turn: a few in each cycle, and as
-//! many as it takes for each to have one per sweep. A cycle that comes later than that, as after
-//! the agent has slept, looks at all of them. An idle stream that turns out to have work is busy
+//! many as it takes for each to have one per sweep. A cycle that comes later than that because the
+//! agent has slept looks at all of them; one that comes late because there was much to do does not
+//! make it worse, and looks at so many at most. An idle stream that turns out to have work is busy
 //! from then on, until it has had none for a while. A sweep takes half a microsecond a stream,
 //! about ten times what the looks themselves take.
 //!
@@ -17,6 +18,9 @@ const FEW: usize = 32;
 
 /// Idle streams that have a turn in each cycle, at least.
 const IDLE_PER_CYCLE: usize = 4;
+
+/// Idle streams that have a turn in a cycle after one with work, at most.
+const IDLE_PER_CYCLE_MAX: usize = 64;
 
 /// Nanoseconds that a sweep takes at least.
 const SWEEP_MIN_NS: i64 = 50_000;
@@ -69,6 +73,8 @@ pub(crate) struct Rota {
     worked: Bits,
     /// Have a turn in this cycle.
     on: Bits,
+    /// Whether anybody had work since the cycle began.
+    is_working: bool,
     /// The first of the next sweep.
     sweep: usize,
     /// Who was first in this cycle.
@@ -92,6 +98,7 @@ impl Rota {
             busy: Bits::default(),
             worked: Bits::default(),
             on: Bits::default(),
+            is_working: false,
             sweep: 0,
             first: 0,
             last_cycle: now,
@@ -137,6 +144,7 @@ impl Rota {
         } else if let Some(all) = self.on.0.first_mut() {
             *all = (1 << self.count) - 1;
         }
+        self.is_working = false;
         self.first = self.after(self.first);
         Turns {
             at: self.first,
@@ -167,6 +175,7 @@ impl Rota {
     pub(crate) fn has_worked(&mut self, index: usize) {
         self.worked.insert(index);
         self.busy.insert(index);
+        self.is_working = true;
     }
 
     fn review(&mut self, now: Nanos) {
@@ -189,7 +198,12 @@ impl Rota {
         let [since_last, sweep] =
             [since_last_ns, sweep_ns].map(|ns| usize::try_from(ns).unwrap_or(0));
         let share = self.count.saturating_mul(since_last).div_ceil(sweep);
-        share.max(IDLE_PER_CYCLE).min(self.count)
+        let limit = if self.is_working {
+            IDLE_PER_CYCLE_MAX
+        } else {
+            self.count
+        };
+        share.max(IDLE_PER_CYCLE).min(limit).min(self.count)
     }
 
     const fn after(&self, index: usize) -> usize {
@@ -263,6 +277,20 @@ mod tests {
         let sweep_ns = rota.sweep_ns();
         assert_eq!(cycle(&mut rota, 12 * REST_NS + sweep_ns).len(), 1000);
         assert_eq!(cycle(&mut rota, 12 * REST_NS + sweep_ns * 3 / 2).len(), 500);
+    }
+
+    #[test]
+    fn a_cycle_that_comes_late_after_work_looks_at_some() {
+        let mut rota = of(1000);
+        for now in [10 * REST_NS, 11 * REST_NS, 12 * REST_NS] {
+            cycle(&mut rota, now);
+        }
+        rota.has_worked(7);
+        let late = cycle(&mut rota, 13 * REST_NS).len();
+        assert!(
+            (IDLE_PER_CYCLE_MAX..=IDLE_PER_CYCLE_MAX + 1).contains(&late),
+            "{late}"
+        );
     }
 
     #[test]

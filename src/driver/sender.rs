@@ -53,6 +53,10 @@ impl Entry {
 /// just then has to wait. What receivers say can wait longer: they say it a few times per window.
 const IDLE_POLL_INTERVAL_NS: i64 = 4_000;
 
+/// Nanoseconds between two polls of the control sockets at most, while there is data to send: where
+/// cycles are long, as with very many streams, receivers say more than a few cycles' worth.
+const BUSY_POLL_INTERVAL_NS: i64 = 100_000;
+
 /// When the control sockets are polled.
 #[derive(Clone, Copy, Debug)]
 struct PollSchedule {
@@ -122,7 +126,7 @@ impl<T: Transport> Sender<T> {
             rota: Rota::new(tick.now),
             poll: PollSchedule {
                 ratio: config.send_to_status_poll_ratio,
-                interval_ns: config.status_message_timeout_ns / 2,
+                interval_ns: BUSY_POLL_INTERVAL_NS.min(config.status_message_timeout_ns / 2),
                 cycles: 0,
                 last: tick.now.plus_ns(-IDLE_POLL_INTERVAL_NS),
             },

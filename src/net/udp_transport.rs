@@ -19,7 +19,7 @@ const RECEIVE_BUFFER_LENGTH: usize = 65_536;
 
 /// Batches that one poll receives at most, while each is full: what has piled up while an agent did
 /// something else, or did not run, must not overflow the socket while it does the rest of its work.
-const BATCHES_PER_POLL: usize = 8;
+const BATCHES_PER_POLL: usize = 32;
 
 /// Non-blocking UDP sockets of one channel.
 #[derive(Debug)]
