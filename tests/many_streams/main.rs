@@ -9,8 +9,8 @@ use support::stream::resolved;
 use support::{aeron_dir, connect, free_port, patient_builder, place, wait_until};
 use tempfile::TempDir;
 
-/// Streams of the largest test. A thousand of them have ten thousand heartbeats a second, which is too
-/// much for a build without optimisation on a machine that does other things: build with `--release`.
+/// Streams of the largest test. A thousand of them have ten thousand heartbeats a second, too much
+/// for a build without optimisation on a machine that does other things: build with `--release`.
 const MANY: i32 = if cfg!(debug_assertions) { 250 } else { 1000 };
 
 /// A driver with room for many counters, and a client of it.
