@@ -1,5 +1,5 @@
-//! Flow control of groups with a member of either side: the slow one holds all back, the dead one
-//! nobody, and who is not a member nobody.
+//! Flow control of groups with a member of either side: the slow one holds all back; the dead one,
+//! the one that rejects the stream, and who is not a member hold back nobody.
 
 use std::time::{Duration, Instant};
 
@@ -38,6 +38,8 @@ struct Group {
     publishing: Driver,
     members: Vec<Member>,
     publisher: Peer,
+    /// What the publisher's driver has to record.
+    errors: i64,
 }
 
 struct Member {
@@ -85,6 +87,7 @@ impl Group {
             publishing,
             members,
             publisher,
+            errors: 0,
         }
     }
 
@@ -149,7 +152,7 @@ impl Group {
             drop(member.peer.stop());
             member.driver.stop();
         }
-        self.publishing.stop();
+        self.publishing.stop_after_errors(self.errors);
     }
 }
 
@@ -208,6 +211,29 @@ fn the_dead_member_is_dropped(from: Side, reach: Reach, fc: &str, members: &[(Si
     }
 }
 
+/// Each member in turn rejects the stream: the publisher is told, and goes on with the other.
+fn the_rejecting_member_is_dropped(from: Side, reach: Reach) {
+    for rejecting in 0..MEMBERS.len() {
+        let mut group = Group::form(from, reach, "min,g:/1", &MEMBERS);
+        group.await_receivers(2);
+        let Member { driver, mut peer } = group.members.remove(rejecting);
+        // The driver has the image, but the client may not have heard of it yet.
+        let mut rejected = String::new();
+        while rejected != "images=1" {
+            peer.order("reject for a reason");
+            rejected = peer.line("REJECTED");
+        }
+        let error = group.publisher.line("ERROR-FRAME");
+        assert!(error.ends_with(" code=13"), "{error}");
+        group.await_receivers(1);
+        group.publisher.order("go");
+        group.errors = 1;
+        group.finish();
+        peer.kill();
+        driver.kill();
+    }
+}
+
 /// A receiver outside the group takes nothing, and nobody waits for it.
 fn who_is_no_member_does_not_limit(from: Side, reach: Reach) {
     for idler in [Side::Theirs, Side::Ours] {
@@ -241,6 +267,12 @@ macro_rules! tests {
             #[test]
             fn min_forgets_the_dead() {
                 the_dead_member_is_dropped($from, Reach::Dynamic, "min,g:", &MEMBERS);
+            }
+
+            #[test]
+            fn min_forgets_who_rejects() {
+                the_rejecting_member_is_dropped($from, Reach::Dynamic);
+                the_rejecting_member_is_dropped($from, Reach::Multicast);
             }
 
             #[test]
