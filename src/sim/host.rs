@@ -153,6 +153,19 @@ impl SimDriver {
             .map(|(id, _)| id)
     }
 
+    /// The same, and whose they are.
+    pub(super) fn counter_owners(&self) -> impl Iterator<Item = (i32, i64)> + Clone {
+        (self.first_counter..=self.counters.max_id().get())
+            .map_while(|id| match self.counters.registration_id(CounterId(id)) {
+                Some(owner) => Some(Some((id, owner.get()))),
+                None => {
+                    let is_used = self.counters.state(CounterId(id)) != CounterState::Unused;
+                    is_used.then_some(None)
+                }
+            })
+            .flatten()
+    }
+
     /// The distinct errors that the driver recorded.
     pub(super) fn errors(&self) -> Vec<String> {
         let mut errors = Vec::new();

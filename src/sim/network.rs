@@ -9,7 +9,7 @@
 //! is dropped as a kernel would, and sometimes garbage that no peer ever sends arrives in its
 //! place. A flipped payload bit that passes every check is beyond what the protocol can notice.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -123,6 +123,7 @@ struct State {
     in_flight: BTreeMap<(i64, u64), InFlight>,
     default_faults: LinkFaults,
     links: BTreeMap<(IpAddr, IpAddr), LinkFaults>,
+    blocked: BTreeSet<SocketAddr>,
     statistics: NetworkStatistics,
     tap: Option<Box<dyn Tap>>,
 }
@@ -164,6 +165,7 @@ impl SimNetwork {
             in_flight: BTreeMap::new(),
             default_faults: LinkFaults::default(),
             links: BTreeMap::new(),
+            blocked: BTreeSet::new(),
             statistics: NetworkStatistics::default(),
             tap: None,
         };
@@ -220,6 +222,16 @@ impl SimNetwork {
     /// Takes away the link's own faults: those of all links hold for it again.
     pub fn clear_link_faults(&self, from: IpAddr, to: IpAddr) {
         self.lock().links.remove(&(from, to));
+    }
+
+    /// Loses all that is sent to an address from now on, or does not any more. Healing leaves it.
+    pub fn set_blocked(&self, address: SocketAddr, is_blocked: bool) {
+        let mut state = self.lock();
+        if is_blocked {
+            state.blocked.insert(address);
+        } else {
+            state.blocked.remove(&address);
+        }
     }
 
     /// Has everything that sockets send pass by `tap` first.
@@ -356,7 +368,8 @@ impl State {
             }
             return true;
         }
-        let faults = self.faults(host, to.ip());
+        let mut faults = self.faults(host, to.ip());
+        faults.is_partitioned |= self.blocked.contains(&to);
         if self.happens(faults.refuse_ppm) {
             self.statistics.refused += 1;
             self.pass_tap(source, to, bytes, Fate::Refused);

@@ -27,6 +27,13 @@ pub struct Report {
     pub messages: u64,
     /// Fragments or messages consumed.
     pub consumed: u64,
+    /// The same, of streams through UDP unicast, IPC, a multicast group, dynamic and manual
+    /// destinations, and of answers.
+    pub consumed_of: [u64; 6],
+    /// Sessions that somebody rejected an image of.
+    pub rejected: u64,
+    /// Publications that were revoked.
+    pub revoked: u64,
     /// Datagrams sent.
     pub datagrams: u64,
     /// NAKs sent.

@@ -30,6 +30,12 @@ pub enum Sabotage {
     LeakLog,
     /// A socket outlives its endpoint.
     LeakSocket,
+    /// Where one of the two places of a subscriber is cut for good, so is the other.
+    CutBothPlaces,
+    /// Nobody who asks learns who answers.
+    DropAnswers,
+    /// Nobody accounts for the errors that rejected images leave.
+    ForgetRejections,
     /// A publisher's claim is never given up by anyone.
     NeverUnblock,
 }

@@ -37,6 +37,21 @@ fn worlds_with_faults_keep_their_promises() {
 }
 
 #[test]
+fn worlds_draw_from_all_kinds_of_channels() {
+    let mut total = Report::default();
+    for seed in 212..226 {
+        let report = run(&World::new(seed).profile(Profile::Links));
+        total.revoked += report.revoked;
+        total.rejected += report.rejected;
+        for (sum, of) in total.consumed_of.iter_mut().zip(report.consumed_of) {
+            *sum += of;
+        }
+    }
+    assert!(total.consumed_of.iter().all(|of| *of > 0), "{total:?}");
+    assert!(total.revoked > 0 && total.rejected > 0, "{total:?}");
+}
+
+#[test]
 fn worlds_with_all_faults_keep_their_promises() {
     for seed in 100..110 {
         run(&World::new(seed).profile(Profile::All));
@@ -47,13 +62,16 @@ fn worlds_with_all_faults_keep_their_promises() {
 #[test]
 fn seeds_that_failed_once() {
     for (seed, profile) in [
-        // A claim left at the end of a log that has no publishers any more.
-        (2, Profile::Drawn),
-        // The same, where only spies come to it: draining, and active.
-        (466, Profile::Drawn),
-        (4702, Profile::All),
-        // An image that drains while an untethered subscriber lingers.
-        (2867, Profile::All),
+        // The machine of a client went before the client had connected.
+        (8016, Profile::Drawn),
+        // An image that came while the answer to a rejection was looked at.
+        (8076, Profile::Drawn),
+        // An untethered subscriber that is dropped for good before it ever looks.
+        (14_209, Profile::Drawn),
+        // A group that is never complete: its publications cannot end.
+        (4755, Profile::Drawn),
+        // The one who asks is gone before the question is asked.
+        (2284, Profile::Drawn),
     ] {
         run(&World::new(seed).profile(profile));
     }
@@ -113,9 +131,21 @@ fn what_does_not_arrive_is_noticed() {
         Sabotage::NeverRetransmit,
         Sabotage::NeverUnblock,
         Sabotage::StallForEver,
+        Sabotage::CutBothPlaces,
+        Sabotage::DropAnswers,
     ] {
         assert!(is_caught(sabotage, Profile::All, late), "{sabotage:?}");
     }
+}
+
+#[test]
+fn errors_that_nobody_accounts_for_are_noticed() {
+    let recorded = "recorded errors";
+    assert!(is_caught(
+        Sabotage::ForgetRejections,
+        Profile::Links,
+        recorded
+    ));
 }
 
 #[test]

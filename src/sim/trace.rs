@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::net::SocketAddr;
 
 use super::wire::Note;
 use crate::base::Nanos;
@@ -20,6 +21,16 @@ pub(super) enum Event {
     LinkMended {
         from: usize,
         to: usize,
+    },
+    PlaceCut {
+        subscriber: usize,
+        place: u16,
+    },
+    PlaceMended {
+        address: SocketAddr,
+    },
+    DriverKilled {
+        driver: usize,
     },
     ClockStep {
         ns: i64,

@@ -78,6 +78,7 @@ const TYPE_PAD: u16 = 0;
 const TYPE_NAK: u16 = 2;
 const TYPE_STATUS: u16 = 3;
 const TYPE_SETUP: u16 = 5;
+const TYPE_RESPONSE_SETUP: u16 = 11;
 
 fn i32_at(bytes: &[u8], at: usize) -> i32 {
     let word = bytes.get(at..at + 4).and_then(|word| word.try_into().ok());
@@ -163,6 +164,9 @@ impl Tap for WireTap {
         });
         match (self.sabotage, frame) {
             (Some(Sabotage::DropNaks), FrameNote::Nak(..)) => TapVerdict::Drop,
+            (Some(Sabotage::DropAnswers), FrameNote::Other(TYPE_RESPONSE_SETUP)) => {
+                TapVerdict::Drop
+            }
             (Some(Sabotage::NeverRetransmit), FrameNote::Data(place)) => {
                 if self.sent.insert(place) {
                     TapVerdict::Pass

@@ -73,10 +73,7 @@ impl Watch {
     /// Looks which counters there are. To be called after the conductor worked.
     pub(in crate::sim) fn refresh(&mut self, driver: &SimDriver) {
         // An id and the registration of what uses it tell two users of one id apart.
-        let registration = |id: CounterId| driver.counters.registration_id(id);
-        let signature = driver
-            .counter_ids()
-            .map(|id| (id.get(), registration(id).map_or(0, |id| id.get())));
+        let signature = driver.counter_owners();
         if signature.clone().eq(self.signature.iter().copied()) {
             return;
         }

@@ -20,3 +20,8 @@ pub(in crate::sim) fn leftovers(driver: &SimDriver, network: &SimNetwork) -> Vec
     }
     left
 }
+
+/// Whether there are any counters left, which is quicker to tell than which.
+pub(in crate::sim) fn has_counters(driver: &SimDriver) -> bool {
+    driver.counter_ids().next().is_some()
+}

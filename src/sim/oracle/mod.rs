@@ -14,6 +14,6 @@ mod positions;
 mod traffic;
 
 pub(super) use counters::Watch;
-pub(super) use leftovers::leftovers;
+pub(super) use leftovers::{has_counters, leftovers};
 pub(super) use positions::check_positions;
 pub(super) use traffic::Traffic;

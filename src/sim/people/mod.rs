@@ -7,13 +7,14 @@
 mod client;
 mod destinations;
 mod publisher;
+mod responses;
 mod subscriber;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::host::SimDriver;
 use super::ledger::{Breach, Ledger};
-use super::plan::Plan;
+use super::plan::{Medium, Plan};
 use super::sabotage::Sabotage;
 use super::trace::{Event, Trace};
 use crate::base::{Nanos, Rng};
@@ -22,6 +23,7 @@ use crate::command::ErrorCode;
 
 pub(super) use client::SimClient;
 pub(super) use publisher::{Publisher, write};
+pub(super) use responses::Responses;
 pub(super) use subscriber::Subscriber;
 
 /// A promise that was broken, in words.
@@ -35,6 +37,8 @@ pub(super) struct Ledgers {
     by_registration: BTreeMap<(usize, i64), usize>,
     /// Streams and sessions of which somebody rejected an image.
     rejected: BTreeSet<(i32, i32)>,
+    /// Streams and sessions of which an image went away.
+    left: BTreeSet<(i32, i32)>,
 }
 
 impl Ledgers {
@@ -70,9 +74,24 @@ impl Ledgers {
         &mut self.list[number]
     }
 
+    /// Notes that an image went away.
+    pub(super) fn leave(&mut self, stream_id: i32, session_id: i32) {
+        self.left.insert((stream_id, session_id));
+    }
+
+    /// Whether any image of a session went away.
+    pub(super) fn is_left(&self, stream_id: i32, session_id: i32) -> bool {
+        self.left.contains(&(stream_id, session_id))
+    }
+
     /// Notes that somebody rejected an image.
     pub(super) fn reject(&mut self, stream_id: i32, session_id: i32) {
         self.rejected.insert((stream_id, session_id));
+    }
+
+    /// How many sessions were rejected.
+    pub(super) fn rejected_count(&self) -> u64 {
+        self.rejected.len() as u64
     }
 
     /// Whether anybody rejected an image of a session.
@@ -120,15 +139,24 @@ pub(super) struct Scene<'a> {
     pub(super) step: u64,
     pub(super) phase: Phase,
     pub(super) sabotage: Option<Sabotage>,
-    /// Fragments and messages consumed so far.
-    pub(super) consumed: &'a mut u64,
+    pub(super) responses: &'a mut Responses,
+    /// Fragments and messages consumed so far, by medium.
+    pub(super) consumed: &'a mut [u64; Medium::COUNT],
 }
 
 /// Why an image is rejected.
 const REJECTION: &str = "not this one";
 
 /// In the text of a driver that cannot bind what an endpoint of before has not let go of yet.
-pub(super) const STILL_BOUND: &str = "address in use";
+const STILL_BOUND: &str = "address in use";
+/// How the text begins of a driver that does not know the other end of a conversation any more.
+const NO_COUNTERPARTS: [&str; 2] = ["unable to find response ", "image.correlationId="];
+
+/// Whether a refusal of a driver may happen to anyone who is too early or too late.
+pub(super) fn is_transient(text: &str) -> bool {
+    let is_unknown = NO_COUNTERPARTS.iter().any(|begin| text.starts_with(begin));
+    text.contains(STILL_BOUND) || (is_unknown && !text.contains("did not request"))
+}
 
 /// Notes a failed add, which may be tried again. Refusals that should not happen are breaches.
 fn refused(scene: &mut Scene<'_>, actor: &str, error: &AddError) -> Outcome {
@@ -140,7 +168,7 @@ fn refused(scene: &mut Scene<'_>, actor: &str, error: &AddError) -> Outcome {
         AddError::Client(_) | AddError::DriverTimeout { .. } => Ok(()),
         AddError::Registration(refusal)
             if refusal.code == ErrorCode::ResourceTemporarilyUnavailable
-                || refusal.message.contains(STILL_BOUND) =>
+                || is_transient(&refusal.message) =>
         {
             Ok(())
         }

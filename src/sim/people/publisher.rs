@@ -73,6 +73,8 @@ pub(crate) struct Publisher {
     sequence: u32,
     buffer: Vec<u8>,
     last_refusal: Option<OfferError>,
+    /// Whom it answers, or who answers.
+    counterpart: Option<i64>,
 }
 
 impl Publisher {
@@ -87,6 +89,7 @@ impl Publisher {
             sequence: 0,
             buffer: Vec::new(),
             last_refusal: None,
+            counterpart: None,
         }
     }
 
@@ -132,6 +135,13 @@ impl Publisher {
         {
             self.forget(scene);
         }
+        let stream = scene.plan.publishers[self.number].stream;
+        if matches!(self.state, State::Open(..))
+            && scene.responses.correlation_id(scene.plan, stream) != Ok(self.counterpart)
+        {
+            self.close(scene);
+            self.state = State::Idle(scene.step + RETRY_STEPS);
+        }
         match &mut self.state {
             State::Idle(at) if scene.step >= *at => self.add(scene, client),
             State::Adding(_) => self.await_answer(scene),
@@ -163,7 +173,15 @@ impl Publisher {
         };
         let plan = &scene.plan.publishers[self.number];
         let stream = &scene.plan.streams[plan.stream];
-        let (channel, stream_id) = (stream.publication_channel(), StreamId(stream.stream_id));
+        let Ok(counterpart) = scene.responses.correlation_id(scene.plan, plan.stream) else {
+            return Ok(0);
+        };
+        self.counterpart = counterpart;
+        let mut channel = stream.publication_channel();
+        if let Some(id) = counterpart {
+            channel.push_str(&format!("|response-correlation-id={id}"));
+        }
+        let stream_id = StreamId(stream.stream_id);
         let added = if plan.is_exclusive {
             let pending = handle.add_exclusive_publication_async(channel, stream_id);
             pending.map(Adding::Exclusive)
@@ -235,6 +253,7 @@ impl Publisher {
         });
         scene.ledgers.get_mut(ledger).handles += 1;
         self.ledger = Some(ledger);
+        scene.responses.on_publication(scene.plan, stream);
         let destinations = Destinations::new(scene.plan.destinations(stream));
         self.state = State::Open(handle, destinations);
         let publisher = self.number;

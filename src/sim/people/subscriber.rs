@@ -11,7 +11,7 @@ use crate::client::{
 };
 use crate::logbuffer::{self, TermGeometry};
 use crate::sim::ledger::{Breach, Reading};
-use crate::sim::plan::{PollMode, SubscriberKind, SubscriberPlan, index, range};
+use crate::sim::plan::{Part, PollMode, SubscriberKind, SubscriberPlan, index, range};
 use crate::sim::sabotage::Sabotage;
 use crate::sim::trace::Event;
 
@@ -105,6 +105,10 @@ impl Subscriber {
         }
     }
 
+    pub(crate) const fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed)
+    }
+
     /// The images it has.
     pub(crate) fn views(&self) -> Vec<View> {
         let State::Open(open) = &self.state else {
@@ -133,12 +137,31 @@ impl Subscriber {
         {
             self.state = State::Idle(scene.step + RETRY_STEPS);
         }
-        match &mut self.state {
+        let work = match &mut self.state {
             State::Idle(at) if scene.step >= *at => self.add(scene, client),
             State::Adding(_) => self.await_answer(scene),
             State::Open(_) => self.consume(scene, client),
             State::Idle(_) | State::Closed => Ok(0),
+        };
+        self.tell_counterpart(scene);
+        work
+    }
+
+    /// Tells those who ask or answer what they have to name.
+    fn tell_counterpart(&self, scene: &mut Scene<'_>) {
+        let stream = scene.plan.subscribers[self.number].stream;
+        if scene.plan.streams[stream].part == Part::Alone {
+            return;
         }
+        let (mut subscription, mut image) = (None, None);
+        if let State::Open(open) = &self.state {
+            subscription = Some(open.subscription.registration_id().get());
+            let newest = open.readers.last();
+            image = newest.map(|reader| reader.image.correlation_id().get());
+        }
+        scene
+            .responses
+            .on_subscriber(scene.plan, stream, subscription, image);
     }
 
     fn add(&mut self, scene: &mut Scene<'_>, client: &SimClient) -> Outcome<usize> {
@@ -228,8 +251,9 @@ impl Subscriber {
         } = &mut **open;
         let name = format!("subscriber {}", self.number);
         destinations.work(scene, client, &name, subscription)?;
-        open.follow_images(self.number, scene)?;
+        // Before images are looked at: asking what became of a rejection may bring new ones.
         open.reject_some(self.number, scene)?;
+        open.follow_images(self.number, scene)?;
         open.poll(self.number, &mut self.seen, scene)
     }
 
@@ -267,6 +291,7 @@ impl Open {
         for (image, read) in gone {
             let (session, position) = (image.session_id().get(), image.position().get());
             self.left.insert(session, read);
+            scene.ledgers.leave(stream.stream_id, session);
             let end = image.end_of_stream_position().get();
             scene.trace.push(Event::ImageUnavailable {
                 subscriber,
@@ -337,7 +362,9 @@ impl Open {
             session,
         });
         let stream_id = scene.plan.streams[plan.stream].stream_id;
-        scene.ledgers.reject(stream_id, session);
+        if scene.sabotage != Some(Sabotage::ForgetRejections) {
+            scene.ledgers.reject(stream_id, session);
+        }
         match image.reject_async(REJECTION) {
             Ok(pending) => self.rejections.push(pending),
             Err(AddError::Client(_) | AddError::ResourceClosed) => {}
@@ -395,7 +422,7 @@ impl Open {
             consumed += std::mem::take(&mut reader.polled);
             reader.settle(subscriber, scene)?;
         }
-        *scene.consumed += consumed as u64;
+        scene.consumed[scene.plan.streams[plan.stream].medium.index()] += consumed as u64;
         Ok(consumed)
     }
 }

@@ -1,6 +1,6 @@
 //! What goes wrong: on links all the time, and to whom once.
 
-use super::{Medium, Plan, Profile, index, range, skewed};
+use super::{Medium, Plan, Profile, SubscriberKind, index, range, skewed};
 use crate::base::Rng;
 use crate::sim::network::LinkFaults;
 
@@ -19,6 +19,14 @@ pub(crate) struct Incident {
 pub(crate) enum IncidentKind {
     /// Nothing gets from one driver to the other for a while.
     Cut { from: usize, to: usize, ns: i64 },
+    /// Nothing gets to one of the places where a subscriber listens, for a while or for good.
+    CutPlace {
+        subscriber: usize,
+        place: u16,
+        ns: Option<i64>,
+    },
+    /// A driver is gone, and all its clients.
+    KillDriver { driver: usize },
     /// An agent of a driver does not work for a while.
     StallAgent {
         driver: usize,
@@ -139,6 +147,11 @@ pub(super) fn draw_incidents(rng: &mut Rng, plan: &mut Plan) {
             kinds.push(IncidentKind::ClockStep { ns: stop(rng) });
         }
     }
+    draw_place_cuts(rng, plan, &mut kinds);
+    if plan.drivers.len() > 1 && rng.chance(1, 12) {
+        let driver = index(rng, plan.drivers.len());
+        kinds.push(IncidentKind::KillDriver { driver });
+    }
     for kind in kinds {
         plan.incidents.push(Incident {
             at: rng.below(plan.active_steps),
@@ -152,7 +165,7 @@ fn draw_cut(rng: &mut Rng, plan: &Plan) -> Vec<IncidentKind> {
     let stream = &plan.streams[index(rng, plan.streams.len())];
     let from = stream.medium.source();
     let to = match stream.medium {
-        Medium::Udp { to, .. } => to,
+        Medium::Udp { to, .. } | Medium::Response { to, .. } => to,
         Medium::Multicast { .. } | Medium::Dynamic { .. } | Medium::Manual { .. } => {
             index(rng, plan.drivers.len())
         }
@@ -169,6 +182,22 @@ fn draw_cut(rng: &mut Rng, plan: &Plan) -> Vec<IncidentKind> {
         0 => vec![there],
         1 => vec![back],
         _ => vec![there, back],
+    }
+}
+
+/// Cuts one place of some subscribers that listen in two: what is published has to arrive by way of
+/// the other.
+fn draw_place_cuts(rng: &mut Rng, plan: &Plan, kinds: &mut Vec<IncidentKind>) {
+    for (number, subscriber) in plan.subscribers.iter().enumerate() {
+        let has_two = plan.streams[subscriber.stream].is_doubled()
+            && subscriber.kind == SubscriberKind::Direct;
+        if has_two && rng.chance(2, 3) {
+            kinds.push(IncidentKind::CutPlace {
+                subscriber: number,
+                place: u16::from(rng.chance(1, 2)),
+                ns: rng.chance(1, 2).then(|| duration(rng)),
+            });
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::driver::config::{ConfigErrors, CongestionSupplier, DriverConfig};
 
 pub(super) use faults::{Incident, IncidentKind};
 pub(super) use people::{ClientPlan, PollMode, PublisherPlan, SubscriberKind, SubscriberPlan};
-pub(super) use streams::{Medium, StreamPlan, addresses};
+pub(super) use streams::{Medium, Part, Strategy, StreamPlan, addresses, place_address};
 
 const US: i64 = 1_000;
 const MS: i64 = 1_000_000;

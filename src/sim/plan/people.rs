@@ -1,6 +1,6 @@
 //! Clients, and what their publishers and subscribers are up to.
 
-use super::{Medium, Plan, Profile, index, pick, skewed};
+use super::{Medium, Part, Plan, Profile, index, pick, skewed};
 use crate::base::Rng;
 
 const US: i64 = 1_000;
@@ -140,10 +140,12 @@ pub(super) fn draw(rng: &mut Rng, plan: &mut Plan) {
         }
     }
     for stream in 0..plan.streams.len() {
-        for _ in 0..1 + index(rng, 3) {
+        let is_alone = plan.streams[stream].part == Part::Alone;
+        let most = if is_alone { 3 } else { 1 };
+        for _ in 0..1 + index(rng, most) {
             draw_publisher(rng, plan, stream);
         }
-        for _ in 0..1 + index(rng, 3) {
+        for _ in 0..1 + index(rng, most) {
             draw_subscriber(rng, plan, stream);
         }
     }
@@ -168,6 +170,7 @@ fn start(rng: &mut Rng, plan: &Plan) -> u64 {
 fn draw_publisher(rng: &mut Rng, plan: &mut Plan, stream: usize) {
     let driver = plan.streams[stream].medium.source();
     let terms = i64::from(plan.streams[stream].term_length) / 4;
+    let is_alone = plan.streams[stream].part == Part::Alone;
     let publisher = PublisherPlan {
         client: client_of(rng, plan, driver),
         stream,
@@ -177,7 +180,7 @@ fn draw_publisher(rng: &mut Rng, plan: &mut Plan, stream: usize) {
         eagerness: 50 + rng.below(950),
         burst: 1 + index(rng, 8),
         claims: if rng.chance(1, 2) { 0 } else { rng.below(500) },
-        reopens: if rng.chance(1, 3) {
+        reopens: if is_alone && rng.chance(1, 3) {
             1 + u32::try_from(rng.below(3)).unwrap_or(0)
         } else {
             0
@@ -189,14 +192,15 @@ fn draw_publisher(rng: &mut Rng, plan: &mut Plan, stream: usize) {
 
 fn draw_subscriber(rng: &mut Rng, plan: &mut Plan, stream: usize) {
     let medium = plan.streams[stream].medium;
-    let kind = if medium.is_network() && rng.chance(1, 4) {
+    let is_alone = plan.streams[stream].part == Part::Alone;
+    let kind = if is_alone && medium.is_network() && rng.chance(1, 4) {
         SubscriberKind::Spy
     } else {
         SubscriberKind::Direct
     };
     let driver = match (medium, kind) {
         (_, SubscriberKind::Spy) | (Medium::Ipc { .. }, _) => medium.source(),
-        (Medium::Udp { to, .. }, SubscriberKind::Direct) => to,
+        (Medium::Udp { to, .. } | Medium::Response { to, .. }, SubscriberKind::Direct) => to,
         (
             Medium::Multicast { .. } | Medium::Dynamic { .. } | Medium::Manual { .. },
             SubscriberKind::Direct,
@@ -225,12 +229,12 @@ fn draw_subscriber(rng: &mut Rng, plan: &mut Plan, stream: usize) {
         fragment_limit: 1 + index(rng, 20),
         pauses: if is_slow { rng.below(30) } else { 0 },
         pause_ns: skewed(rng, 100 * US, 1_000 * MS),
-        rejects: if plan.profile != Profile::Calm && rng.chance(1, 8) {
+        rejects: if plan.profile != Profile::Calm && is_alone && rng.chance(1, 8) {
             1 + rng.below(5)
         } else {
             0
         },
-        reopens: if rng.chance(1, 4) {
+        reopens: if is_alone && rng.chance(1, 4) {
             1 + u32::try_from(rng.below(2)).unwrap_or(0)
         } else {
             0

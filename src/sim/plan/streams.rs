@@ -14,6 +14,8 @@ const MDC_CONTROL_PORT: u16 = 4200;
 const PLACES_PORT: u16 = 4300;
 /// First port of multicast streams.
 const MULTICAST_PORT: u16 = 4400;
+/// First port of the controls of response streams.
+const RESPONSE_PORT: u16 = 4500;
 /// Smallest receiver window. An endpoint's first channel decides for all that share it, so it has
 /// to do for the longest datagrams there are: a window of one datagram may stay shut for ever.
 const RECEIVER_WINDOW_MIN: i32 = 16 * 1024;
@@ -40,7 +42,21 @@ pub(crate) struct StreamPlan {
     pub(crate) start: Option<Start>,
     /// Whether the end of the stream is told.
     pub(crate) signals_end: bool,
+    /// Whether a session that went away may come again.
+    pub(crate) rejoins: bool,
+    pub(crate) part: Part,
     pub(crate) sizes: SizePlan,
+}
+
+/// Which part a stream has in a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// None.
+    Alone,
+    /// Brings the requests that are answered on this stream.
+    Requests { answers: usize },
+    /// Brings the answers to this stream.
+    Answers { requests: usize },
 }
 
 /// What a stream goes through.
@@ -75,11 +91,21 @@ pub(crate) enum Medium {
         /// Each subscription listens in two places, and is sent to there.
         is_doubled: bool,
     },
+    /// Back to the driver that asked.
+    Response { from: usize, to: usize, number: u16 },
 }
 
 /// Flow control of streams with several receivers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Flow {
+pub(crate) struct Flow {
+    pub(crate) strategy: Strategy,
+    /// Receivers without whom nothing may be published.
+    pub(crate) required: usize,
+}
+
+/// Who leads where there are several receivers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Strategy {
     /// The fastest receiver leads.
     Max,
     /// The slowest does.
@@ -110,8 +136,24 @@ impl Medium {
             Self::Udp { from, .. }
             | Self::Multicast { from, .. }
             | Self::Dynamic { from, .. }
+            | Self::Response { from, .. }
             | Self::Manual { from, .. } => from,
             Self::Ipc { driver } => driver,
+        }
+    }
+
+    /// How many there are.
+    pub(crate) const COUNT: usize = 6;
+
+    /// Its number among them.
+    pub(crate) const fn index(self) -> usize {
+        match self {
+            Self::Udp { .. } => 0,
+            Self::Ipc { .. } => 1,
+            Self::Multicast { .. } => 2,
+            Self::Dynamic { .. } => 3,
+            Self::Manual { .. } => 4,
+            Self::Response { .. } => 5,
         }
     }
 
@@ -127,7 +169,7 @@ impl Medium {
 
     fn draw(rng: &mut Rng, drivers: usize, number: u16) -> Self {
         let from = index(rng, drivers);
-        let flow = *pick(rng, &[Flow::Max, Flow::Min, Flow::Min, Flow::Tagged]);
+        let flow = Flow::draw(rng);
         match rng.below(12) {
             0..=2 => Self::Ipc { driver: from },
             3 => Self::Multicast { from, number, flow },
@@ -161,6 +203,7 @@ impl Medium {
                 let (v4, v6) = addresses(to);
                 (if is_ipv6 { v6 } else { v4 }, port).into()
             }
+            Self::Response { to, .. } => (addresses(to).0, 0).into(),
             Self::Multicast { number, .. } => ([224, 20, 30, 41], MULTICAST_PORT + number).into(),
             Self::Dynamic { number, .. } => (v4, MDC_ENDPOINT_PORT + number).into(),
             Self::Manual { number, .. } => (v4, MDC_ENDPOINT_PORT + number).into(),
@@ -171,6 +214,7 @@ impl Medium {
     fn control(self) -> SocketAddr {
         let number = match self {
             Self::Dynamic { number, .. } | Self::Manual { number, .. } => number,
+            Self::Response { number, .. } => RESPONSE_PORT - MDC_CONTROL_PORT + number,
             Self::Udp { .. } | Self::Ipc { .. } | Self::Multicast { .. } => 0,
         };
         (addresses(self.source()).0, MDC_CONTROL_PORT + number).into()
@@ -178,11 +222,33 @@ impl Medium {
 }
 
 impl Flow {
-    const fn parameter(self) -> &'static str {
-        match self {
-            Self::Max => "max",
-            Self::Min => "min",
-            Self::Tagged => "tagged,g:77",
+    fn draw(rng: &mut Rng) -> Self {
+        let strategy = *pick(
+            rng,
+            &[
+                Strategy::Max,
+                Strategy::Min,
+                Strategy::Min,
+                Strategy::Tagged,
+            ],
+        );
+        let is_demanding = strategy != Strategy::Max && rng.chance(1, 4);
+        Self {
+            strategy,
+            required: if is_demanding { 1 + index(rng, 3) } else { 0 },
+        }
+    }
+
+    fn parameter(self) -> String {
+        let group = match self.required {
+            0 => String::new(),
+            count => format!("/{count}"),
+        };
+        match self.strategy {
+            Strategy::Max => "max".to_owned(),
+            Strategy::Min if self.required == 0 => "min".to_owned(),
+            Strategy::Min => format!("min,g:{group}"),
+            Strategy::Tagged => format!("tagged,g:{GROUP_TAG}{group}"),
         }
     }
 }
@@ -209,15 +275,19 @@ impl StreamPlan {
             Medium::Manual { .. } => {
                 format!("control={}|control-mode=manual", medium.control())
             }
+            Medium::Response { .. } => {
+                format!("control={}|control-mode=response", medium.control())
+            }
         }
     }
 
     /// The channel of its publications.
     pub(crate) fn publication_channel(&self) -> String {
         let address = self.source_address();
-        let mut channel = match self.medium {
-            Medium::Ipc { .. } => "aeron:ipc?".to_owned(),
-            _ => format!("aeron:udp?{address}|"),
+        let mut channel = if self.medium.is_network() {
+            format!("aeron:udp?{address}|")
+        } else {
+            "aeron:ipc?".to_owned()
         };
         channel.push_str(&format!(
             "term-length={}|mtu={}",
@@ -264,6 +334,7 @@ impl StreamPlan {
             Medium::Manual {
                 is_doubled: true, ..
             } => "control-mode=manual".to_owned(),
+            Medium::Response { .. } => self.source_address(),
             Medium::Manual { .. } | Medium::Udp { .. } | Medium::Ipc { .. } => {
                 format!("endpoint={endpoint}")
             }
@@ -273,6 +344,9 @@ impl StreamPlan {
             "aeron:udp?{address}|reliable={}|tether={tether}|cc={cc}",
             self.is_reliable
         );
+        if !self.rejoins {
+            channel.push_str("|rejoin=false");
+        }
         if let Some(window) = self.receiver_window {
             channel.push_str(&format!("|rcv-wnd={window}"));
         }
@@ -285,15 +359,31 @@ impl StreamPlan {
         channel
     }
 
-    /// Every other driver has the tag, where there are any.
-    fn has_tag(&self, driver: usize) -> bool {
-        let flow = match self.medium {
+    /// Its flow control, where it may have several receivers.
+    pub(crate) const fn flow(&self) -> Option<Flow> {
+        match self.medium {
             Medium::Multicast { flow, .. }
             | Medium::Dynamic { flow, .. }
             | Medium::Manual { flow, .. } => Some(flow),
-            Medium::Udp { .. } | Medium::Ipc { .. } => None,
-        };
-        flow == Some(Flow::Tagged) && driver.is_multiple_of(2)
+            Medium::Udp { .. } | Medium::Ipc { .. } | Medium::Response { .. } => None,
+        }
+    }
+
+    /// Every other driver has the tag, where there are any.
+    pub(crate) fn has_tag(&self, driver: usize) -> bool {
+        let strategy = self.flow().map(|flow| flow.strategy);
+        strategy == Some(Strategy::Tagged) && driver.is_multiple_of(2)
+    }
+
+    /// Whether each subscription listens in places of its own.
+    pub(crate) const fn is_doubled(&self) -> bool {
+        matches!(
+            self.medium,
+            Medium::Manual {
+                is_doubled: true,
+                ..
+            }
+        )
     }
 
     /// What a publication has to be told to send to, for subscribers on a driver or, if they listen
@@ -306,20 +396,14 @@ impl StreamPlan {
         if !is_doubled {
             return vec![destination(self.medium.endpoint(driver))];
         }
-        let number = u16::try_from(subscriber).unwrap_or(0);
-        let port = PLACES_PORT + 2 * number;
-        let address = addresses(driver).0;
-        [port, port + 1]
-            .map(|port| destination((address, port).into()))
+        [0, 1]
+            .map(|place| destination(place_address(driver, subscriber, place)))
             .into()
     }
 
     /// What a subscription has to be told to listen to.
     pub(crate) fn places(&self, driver: usize, subscriber: usize) -> Vec<String> {
-        if let Medium::Manual {
-            is_doubled: true, ..
-        } = self.medium
-        {
+        if self.is_doubled() {
             self.destinations(driver, subscriber)
         } else {
             Vec::new()
@@ -327,16 +411,56 @@ impl StreamPlan {
     }
 }
 
+/// Where a subscriber on a driver that listens in two places does so.
+pub(crate) fn place_address(driver: usize, subscriber: usize, place: u16) -> SocketAddr {
+    let number = u16::try_from(subscriber).unwrap_or(0);
+    (addresses(driver).0, PLACES_PORT + 2 * number + place).into()
+}
+
 /// Draws all streams.
 pub(super) fn draw(rng: &mut Rng, drivers: usize) -> Vec<StreamPlan> {
     let count = u16::try_from(1 + rng.below(4)).unwrap_or(1);
-    (0..count)
-        .map(|number| draw_one(rng, drivers, number))
-        .collect()
+    let mut streams: Vec<StreamPlan> = (0..count)
+        .map(|number| {
+            let medium = Medium::draw(rng, drivers, number);
+            draw_one(rng, medium, number)
+        })
+        .collect();
+    if rng.chance(1, 5) {
+        draw_conversation(rng, drivers, &mut streams);
+    }
+    streams
 }
 
-fn draw_one(rng: &mut Rng, drivers: usize, number: u16) -> StreamPlan {
-    let medium = Medium::draw(rng, drivers, number);
+/// Adds a stream of requests and one of answers.
+fn draw_conversation(rng: &mut Rng, drivers: usize, streams: &mut Vec<StreamPlan>) {
+    let (asks, answers) = (index(rng, drivers), index(rng, drivers));
+    let requests = streams.len();
+    let number = u16::try_from(requests).unwrap_or(0);
+    let medium = Medium::Udp {
+        from: asks,
+        to: answers,
+        is_ipv6: false,
+        port: RESPONSE_PORT - 1,
+    };
+    streams.push(StreamPlan {
+        part: Part::Requests {
+            answers: requests + 1,
+        },
+        ..draw_one(rng, medium, number)
+    });
+    let medium = Medium::Response {
+        from: answers,
+        to: asks,
+        number,
+    };
+    streams.push(StreamPlan {
+        part: Part::Answers { requests },
+        ..draw_one(rng, medium, number + 1)
+    });
+}
+
+fn draw_one(rng: &mut Rng, medium: Medium, number: u16) -> StreamPlan {
     let term_length = *pick(rng, &[64, 64, 64, 64, 128, 256]) * 1024;
     let mtu_choice = range(rng, 3, 60) * 32;
     let mtu = match rng.below(4) {
@@ -359,6 +483,8 @@ fn draw_one(rng: &mut Rng, drivers: usize, number: u16) -> StreamPlan {
         nak_delay_us: rng.chance(1, 8).then(|| range(rng, 1, 500)),
         start: rng.chance(1, 4).then(|| Start::draw(rng, term_length)),
         signals_end: rng.chance(7, 8),
+        rejoins: !is_network || rng.chance(7, 8),
+        part: Part::Alone,
         sizes: SizePlan::draw(rng),
     }
 }

@@ -1,7 +1,8 @@
 //! Whether everything has arrived, and whether everyone has gone.
 
 use super::{CLOSE_STEPS, Run};
-use crate::sim::people::Outcome;
+use crate::sim::people::{Outcome, Publisher, Subscriber};
+use crate::sim::plan::{Part, Strategy, SubscriberKind, SubscriberPlan};
 
 impl Run {
     /// What still has to arrive, if anything: every publisher that lives has published what it
@@ -15,14 +16,17 @@ impl Run {
         }
         for (number, publisher) in self.publishers.iter().enumerate() {
             let stream = self.plan.publishers[number].stream;
-            let is_heard = self.is_heard(stream);
+            let is_heard = self.is_heard(stream) && self.is_group_complete(stream);
             if publisher.is_closed() || (publisher.is_done() && publisher.ledger().is_some()) {
+                continue;
+            }
+            if publisher.ledger().is_none() && self.is_hopeless(stream) {
                 continue;
             }
             if publisher.ledger().is_none() {
                 return Ok(Some(format!("publisher {number} has no publication")));
             }
-            if is_heard {
+            if is_heard && !self.is_lost_for_good(publisher) {
                 let why = format!("publisher {number} has not published all it wanted to");
                 return Ok(Some(why + &self.explain(number)));
             }
@@ -35,17 +39,75 @@ impl Run {
         Ok(None)
     }
 
+    /// Whether a stream is part of a conversation that cannot be expected to go on: somebody is
+    /// dead, or was replaced.
+    fn is_hopeless(&self, stream: usize) -> bool {
+        let streams = match self.plan.streams[stream].part {
+            Part::Alone => return false,
+            Part::Requests { answers } => [stream, answers],
+            Part::Answers { requests } => [requests, stream],
+        };
+        let publishers = self.publishers.iter().zip(&self.plan.publishers);
+        let mut publishers = publishers.filter(|(_, plan)| streams.contains(&plan.stream));
+        let subscribers = self.subscribers.iter().zip(&self.plan.subscribers);
+        let mut subscribers = subscribers.filter(|(_, plan)| streams.contains(&plan.stream));
+        self.responses.is_broken(streams[1])
+            || publishers.any(|(publisher, _)| publisher.is_closed())
+            || subscribers.any(|(subscriber, _)| subscriber.is_closed())
+    }
+
     /// Whether somebody subscribes to a stream in a way that connects its publications.
     fn is_heard(&self, stream: usize) -> bool {
-        use crate::sim::plan::SubscriberKind::{Direct, Spy};
+        let plan = &self.plan.streams[stream];
+        if self.is_hopeless(stream) && matches!(plan.part, Part::Answers { .. }) {
+            return false;
+        }
         let subscribers = self.subscribers.iter().zip(&self.plan.subscribers);
-        let mut of_stream = subscribers.filter(|(s, plan)| plan.stream == stream && s.is_open());
-        let driver = self.plan.streams[stream].medium.source();
-        let connects = self.plan.drivers[driver].spies_simulate_connection;
-        of_stream.any(|(_, plan)| match plan.kind {
-            Direct => true,
-            Spy => connects,
+        let of_stream = subscribers.filter(|(s, plan)| plan.stream == stream && s.is_open());
+        let (direct, spies): (Vec<_>, Vec<_>) = of_stream
+            .map(|(_, plan)| plan)
+            .partition(|plan| plan.kind == SubscriberKind::Direct);
+        let driver = plan.medium.source();
+        if !spies.is_empty() && self.plan.drivers[driver].spies_simulate_connection {
+            return true;
+        }
+        !direct.is_empty()
+    }
+
+    /// Whether a stream's session went away at somebody who does not want it again.
+    fn is_lost_for_good(&self, publisher: &Publisher) -> bool {
+        publisher.ledger().is_some_and(|ledger| {
+            let ledger = self.ledgers.get(ledger);
+            let (stream, session) = (ledger.stream_id.get(), ledger.session_id.get());
+            let mut streams = self.plan.streams.iter();
+            let rejoins = streams.any(|plan| plan.stream_id == stream && plan.rejoins);
+            !rejoins && self.ledgers.is_left(stream, session)
         })
+    }
+
+    /// Whether a stream has the receivers without whom nothing may be sent.
+    fn is_group_complete(&self, stream: usize) -> bool {
+        let plan = &self.plan.streams[stream];
+        let subscribers = self.subscribers.iter().zip(&self.plan.subscribers);
+        let is_direct = |(s, plan): &(&Subscriber, &SubscriberPlan)| {
+            plan.stream == stream && s.is_open() && plan.kind == SubscriberKind::Direct
+        };
+        let direct = subscribers.filter(is_direct).map(|(_, plan)| plan);
+        // Receivers: a driver is one, unless each subscription listens in places of its own.
+        let mut receivers: Vec<(usize, usize)> = direct
+            .map(|subscriber| self.plan.clients[subscriber.client].driver)
+            .enumerate()
+            .map(|(number, driver)| (driver, if plan.is_doubled() { number } else { 0 }))
+            .collect();
+        receivers.sort_unstable();
+        receivers.dedup();
+        let required = plan.flow().map_or(0, |flow| flow.required);
+        let is_counted = |driver: usize| match plan.flow() {
+            Some(flow) if flow.strategy == Strategy::Tagged => plan.has_tag(driver),
+            Some(_) | None => true,
+        };
+        let count = receivers.iter().filter(|(driver, _)| is_counted(*driver));
+        count.count() >= required
     }
 
     /// Sessions that are published on a stream now, and their ledgers.
@@ -73,18 +135,28 @@ impl Run {
         let sessions = self.sessions(plan.stream);
         let views = subscriber.views();
         let stream = &self.plan.streams[plan.stream];
-        let is_heard = self.is_heard(plan.stream);
+        let is_complete = self.is_group_complete(plan.stream);
+        let is_heard = self.is_heard(plan.stream) && is_complete;
+        let is_held = !is_complete && plan.kind == SubscriberKind::Direct;
         for (session, ledger) in &sessions {
             let of_session = views.iter().filter(|view| view.session_id == *session);
             let has = of_session.map(|view| view.position).max();
             let ledger = self.ledgers.get(*ledger);
             let position = ledger.producer_position();
             let is_all = match has {
+                // Nothing is sent to a group that is not complete.
+                Some(has) if is_held => has <= position,
                 // A claim that was left at the end stays until somebody publishes behind it.
                 Some(has) if !is_heard => (ledger.committed_position()..=position).contains(&has),
                 Some(has) => has == position,
-                // Nobody can join a stream any more that is used up.
-                None => !is_heard || position >= stream.position_max(),
+                // Nobody can join a stream any more that is used up, nor, where that is what it
+                // wants, one that it had before.
+                None => {
+                    let is_left = self.ledgers.is_left(stream.stream_id, *session);
+                    // An untethered one may be dropped before it ever looks.
+                    let is_over = (is_left || !stream.is_tethered) && !stream.rejoins;
+                    !is_heard || position >= stream.position_max() || is_over
+                }
             };
             if !is_all {
                 return Some(format!(
@@ -94,7 +166,8 @@ impl Run {
                 ));
             }
         }
-        for view in &views {
+        // Publications that end wait for their group, and their receivers for them.
+        for view in views.iter().filter(|_| is_complete) {
             if !sessions
                 .iter()
                 .any(|(session, _)| *session == view.session_id)
@@ -118,6 +191,9 @@ impl Run {
     }
 
     fn describe(&self, stream_id: i32, session_id: i32) -> String {
+        if !self.is_explaining {
+            return String::new();
+        }
         let drivers = self.watches.iter().enumerate();
         let texts = drivers.map(|(number, watch)| {
             format!(" driver {number}:{}", watch.describe(stream_id, session_id))

@@ -1,7 +1,7 @@
 //! Things that go wrong once, and how they end.
 
 use std::any::Any;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::{Run, Turn};
 use crate::base::Nanos;
@@ -10,7 +10,7 @@ use crate::port::{Network, TransportRole, TransportSpec};
 use crate::sim::ledger::MessageState;
 use crate::sim::network::LinkFaults;
 use crate::sim::people::{Outcome, write};
-use crate::sim::plan::IncidentKind;
+use crate::sim::plan::{IncidentKind, place_address};
 use crate::sim::sabotage::Sabotage;
 use crate::sim::trace::Event;
 
@@ -18,6 +18,8 @@ use crate::sim::trace::Event;
 const HOLD_STEP_NS: i64 = 1_000_000;
 /// Bytes by which a sender's limit is raised where that is the sabotage.
 const OVERRUN: i64 = 1 << 20;
+/// When somebody works again who never does.
+const FOR_EVER: Nanos = Nanos(i64::MAX);
 
 impl Run {
     /// Has everything happen that is due.
@@ -40,10 +42,31 @@ impl Run {
                 self.cut(from, to);
                 self.cuts.push((from, to, now.plus_ns(ns)));
             }
+            IncidentKind::CutPlace {
+                subscriber,
+                place,
+                ns,
+            } => {
+                self.trace.push(Event::PlaceCut { subscriber, place });
+                let driver = self.plan.clients[self.plan.subscribers[subscriber].client].driver;
+                let address = place_address(driver, subscriber, place);
+                self.network.set_blocked(address, true);
+                if self.sabotage == Some(Sabotage::CutBothPlaces) && ns.is_none() {
+                    let other = place_address(driver, subscriber, 1 - place);
+                    self.network.set_blocked(other, true);
+                }
+                if let Some(ns) = ns {
+                    self.cut_places.push((address, now.plus_ns(ns)));
+                }
+            }
+            IncidentKind::KillDriver { driver } => self.kill_driver(driver)?,
             IncidentKind::StallAgent { driver, agent, ns } => {
                 let agents = &mut self.drivers[driver].agents;
                 let agent = agent % agents.len();
                 let slot = &mut agents[agent];
+                if slot.stalled_until == FOR_EVER {
+                    return Ok(());
+                }
                 slot.stalled_until = now.plus_ns(ns);
                 let actor = format!("driver {driver} {:?}", slot.role);
                 self.trace.push(Event::Stalled { actor, ns });
@@ -67,10 +90,30 @@ impl Run {
         Ok(())
     }
 
+    /// A machine loses its power.
+    fn kill_driver(&mut self, driver: usize) -> Outcome {
+        self.trace.push(Event::DriverKilled { driver });
+        for client in 0..self.clients.len() {
+            if self.plan.clients[client].driver == driver {
+                self.bury(client, false)?;
+            }
+        }
+        self.dead_drivers.insert(driver);
+        for slot in &mut self.drivers[driver].agents {
+            slot.stalled_until = FOR_EVER;
+        }
+        Ok(())
+    }
+
     fn kill(&mut self, client: usize, leaves_claim: bool) -> Outcome {
         if self.clients[client].handle().is_none() {
             return Ok(());
         }
+        self.bury(client, leaves_claim)
+    }
+
+    /// Has a client do nothing any more, nor anything that is its.
+    fn bury(&mut self, client: usize, leaves_claim: bool) -> Outcome {
         let of_client = |turn: &&Turn| match **turn {
             Turn::Publisher(number) => self.plan.publishers[number].client == client,
             Turn::Subscriber(number) => self.plan.subscribers[number].client == client,
@@ -160,6 +203,15 @@ impl Run {
     pub(super) fn mend_links(&mut self) {
         let now = self.clock.now();
         let ended = |until: Nanos| now.is_at_or_after(until);
+        let mended: Vec<SocketAddr> = (self.cut_places.iter())
+            .filter(|(_, until)| ended(*until))
+            .map(|(address, _)| *address)
+            .collect();
+        self.cut_places.retain(|(_, until)| !ended(*until));
+        for address in mended {
+            self.trace.push(Event::PlaceMended { address });
+            self.network.set_blocked(address, false);
+        }
         let done: Vec<_> = self
             .cuts
             .iter()
@@ -183,16 +235,18 @@ impl Run {
     pub(super) fn heal(&mut self) {
         self.network.heal();
         self.cuts.clear();
+        for (address, _) in self.cut_places.drain(..) {
+            self.network.set_blocked(address, false);
+        }
         let stays_stalled = self.sabotage == Some(Sabotage::StallForEver);
-        for slot in self
-            .drivers
-            .iter_mut()
-            .flat_map(|driver| &mut driver.agents)
-        {
+        let dead = &self.dead_drivers;
+        let drivers = self.drivers.iter_mut().enumerate();
+        let living = drivers.filter(|(number, _)| !dead.contains(number));
+        for slot in living.flat_map(|(_, driver)| &mut driver.agents) {
             slot.stalled_until = Nanos(0);
         }
         if stays_stalled {
-            self.drivers[0].agents[0].stalled_until = Nanos(i64::MAX);
+            self.drivers[0].agents[0].stalled_until = FOR_EVER;
         }
         for client in &mut self.clients {
             client.stalled_until = Nanos(0);

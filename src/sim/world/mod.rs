@@ -13,16 +13,18 @@ mod drain;
 mod incidents;
 
 use std::any::Any;
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 
 use super::clock::VirtualClock;
 use super::host::SimDriver;
 use super::network::SimNetwork;
-use super::oracle::{Traffic, Watch, check_positions, leftovers};
+use super::oracle::{Traffic, Watch, check_positions, has_counters, leftovers};
 use super::people::{
-    Ledgers, Outcome, Phase, Publisher, STILL_BOUND, Scene, SimClient, Subscriber,
+    Ledgers, Outcome, Phase, Publisher, Responses, Scene, SimClient, Subscriber, is_transient,
 };
-use super::plan::{Plan, Profile, range};
+use super::plan::{Medium, Plan, Profile, range};
 use super::report::{Failure, Report};
 use super::sabotage::Sabotage;
 use super::trace::{Event, Trace};
@@ -162,10 +164,17 @@ struct Run {
     phase_began: (Nanos, u64),
     /// What the last step did; 0 if nobody had anything to do.
     work: usize,
-    consumed: u64,
+    consumed: [u64; Medium::COUNT],
+    /// The run is about to fail: what is wrong is to be told at length.
+    is_explaining: bool,
     next_incident: usize,
     /// Links that are cut, and until when.
     cuts: Vec<(usize, usize, Nanos)>,
+    /// Places that are cut, and until when.
+    cut_places: Vec<(SocketAddr, Nanos)>,
+    /// Drivers that are gone.
+    dead_drivers: BTreeSet<usize>,
+    responses: Responses,
     /// Things of the dead: never to be dropped before the world ends.
     graveyard: Vec<Box<dyn Any>>,
     /// Kept open where leaking is what the sabotage is about.
@@ -213,9 +222,13 @@ impl Run {
             phase: Phase::Active,
             phase_began: (now, 0),
             work: 1,
-            consumed: 0,
+            consumed: [0; Medium::COUNT],
+            is_explaining: false,
             next_incident: 0,
             cuts: Vec::new(),
+            cut_places: Vec::new(),
+            dead_drivers: BTreeSet::new(),
+            responses: Responses::default(),
             graveyard: Vec::new(),
             leak: None,
             plan,
@@ -277,6 +290,8 @@ impl Run {
         let deadline = self.clock.now().plus_ns(self.patience_ns);
         while let Some(why) = open(self)? {
             if self.clock.now().is_at_or_after(deadline) || self.step > STEPS_MAX {
+                self.is_explaining = true;
+                let why = open(self)?.unwrap_or(why);
                 return Err(format!("{what}: {why}"));
             }
             self.step()?;
@@ -454,6 +469,7 @@ impl Run {
             step: self.step,
             phase: self.phase,
             sabotage: self.sabotage,
+            responses: &mut self.responses,
             consumed: &mut self.consumed,
         };
         let actors = Actors {
@@ -466,7 +482,12 @@ impl Run {
 
     fn remains(&mut self) -> Outcome<Option<String>> {
         let mut all = Vec::new();
-        for (number, driver) in self.drivers.iter().enumerate() {
+        let living = |number: &usize| !self.dead_drivers.contains(number);
+        for number in (0..self.drivers.len()).filter(living) {
+            let driver = &self.drivers[number];
+            if !self.is_explaining && has_counters(driver) {
+                return Ok(Some("counters".to_owned()));
+            }
             let left = leftovers(driver, &self.network);
             all.extend(left.iter().map(|left| format!("driver {number}: {left}")));
         }
@@ -478,7 +499,7 @@ impl Run {
     fn check_errors(&self) -> Outcome {
         for (number, driver) in self.drivers.iter().enumerate() {
             let mut errors = driver.errors();
-            errors.retain(|error| !error.contains(STILL_BOUND) && !self.ledgers.explains(error));
+            errors.retain(|error| !is_transient(error) && !self.ledgers.explains(error));
             // A client that was given up without noticing takes away what is gone already.
             let clients = self.clients.iter();
             if clients
@@ -495,8 +516,6 @@ impl Run {
     }
 
     fn report(&self) -> Report {
-        let unblocked = self.drivers.iter();
-        let unblocked = unblocked.map(|driver| driver.system(SystemCounter::UnblockedPublications));
         Report {
             seed: self.plan.seed,
             steps: self.step,
@@ -504,12 +523,21 @@ impl Run {
             events: self.trace.count(),
             event_hash: self.trace.hash(),
             messages: self.ledgers.messages(),
-            consumed: self.consumed,
+            consumed: self.consumed.iter().sum(),
+            consumed_of: self.consumed,
+            rejected: self.ledgers.rejected_count(),
+            revoked: self.system_sum(SystemCounter::PublicationsRevoked),
             datagrams: self.traffic.datagrams,
             naks: self.traffic.naks,
             retransmits: self.traffic.retransmits,
-            unblocked: unblocked.map(i64::unsigned_abs).sum(),
+            unblocked: self.system_sum(SystemCounter::UnblockedPublications),
         }
+    }
+
+    /// A system counter of all drivers.
+    fn system_sum(&self, counter: SystemCounter) -> u64 {
+        let values = self.drivers.iter().map(|driver| driver.system(counter));
+        values.map(i64::unsigned_abs).sum()
     }
 }
 

@@ -74,6 +74,9 @@ enum Break {
     LeakLog,
     LeakSocket,
     NeverUnblock,
+    CutBothPlaces,
+    DropAnswers,
+    ForgetRejections,
 }
 
 impl Break {
@@ -90,6 +93,9 @@ impl Break {
             Self::LeakLog => Sabotage::LeakLog,
             Self::LeakSocket => Sabotage::LeakSocket,
             Self::NeverUnblock => Sabotage::NeverUnblock,
+            Self::CutBothPlaces => Sabotage::CutBothPlaces,
+            Self::DropAnswers => Sabotage::DropAnswers,
+            Self::ForgetRejections => Sabotage::ForgetRejections,
         }
     }
 }

@@ -14,6 +14,9 @@ pub(crate) struct Totals {
     naks: u64,
     retransmits: u64,
     unblocked: u64,
+    rejected: u64,
+    revoked: u64,
+    consumed_of: [u64; 6],
     virtual_s: i64,
 }
 
@@ -27,6 +30,11 @@ impl Totals {
         self.naks += report.naks;
         self.retransmits += report.retransmits;
         self.unblocked += report.unblocked;
+        self.rejected += report.rejected;
+        self.revoked += report.revoked;
+        for (sum, of) in self.consumed_of.iter_mut().zip(report.consumed_of) {
+            *sum += of;
+        }
         self.virtual_s += report.virtual_ns / 1_000_000_000;
     }
 }
@@ -97,6 +105,12 @@ pub(crate) fn summary(totals: &Totals, failures: &[Failure], rate: f64, json: bo
         totals.naks,
         totals.retransmits,
         totals.unblocked
+    );
+    let [udp, ipc, multicast, dynamic, manual, answers] = totals.consumed_of;
+    println!(
+        "consumed: {udp} through UDP, {ipc} IPC, {multicast} multicast, {dynamic} dynamic and \
+         {manual} manual destinations, {answers} answers; {} sessions rejected, {} revoked",
+        totals.rejected, totals.revoked
     );
     if !failures.is_empty() {
         println!("failed: {seeds}");
