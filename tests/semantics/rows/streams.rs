@@ -1,7 +1,7 @@
 //! What the rows do with streams: open both ends, pass messages, check what comes.
 
-use crate::peer::{Client, HeaderView, Offered, Publication, Subscription};
-use crate::world::{IPC, STREAM, await_connection, multicast, udp, wait_until};
+use crate::peer::{Client, HeaderView, Offered, Publication, Refusal, Subscription, code};
+use crate::world::{IPC, STREAM, await_connection, multicast, udp, wait_for, wait_until};
 
 /// Unicast, multicast and shared memory.
 pub(crate) fn all_channels() -> [String; 3] {
@@ -19,12 +19,19 @@ pub(crate) fn open(
     is_exclusive: bool,
     channel: &str,
 ) -> (Publication, Subscription) {
-    let subscription = client.add_subscription(channel, STREAM).expect("added");
-    let publication = client
-        .add_publication_of(is_exclusive, channel, STREAM)
-        .expect("added");
+    let subscription = patiently(|| client.add_subscription(channel, STREAM));
+    let publication = patiently(|| client.add_publication_of(is_exclusive, channel, STREAM));
     await_connection(&publication, &subscription);
     (publication, subscription)
+}
+
+/// Adds, and tries again while the endpoint of those before is being closed.
+fn patiently<T>(add: impl Fn() -> Result<T, Refusal>) -> T {
+    wait_for("an endpoint that is not closing", || match add() {
+        Ok(added) => Some(added),
+        Err(refusal) if refusal.code == code::RESOURCE_TEMPORARILY_UNAVAILABLE => None,
+        Err(refusal) => panic!("{refusal:?}"),
+    })
 }
 
 /// Offers and polls until all messages went through, `batch` at a time; panics unless they come
