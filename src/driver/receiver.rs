@@ -180,9 +180,9 @@ impl<T: Transport> Receiver<T> {
                     errors: &self.errors,
                 };
                 let work = image.poll(endpoint, &context);
+                work_count += work;
                 if work > 0 {
-                    self.images.has_worked(slot);
-                    work_count += work;
+                    self.images.has_worked_a_little();
                 }
             }
         }

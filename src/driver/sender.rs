@@ -261,10 +261,13 @@ impl<T: Transport> Sender<T> {
         let mut bytes = 0;
         while let Some(index) = self.rota.next(&mut turns) {
             let Entry { half, endpoint } = &mut self.publications[index];
+            let before = half.position();
             let sent = half.send(&mut self.endpoints[*endpoint], &cycle);
-            if sent > 0 {
+            bytes += sent;
+            if half.position() != before {
                 self.rota.has_worked(index);
-                bytes += sent;
+            } else if sent > 0 {
+                self.rota.has_worked_a_little();
             }
         }
         if bytes > 0 {

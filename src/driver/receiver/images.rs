@@ -76,6 +76,12 @@ impl Images {
         self.rota.has_worked(slot.0);
     }
 
+    /// Notes that there was something to do, but nothing that makes an image busy.
+    #[inline]
+    pub(super) const fn has_worked_a_little(&mut self) {
+        self.rota.has_worked_a_little();
+    }
+
     /// How many slots there are, used and free.
     #[cfg(test)]
     pub(super) fn slot_count(&self) -> usize {

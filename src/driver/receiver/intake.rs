@@ -229,7 +229,9 @@ impl<T: Transport> Intake<'_, T> {
                     control_address,
                     timestamps,
                 };
-                self.images.has_worked(slot);
+                if !fields.is_heartbeat {
+                    self.images.has_worked(slot);
+                }
                 if let Some(image) = self.images.get_mut(slot) {
                     image.insert(arrival, now, self.context.counters);
                 }

@@ -81,7 +81,9 @@ impl<T: Transport> Sender<T> {
         tick: Tick,
     ) {
         let found = self.find(endpoint, message.stream_id(), message.session_id());
-        if let Some(index) = found {
+        if let Some(index) = found
+            && self.publications[index].half.is_at_limit()
+        {
             self.rota.has_worked(index);
         }
         let publication = found.map(|index| &mut self.publications[index].half);

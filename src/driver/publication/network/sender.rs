@@ -164,6 +164,16 @@ impl SenderHalf {
         self.identity.endpoint
     }
 
+    /// Up to where data was sent.
+    pub(crate) const fn position(&self) -> Position {
+        self.position
+    }
+
+    /// Whether nothing may be sent until a receiver says so.
+    pub(crate) fn is_at_limit(&self) -> bool {
+        self.position >= self.limit
+    }
+
     /// When a receiver last spoke; when the publication was made, before the first.
     pub(crate) const fn time_of_last_status_message(&self) -> Nanos {
         self.time_of_last_status_message
