@@ -116,7 +116,6 @@ const RATCHET: &[(&str, &str, usize)] = &[
     ("line-length", "src/logbuffer/rebuilder.rs", 1),
     ("line-length", "src/logbuffer/unblocker.rs", 2),
     ("line-length", "src/memory/atomic_buffer.rs", 1),
-    ("line-length", "tools/bench/src/layout.rs", 2),
     ("line-length", "tools/bench/src/soak.rs", 3),
     ("line-length", "tools/interop/src/pattern.rs", 1),
     ("line-length", "tools/interop/src/peer.rs", 1),

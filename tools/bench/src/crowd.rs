@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use aileron::cnc::{SystemCounter, SystemCounters};
 use aileron::runtime::map_cnc;
 use clap::Args;
+use serde_json::{Value, json};
 
 use crate::Failure;
-use crate::json::Json;
-use crate::layout::{self, Echo, Pace, Period, RoundTrips, Sides};
 use crate::machine::Machine;
 use crate::node::{Aileron, Mode, Node, config, free_port};
 use crate::sample::Sample;
+use crate::work::{Echo, Pace, Period, RoundTrips, Sides, echo};
 
 /// First stream of those that are added while others run.
 const FIRST_ADDED: i32 = 500_000;
@@ -89,7 +89,7 @@ impl Arguments {
                 duration: Duration::try_from_secs_f64(self.duration)?,
             },
         };
-        layout::echo(&sides, &echo)
+        echo::echo(&sides, &echo)
     }
 
     /// Adds publications to a driver that has `count` of them. Returns the longest duty cycle of
@@ -157,12 +157,12 @@ impl Runs {
         );
     }
 
-    fn json(&self) -> Json {
-        Json::Object(vec![
-            ("p50_us", self.p50.json()),
-            ("p99_us", self.p99.json()),
-            ("waited_for_cpu", self.stolen.json()),
-        ])
+    fn json(&self) -> Value {
+        json!({
+            "p50_us": self.p50.json(),
+            "p99_us": self.p99.json(),
+            "waited_for_cpu": self.stolen.json(),
+        })
     }
 }
 
@@ -187,19 +187,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let ratio = crowded.p99.median() / alone.p99.median();
     let growth = arguments.grow()?;
     if arguments.json {
-        let result = Json::Object(vec![
-            ("machine", machine.json()),
-            ("streams", u64::from(arguments.count).into()),
-            ("alone", alone.json()),
-            ("crowded", crowded.json()),
-            ("p99_ratio", ratio.into()),
-            ("added", u64::from(arguments.add).into()),
-            ("adding_seconds", growth.elapsed.as_secs_f64().into()),
-            (
-                "longest_conductor_cycle_us",
-                micros(growth.longest_ns).into(),
-            ),
-        ]);
+        let result = json!({
+            "machine": machine,
+            "streams": arguments.count,
+            "alone": alone.json(),
+            "crowded": crowded.json(),
+            "p99_ratio": ratio,
+            "added": arguments.add,
+            "adding_seconds": growth.elapsed.as_secs_f64(),
+            "longest_conductor_cycle_us": micros(growth.longest_ns),
+        });
         println!("{result}");
         return Ok(());
     }

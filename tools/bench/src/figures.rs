@@ -1,9 +1,10 @@
 //! Figures: histograms of latencies, and numbers for people.
 
 use hdrhistogram::Histogram;
+use hdrhistogram::serialization::{Deserializer, Serializer as _, V2DeflateSerializer};
+use serde_json::{Map, Value, json};
 
 use crate::Failure;
-use crate::json::Json;
 
 /// Longest latency recorded, in nanoseconds; longer ones count as this.
 const LATENCY_MAX_NS: u64 = 60_000_000_000;
@@ -53,11 +54,10 @@ impl Latencies {
     }
 
     /// Quantiles, and the whole histogram as pairs of value and count.
-    pub(crate) fn json(&self) -> Json {
-        let mut fields = vec![
-            ("count", self.count().into()),
-            ("min_us", self.micros(0.0).into()),
-        ];
+    pub(crate) fn json(&self) -> Value {
+        let mut fields = Map::new();
+        fields.insert("count".into(), self.count().into());
+        fields.insert("min_us".into(), self.micros(0.0).into());
         let names = [
             "p50_us",
             "p90_us",
@@ -67,14 +67,35 @@ impl Latencies {
             "max_us",
         ];
         for (name, (_, quantile)) in names.into_iter().zip(QUANTILES) {
-            fields.push((name, self.micros(quantile).into()));
+            fields.insert(name.into(), self.micros(quantile).into());
         }
         let recorded = self.0.iter_recorded();
-        let buckets: Vec<Json> = recorded
-            .map(|v| vec![v.value_iterated_to(), v.count_since_last_iteration()].into())
+        let buckets: Vec<_> = recorded
+            .map(|v| json!([v.value_iterated_to(), v.count_since_last_iteration()]))
             .collect();
-        fields.push(("histogram_ns", buckets.into()));
-        Json::Object(fields)
+        fields.insert("histogram_ns".into(), buckets.into());
+        Value::Object(fields)
+    }
+
+    /// The whole histogram in the compressed form that every HdrHistogram tool reads (V2).
+    pub(crate) fn serialize(&self) -> Result<Vec<u8>, Failure> {
+        let mut bytes = Vec::new();
+        V2DeflateSerializer::new().serialize(&self.0, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// What [`Self::serialize`] wrote.
+    pub(crate) fn deserialize(bytes: &[u8]) -> Result<Self, Failure> {
+        let histogram = Deserializer::new()
+            .deserialize(&mut &*bytes)
+            .map_err(|error| format!("not a histogram: {error:?}"))?;
+        Ok(Self(histogram))
+    }
+
+    /// Adds another run.
+    pub(crate) fn add(&mut self, other: &Self) -> Result<(), Failure> {
+        self.0.add(&other.0)?;
+        Ok(())
     }
 }
 
@@ -97,6 +118,11 @@ mod tests {
         let mut latencies = Latencies::new().expect("legal bounds");
         (1..=1000).for_each(|us| latencies.record(us * 1000));
         assert!((latencies.micros(0.5) - 500.0).abs() < 1.0);
-        assert!(latencies.json().to_string().contains("\"count\":1000"));
+        assert_eq!(latencies.json()["count"], 1000);
+        let bytes = latencies.serialize().expect("serializes");
+        let mut read = Latencies::deserialize(&bytes).expect("what was written");
+        assert_eq!(read.json(), latencies.json());
+        read.add(&latencies).expect("same bounds");
+        assert_eq!(read.count(), 2000);
     }
 }

@@ -5,12 +5,15 @@
 //! | `soak` | numbered, checksummed messages through random loss |
 //! | `streams` | `throughput` and `echo` of aileron alone |
 //! | `crowd` | `streams`: a working stream among many idle ones |
-//! | `compare` | the same work done by aileron and by the C implementation of Aeron, in turn |
-//! | `layout` | the threads that do the work, over any `node` |
-//! | `node` | a driver and a client: invoked, threaded, or (feature `peers`) of C |
-//! | `machine`, `figures`, `sample`, `json` | what is printed |
+//! | `compare` | the same work done by aileron, its peers and the floors, in turn, and the table of it |
+//! | `scenario`, `targets`, `settings` | what `compare` measures, what is to come of it, with which settings |
+//! | `worker`, `measure` | one measurement in a process of its own |
+//! | `work` | the threads that do the work, over any `node` |
+//! | `node`, `peers` | a driver and a client: of aileron, or (feature `peers`) of others |
+//! | `floor` | what memory and sockets do with nothing on top |
+//! | `machine`, `figures`, `outcome`, `sample` | what is printed |
 //!
-//! All of it runs within this process, so network figures are those of the loopback interface.
+//! All of it runs on this machine, so network figures are those of the loopback interface.
 #![forbid(unsafe_code)]
 #![expect(
     clippy::print_stdout,
@@ -20,15 +23,21 @@
 mod compare;
 mod crowd;
 mod figures;
-mod json;
-mod layout;
+mod floor;
 mod machine;
+mod measure;
 mod node;
+mod outcome;
 #[cfg(feature = "peers")]
-mod peer;
+mod peers;
 mod sample;
+mod scenario;
+mod settings;
 mod soak;
 mod streams;
+mod targets;
+mod work;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -53,6 +62,8 @@ enum Command {
     Echo(streams::EchoArguments),
     Streams(crowd::Arguments),
     Compare(compare::Arguments),
+    #[command(hide = true)]
+    Worker(worker::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -62,6 +73,7 @@ fn main() -> ExitCode {
         Command::Echo(arguments) => streams::echo(&arguments),
         Command::Streams(arguments) => crowd::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
+        Command::Worker(arguments) => worker::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

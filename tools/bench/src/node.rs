@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use aileron::client::{ConductorInvoker, Pending, Registered, Subscription};
 use aileron::driver::config::ThreadingMode;
 use aileron::{
-    Client, Context, DriverConfig, DriverInvoker, ExclusivePublication, MediaDriver, StreamId,
-    runtime,
+    Client, Context, DriverConfig, DriverInvoker, ExclusivePublication, FragmentAssembler,
+    MediaDriver, Publication, StreamId, runtime,
 };
 
 use crate::Failure;
@@ -18,6 +18,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 /// One side of a measurement, used by one thread.
 pub(crate) trait Node: Sized {
     type Publication: Outlet;
+    type SharedPublication: Outlet;
     type Subscription: Inlet;
 
     /// Where the driver can be found by the other side.
@@ -29,6 +30,12 @@ pub(crate) trait Node: Sized {
     fn add_publication(&mut self, channel: &str, stream: i32)
     -> Result<Self::Publication, Failure>;
 
+    fn add_shared_publication(
+        &mut self,
+        channel: &str,
+        stream: i32,
+    ) -> Result<Self::SharedPublication, Failure>;
+
     fn add_subscription(
         &mut self,
         channel: &str,
@@ -36,7 +43,7 @@ pub(crate) trait Node: Sized {
     ) -> Result<Self::Subscription, Failure>;
 }
 
-/// An exclusive publication.
+/// A publication.
 pub(crate) trait Outlet {
     fn is_connected(&self) -> bool;
 
@@ -50,6 +57,13 @@ pub(crate) trait Inlet {
 
     /// Hands up to `limit` fragments to `handler`; returns how many.
     fn poll(&mut self, limit: usize, handler: impl FnMut(&[u8])) -> Result<usize, Failure>;
+
+    /// [`Self::poll`] with `handler` given whole messages.
+    fn poll_assembled(
+        &mut self,
+        limit: usize,
+        handler: impl FnMut(&[u8]),
+    ) -> Result<usize, Failure>;
 }
 
 /// How the drivers of aileron are run.
@@ -159,9 +173,13 @@ fn directory_of(driver: &Driver) -> &Path {
     }
 }
 
-/// A configuration for measuring: logs are not sparse, so that no page is missing later.
+/// A configuration for measuring: what the environment says, as it does for Aeron C; logs are not
+/// sparse, so that no page is missing later.
 pub(crate) fn config(mode: Mode, set: &[String]) -> Result<DriverConfig, Failure> {
     let mut builder = DriverConfig::builder()
+        .environment(std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        }))
         .threading_mode(mode.threading())
         .term_buffer_sparse_file(false);
     for text in set {
@@ -170,9 +188,17 @@ pub(crate) fn config(mode: Mode, set: &[String]) -> Result<DriverConfig, Failure
     Ok(builder.build()?)
 }
 
+/// A subscription of aileron's with what joins its fragments.
+#[derive(Debug)]
+pub(crate) struct Assembling {
+    pub(crate) subscription: Subscription,
+    assembler: FragmentAssembler,
+}
+
 impl Node for Aileron {
     type Publication = ExclusivePublication;
-    type Subscription = Subscription;
+    type SharedPublication = Publication;
+    type Subscription = Assembling;
 
     fn directory(&self) -> PathBuf {
         directory_of(&self.driver).to_owned()
@@ -204,11 +230,25 @@ impl Node for Aileron {
         self.wait(pending)
     }
 
-    fn add_subscription(&mut self, channel: &str, stream: i32) -> Result<Subscription, Failure> {
+    fn add_shared_publication(
+        &mut self,
+        channel: &str,
+        stream: i32,
+    ) -> Result<Publication, Failure> {
+        let pending = self
+            .client
+            .add_publication_async(channel, StreamId(stream))?;
+        self.wait(pending)
+    }
+
+    fn add_subscription(&mut self, channel: &str, stream: i32) -> Result<Assembling, Failure> {
         let pending = self
             .client
             .add_subscription_async(channel, StreamId(stream))?;
-        self.wait(pending)
+        Ok(Assembling {
+            subscription: self.wait(pending)?,
+            assembler: FragmentAssembler::new(),
+        })
     }
 }
 
@@ -227,14 +267,42 @@ impl Outlet for ExclusivePublication {
     }
 }
 
-impl Inlet for Subscription {
+impl Outlet for Publication {
     fn is_connected(&self) -> bool {
         Self::is_connected(self)
     }
 
     #[inline]
+    fn offer(&mut self, message: &[u8]) -> Result<bool, Failure> {
+        match Self::offer(self, message) {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_retryable() => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl Inlet for Assembling {
+    fn is_connected(&self) -> bool {
+        self.subscription.is_connected()
+    }
+
+    #[inline]
     fn poll(&mut self, limit: usize, mut handler: impl FnMut(&[u8])) -> Result<usize, Failure> {
-        Ok(Self::poll(self, limit, |payload, _| handler(payload)))
+        let polled = self.subscription.poll(limit, |payload, _| handler(payload));
+        Ok(polled)
+    }
+
+    #[inline]
+    fn poll_assembled(
+        &mut self,
+        limit: usize,
+        mut handler: impl FnMut(&[u8]),
+    ) -> Result<usize, Failure> {
+        let polled = self
+            .subscription
+            .poll_assembled(&mut self.assembler, limit, |message, _| handler(message));
+        Ok(polled)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What several runs of the same thing have in common.
 
-use crate::json::Json;
+use serde_json::{Value, json};
 
 /// The same figure from several runs.
 #[derive(Clone, Debug, Default)]
@@ -31,13 +31,13 @@ impl Sample {
         self.sorted().last().copied().unwrap_or(f64::NAN)
     }
 
-    pub(crate) fn json(&self) -> Json {
-        Json::Object(vec![
-            ("median", self.median().into()),
-            ("min", self.min().into()),
-            ("max", self.max().into()),
-            ("runs", self.0.clone().into()),
-        ])
+    pub(crate) fn json(&self) -> Value {
+        json!({
+            "median": self.median(),
+            "min": self.min(),
+            "max": self.max(),
+            "runs": self.0,
+        })
     }
 }
 

@@ -18,10 +18,10 @@ use aileron::cnc::{Cnc, SystemCounter, SystemCounters};
 use aileron::net::UdpNetwork;
 use aileron::port::Network as _;
 use clap::Args;
+use serde_json::json;
 
 use crate::Failure;
 use crate::figures::short;
-use crate::json::Json;
 use crate::machine::Machine;
 use crate::node::{Aileron, Mode, Node, Outlet, config, free_port};
 use pattern::{Checker, HEADER_LENGTH};
@@ -259,7 +259,7 @@ fn subscribe(
     let mut arriving = Vec::new();
     for series in series {
         arriving.push(Arriving {
-            subscription: node.add_subscription(channel, series.stream)?,
+            subscription: node.add_subscription(channel, series.stream)?.subscription,
             assembler: FragmentAssembler::new(),
             checker: Checker::new(series.count, series.length),
             is_reported: false,
@@ -440,11 +440,11 @@ fn report(
             short(rate),
             short(bytes)
         );
-        parts.push(Json::Object(vec![
-            ("messages", series.count.into()),
-            ("length", series.length.into()),
-            ("seconds", seconds.into()),
-        ]));
+        parts.push(json!({
+            "messages": series.count,
+            "length": series.length,
+            "seconds": seconds,
+        }));
     }
     println!(
         "bytes sent {}, of which again {} in {} resends; NAKs {} sent, {} received; status messages \
@@ -460,20 +460,20 @@ fn report(
     );
     println!("OK");
     if arguments.json {
-        let result = Json::Object(vec![
-            ("machine", machine.json()),
-            ("loss", arguments.loss.into()),
-            ("seed", u64::from(arguments.seed).into()),
-            ("series", Json::List(parts)),
-            ("bytes_sent", figures.bytes_sent.into()),
-            ("retransmitted_bytes", figures.retransmitted_bytes.into()),
-            ("resends", figures.retransmits.into()),
-            ("naks_sent", figures.naks_sent.into()),
-            ("naks_received", figures.naks_received.into()),
-            ("status_messages_sent", figures.status_sent.into()),
-            ("status_messages_received", figures.status_received.into()),
-            ("errors", figures.errors.into()),
-        ]);
+        let result = json!({
+            "machine": machine,
+            "loss": arguments.loss,
+            "seed": arguments.seed,
+            "series": parts,
+            "bytes_sent": figures.bytes_sent,
+            "retransmitted_bytes": figures.retransmitted_bytes,
+            "resends": figures.retransmits,
+            "naks_sent": figures.naks_sent,
+            "naks_received": figures.naks_received,
+            "status_messages_sent": figures.status_sent,
+            "status_messages_received": figures.status_received,
+            "errors": figures.errors,
+        });
         println!("{result}");
     }
 }

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use serde_json::json;
 
 use crate::Failure;
 use crate::figures::short;
-use crate::json::Json;
-use crate::layout::{self, Echo, Flood, Pace, Period, Sides};
 use crate::machine::Machine;
 use crate::node::{Aileron, Mode, config};
+use crate::work::{Echo, Flood, Pace, Period, Publishers, Sides, echo as echoes, flood};
 
 /// Publish and subscribe as fast as possible.
 #[derive(Debug, Args)]
@@ -132,6 +132,9 @@ pub(crate) fn throughput(arguments: &ThroughputArguments) -> Result<(), Failure>
     let common = &arguments.common;
     let flood = Flood {
         channel: arguments.channel.clone(),
+        subscriptions: vec![arguments.channel.clone()],
+        publishers: Publishers::Exclusive,
+        is_assembled: false,
         length: usize::try_from(common.length)?,
         batch: arguments.batch,
         fragment_limit: arguments.fragment_limit,
@@ -151,33 +154,34 @@ pub(crate) fn throughput(arguments: &ThroughputArguments) -> Result<(), Failure>
     }
     let mut last = None;
     let rate = common.with_sides(&flood.channel, |sides| {
-        layout::flood(sides, &flood, |received| {
+        flood::flood(sides, &flood, |received| {
             if let Some(last) = last.replace(received)
                 && !is_quiet
             {
-                println!("{}messages/s", short(to_f64(received - last)));
+                println!("{}messages/s", short(to_f64(received - last) / length));
             }
         })
     })?;
     let per_second = rate.per_second();
     if is_quiet {
-        let result = Json::Object(vec![
-            ("machine", machine.json()),
-            ("drivers", common.drivers(&flood.channel).into()),
-            ("channel", flood.channel.into()),
-            ("length", flood.length.into()),
-            ("messages", rate.messages.into()),
-            ("seconds", rate.elapsed.as_secs_f64().into()),
-            ("messages_per_second", per_second.into()),
-            ("bytes_per_second", (per_second * length).into()),
-            ("waited_for_cpu", rate.stolen.into()),
-        ]);
+        let result = json!({
+            "machine": machine,
+            "drivers": common.drivers(&flood.channel),
+            "channel": flood.channel,
+            "length": flood.length,
+            "messages": rate.messages,
+            "seconds": rate.elapsed.as_secs_f64(),
+            "messages_per_second": per_second,
+            "bytes_per_second": rate.bytes_per_second(),
+            "cpu_seconds": rate.cpu.as_secs_f64(),
+            "waited_for_cpu": rate.stolen,
+        });
         println!("{result}");
     } else {
         println!(
             "{}messages/s, {}B/s of payload; {:.1} % of the time waited for a CPU",
             short(per_second),
-            short(per_second * length),
+            short(rate.bytes_per_second()),
             rate.stolen * 100.0
         );
     }
@@ -216,19 +220,19 @@ pub(crate) fn echo(arguments: &EchoArguments) -> Result<(), Failure> {
             common.length, echo.ping_channel, echo.pong_channel
         );
     }
-    let trips = common.with_sides(&echo.ping_channel, |sides| layout::echo(sides, &echo))?;
+    let trips = common.with_sides(&echo.ping_channel, |sides| echoes::echo(sides, &echo))?;
     if common.json {
-        let result = Json::Object(vec![
-            ("machine", machine.json()),
-            ("drivers", common.drivers(&echo.ping_channel).into()),
-            ("channel", echo.ping_channel.into()),
-            ("reply_channel", echo.pong_channel.into()),
-            ("length", echo.length.into()),
-            ("pace", pace.into()),
-            ("unsent", trips.unsent.into()),
-            ("round_trips", trips.latencies.json()),
-            ("waited_for_cpu", trips.stolen.into()),
-        ]);
+        let result = json!({
+            "machine": machine,
+            "drivers": common.drivers(&echo.ping_channel),
+            "channel": echo.ping_channel,
+            "reply_channel": echo.pong_channel,
+            "length": echo.length,
+            "pace": pace,
+            "unsent": trips.unsent,
+            "round_trips": trips.latencies.json(),
+            "waited_for_cpu": trips.stolen,
+        });
         println!("{result}");
     } else {
         println!("{} round trips, in microseconds:", trips.latencies.count());

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use rusteron_media_driver::{
     Aeron, AeronAvailableImageLogger, AeronCError, AeronContext, AeronDriver, AeronDriverContext,
-    AeronExclusivePublication, AeronOfferError, AeronSubscription, AeronUnavailableImageLogger,
-    Handler,
+    AeronExclusivePublication, AeronFragmentClosureAssembler, AeronOfferError, AeronPublication,
+    AeronSubscription, AeronUnavailableImageLogger, Handler,
 };
 
 use rusteron_media_driver::bindings::aeron_threading_mode_t;
@@ -87,7 +87,8 @@ impl AeronC {
 
 impl Node for AeronC {
     type Publication = AeronExclusivePublication;
-    type Subscription = AeronSubscription;
+    type SharedPublication = AeronPublication;
+    type Subscription = Assembling;
 
     fn directory(&self) -> PathBuf {
         self.directory.clone()
@@ -116,11 +117,20 @@ impl Node for AeronC {
         self.wait(|| pending.poll())
     }
 
-    fn add_subscription(
+    fn add_shared_publication(
         &mut self,
         channel: &str,
         stream: i32,
-    ) -> Result<AeronSubscription, Failure> {
+    ) -> Result<AeronPublication, Failure> {
+        let channel = CString::new(channel)?;
+        let pending = self
+            .client
+            .async_add_publication(&channel, stream)
+            .map_err(failure)?;
+        self.wait(|| pending.poll())
+    }
+
+    fn add_subscription(&mut self, channel: &str, stream: i32) -> Result<Assembling, Failure> {
         let channel = CString::new(channel)?;
         let pending = self
             .client
@@ -131,8 +141,17 @@ impl Node for AeronC {
                 None::<&Handler<AeronUnavailableImageLogger>>,
             )
             .map_err(failure)?;
-        self.wait(|| pending.poll())
+        Ok(Assembling {
+            subscription: self.wait(|| pending.poll())?,
+            assembler: AeronFragmentClosureAssembler::new().map_err(failure)?,
+        })
     }
+}
+
+/// A subscription of Aeron C with what joins its fragments.
+pub(crate) struct Assembling {
+    subscription: AeronSubscription,
+    assembler: AeronFragmentClosureAssembler,
 }
 
 impl Outlet for AeronExclusivePublication {
@@ -142,27 +161,62 @@ impl Outlet for AeronExclusivePublication {
 
     #[inline]
     fn offer(&mut self, message: &[u8]) -> Result<bool, Failure> {
-        match Self::offer(self, message) {
-            Ok(_) => Ok(true),
-            Err(
-                AeronOfferError::BackPressured
-                | AeronOfferError::AdminAction
-                | AeronOfferError::NotConnected,
-            ) => Ok(false),
-            Err(other) => Err(format!("offer failed: {other:?}").into()),
-        }
+        offered(Self::offer(self, message))
     }
 }
 
-impl Inlet for AeronSubscription {
+impl Outlet for AeronPublication {
     fn is_connected(&self) -> bool {
         Self::is_connected(self)
     }
 
     #[inline]
+    fn offer(&mut self, message: &[u8]) -> Result<bool, Failure> {
+        offered(Self::offer(self, message))
+    }
+}
+
+#[inline]
+fn offered(outcome: Result<i64, AeronOfferError>) -> Result<bool, Failure> {
+    match outcome {
+        Ok(_) => Ok(true),
+        Err(
+            AeronOfferError::BackPressured
+            | AeronOfferError::AdminAction
+            | AeronOfferError::NotConnected,
+        ) => Ok(false),
+        Err(other) => Err(format!("offer failed: {other:?}").into()),
+    }
+}
+
+impl Inlet for Assembling {
+    fn is_connected(&self) -> bool {
+        self.subscription.is_connected()
+    }
+
+    #[inline]
     fn poll(&mut self, limit: usize, mut handler: impl FnMut(&[u8])) -> Result<usize, Failure> {
         let polled = self
+            .subscription
             .poll_fn(|payload: &[u8], _| handler(payload), limit)
+            .map_err(failure)?;
+        Ok(usize::try_from(polled).unwrap_or(0))
+    }
+
+    #[inline]
+    fn poll_assembled(
+        &mut self,
+        limit: usize,
+        mut handler: impl FnMut(&[u8]),
+    ) -> Result<usize, Failure> {
+        let polled = self
+            .assembler
+            .poll(
+                &self.subscription,
+                &mut handler,
+                |handler, message, _| handler(message),
+                limit,
+            )
             .map_err(failure)?;
         Ok(usize::try_from(polled).unwrap_or(0))
     }
@@ -174,4 +228,11 @@ fn c_string(path: &Path) -> Result<CString, Failure> {
 
 fn failure(error: AeronCError) -> Failure {
     error.to_string().replace('\n', " | ").into()
+}
+
+/// A directory for a driver of this process.
+pub(crate) fn directory(side: &str) -> PathBuf {
+    let mut name = aileron::runtime::default_directory().into_os_string();
+    name.push(format!("-bench-c-{}-{side}", std::process::id()));
+    name.into()
 }

@@ -1,0 +1,87 @@
+//! The table that a person reads.
+
+use crate::compare::result::{Comparison, Results, Runs};
+use crate::outcome::Figure;
+use crate::scenario::System;
+use crate::targets::{Against, Bound, Target};
+
+/// Prints one scenario: for each figure a line per system.
+pub(crate) fn print(results: &Results) {
+    println!("\n{}: {}", results.scenario, results.title);
+    for figure in &results.figures {
+        println!(
+            "  {:<18} {:>10} {:>23} {:>8} {:>10} {:>10}",
+            figure.title(),
+            "median",
+            "runs",
+            "waited",
+            "/Aeron C",
+            "/floor"
+        );
+        for runs in &results.runs {
+            print_runs(results, runs, *figure);
+        }
+        for (target, ratio) in results.targets(*figure) {
+            println!("    target: {}", describe(target, ratio));
+        }
+    }
+    for runs in &results.runs {
+        for failure in &runs.failures {
+            println!("  {} failed: {failure}", runs.system.name());
+        }
+    }
+}
+
+fn print_runs(results: &Results, runs: &Runs, figure: Figure) {
+    let sample = runs.sample(figure);
+    if sample.0.is_empty() {
+        return;
+    }
+    let spread = format!(
+        "{} to {}",
+        figure.show(sample.min()),
+        figure.show(sample.max())
+    );
+    let is_floor = results.floor == Some(runs.system);
+    let ratio = |against| {
+        let is_itself = match against {
+            Against::AeronC => runs.system == System::AeronC,
+            Against::Floor => is_floor,
+        };
+        let ratio = results.ratio(runs.system, against, figure);
+        ratio
+            .filter(|_| !is_itself)
+            .map_or_else(String::new, |ratio| format!("{ratio:.3}"))
+    };
+    println!(
+        "  {:<18} {:>10} {spread:>23} {:>7.0}% {:>10} {:>10}",
+        runs.system.name(),
+        figure.show(sample.median()),
+        runs.waited_for_cpu() * 100.0,
+        ratio(Against::AeronC),
+        ratio(Against::Floor),
+    );
+}
+
+/// A target in words, with what was reached.
+pub(crate) fn describe(target: Target, ratio: Option<f64>) -> String {
+    let whom = match target.against {
+        Against::AeronC => "Aeron C",
+        Against::Floor => "the floor",
+    };
+    let bound = match target.bound {
+        Bound::AtLeast(bound) => format!("at least {bound} times {whom}"),
+        Bound::AtMost(bound) => format!("at most {bound} times {whom}"),
+    };
+    match ratio {
+        None => format!("{bound}: not measured"),
+        Some(ratio) if target.bound.is_met(ratio) => format!("{bound}: {ratio:.3}, met"),
+        Some(ratio) => format!("{bound}: {ratio:.3}, MISSED"),
+    }
+}
+
+/// Prints what came of the targets.
+pub(crate) fn print_score(comparison: &Comparison) {
+    let (met, missed) = comparison.score();
+    println!("\n{met} targets met, {missed} missed");
+}

@@ -1,0 +1,3 @@
+//! Others that do the same work.
+
+pub(crate) mod aeron_c;
