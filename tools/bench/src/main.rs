@@ -8,6 +8,8 @@
 //! | `compare` | the same work done by aileron, its peers and the floors, in turn, and the table of it |
 //! | `scenario`, `targets`, `settings` | what `compare` measures, what is to come of it, with which settings |
 //! | `worker`, `measure` | one measurement in a process of its own |
+//! | `processes`, `driver` | one with publisher, subscriber and driver in processes of their own |
+//! | `footprint` | what a driver takes when it does little |
 //! | `work` | the threads that do the work, over any `node` |
 //! | `node`, `peers` | a driver and a client: of aileron, or (feature `peers`) of others |
 //! | `floor` | what memory and sockets do with nothing on top |
@@ -22,14 +24,17 @@
 
 mod compare;
 mod crowd;
+mod driver;
 mod figures;
 mod floor;
+mod footprint;
 mod machine;
 mod measure;
 mod node;
 mod outcome;
 #[cfg(feature = "peers")]
 mod peers;
+mod processes;
 mod sample;
 mod scenario;
 mod settings;
@@ -64,6 +69,10 @@ enum Command {
     Compare(compare::Arguments),
     #[command(hide = true)]
     Worker(worker::Arguments),
+    #[command(hide = true)]
+    Driver(driver::Arguments),
+    #[command(hide = true)]
+    Side(processes::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -74,6 +83,8 @@ fn main() -> ExitCode {
         Command::Streams(arguments) => crowd::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Worker(arguments) => worker::run(&arguments),
+        Command::Driver(arguments) => driver::run(&arguments),
+        Command::Side(arguments) => processes::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

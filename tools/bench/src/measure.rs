@@ -5,11 +5,16 @@ use std::path::Path;
 use crate::Failure;
 use crate::figures::Latencies;
 use crate::floor;
+use crate::footprint;
 use crate::node::{Aileron, Mode, Node, config};
 use crate::outcome::{Figure, Outcome};
-use crate::scenario::{Medium, Scenario, System, Work};
+use crate::processes;
+use crate::scenario::{Driver, Layout, Scenario, System, Work};
 use crate::settings::Settings;
 use crate::work::{Echo, Flood, Rate, RoundTrips, Sides, echo, flood};
+
+#[cfg(not(feature = "peers"))]
+const NO_PEERS: &str = "built without the peers: build with `--features peers`";
 
 /// What was measured, with all latencies if there are any.
 pub(crate) type Measured = (Outcome, Option<Latencies>);
@@ -20,9 +25,21 @@ pub(crate) fn measure(
     system: System,
     settings: &Settings,
 ) -> Result<Measured, Failure> {
+    if scenario.layout == Layout::ThreeProcesses {
+        return processes::measure(scenario, system, settings);
+    }
+    if let Work::Footprint(footprint) = scenario.work {
+        let outcome = match system.driver()? {
+            Driver::Aileron => footprint::measure(footprint, system, &attach_aileron),
+            Driver::AeronC => footprint::measure(footprint, system, &attach_aeron_c),
+        };
+        return Ok((outcome?, None));
+    }
     match system {
         System::Aileron => aileron(scenario, settings),
         System::AeronC => aeron_c(scenario, settings),
+        System::Iceoryx2 => iceoryx(scenario, settings),
+        System::Quinn => quinn(scenario, settings),
         System::CoreToCore => floor::memory::round_trips(settings.period()?).map(trips),
         System::Memcpy => floor::memory::copy(settings, scenario.length).map(|rate| flooded(&rate)),
         System::RawPlain => floor::udp::plain(settings).map(|rate| flooded(&rate)),
@@ -41,9 +58,11 @@ pub(crate) fn measure(
 fn aileron(scenario: &Scenario, settings: &Settings) -> Result<Measured, Failure> {
     let mode = Mode::Invoker;
     let launch = || Aileron::launch(mode, config(mode, &[])?);
-    let subscriber = |directory: &Path| match scenario.work.medium() {
-        Medium::Ipc => Aileron::attach(mode, directory),
-        Medium::Udp | Medium::LossyUdp | Medium::Destinations(_) => launch(),
+    let subscriber = |directory: &Path| {
+        if scenario.is_ipc() {
+            return attach_aileron(directory);
+        }
+        launch()
     };
     let sides = Sides {
         publisher: &launch,
@@ -57,11 +76,11 @@ fn aeron_c(scenario: &Scenario, settings: &Settings) -> Result<Measured, Failure
     use crate::peers::aeron_c::{AeronC, directory};
 
     let publisher = || AeronC::launch(&directory("publisher"));
-    let subscriber = |directory_of_publisher: &Path| match scenario.work.medium() {
-        Medium::Ipc => AeronC::attach(directory_of_publisher),
-        Medium::Udp | Medium::LossyUdp | Medium::Destinations(_) => {
-            AeronC::launch(&directory("subscriber"))
+    let subscriber = |directory_of_publisher: &Path| {
+        if scenario.is_ipc() {
+            return attach_aeron_c(directory_of_publisher);
         }
+        AeronC::launch(&directory("subscriber"))
     };
     let sides = Sides {
         publisher: &publisher,
@@ -70,9 +89,58 @@ fn aeron_c(scenario: &Scenario, settings: &Settings) -> Result<Measured, Failure
     over_nodes(scenario, settings, &sides)
 }
 
+#[cfg(feature = "peers")]
+fn iceoryx(scenario: &Scenario, settings: &Settings) -> Result<Measured, Failure> {
+    use crate::peers::iceoryx::Iceoryx;
+
+    let sides = Sides {
+        publisher: &|| Iceoryx::new(scenario.length),
+        subscriber: &|_: &Path| Iceoryx::new(scenario.length),
+    };
+    over_nodes(scenario, settings, &sides)
+}
+
+#[cfg(feature = "peers")]
+fn quinn(scenario: &Scenario, settings: &Settings) -> Result<Measured, Failure> {
+    use crate::peers::quic;
+
+    match scenario.work {
+        Work::Flood { .. } => Ok(flooded(&quic::flood(settings, scenario.length)?)),
+        Work::Echo { .. } => Ok(trips(quic::round_trips(settings, scenario.length)?)),
+        Work::Footprint(_) => Err("quinn has no driver".into()),
+    }
+}
+
 #[cfg(not(feature = "peers"))]
 fn aeron_c(_: &Scenario, _: &Settings) -> Result<Measured, Failure> {
-    Err("built without Aeron C: build with `--features peers`".into())
+    Err(NO_PEERS.into())
+}
+
+#[cfg(not(feature = "peers"))]
+fn iceoryx(_: &Scenario, _: &Settings) -> Result<Measured, Failure> {
+    Err(NO_PEERS.into())
+}
+
+#[cfg(not(feature = "peers"))]
+fn quinn(_: &Scenario, _: &Settings) -> Result<Measured, Failure> {
+    Err(NO_PEERS.into())
+}
+
+/// A client of a driver of aileron's elsewhere.
+pub(crate) fn attach_aileron(directory: &Path) -> Result<Aileron, Failure> {
+    Aileron::attach(Mode::Invoker, directory)
+}
+
+/// A client of Aeron C's of a driver elsewhere.
+#[cfg(feature = "peers")]
+pub(crate) fn attach_aeron_c(directory: &Path) -> Result<crate::peers::aeron_c::AeronC, Failure> {
+    crate::peers::aeron_c::AeronC::attach(directory)
+}
+
+/// As there is none, what it would be is never made.
+#[cfg(not(feature = "peers"))]
+pub(crate) fn attach_aeron_c(_: &Path) -> Result<Aileron, Failure> {
+    Err(NO_PEERS.into())
 }
 
 fn over_nodes<N: Node>(
@@ -86,10 +154,12 @@ fn over_nodes<N: Node>(
             Ok(flooded(&flood::flood(sides, &work, |_| {})?))
         }
         Work::Echo { .. } => Ok(trips(echo::echo(sides, &echo_of(scenario, settings)?)?)),
+        Work::Footprint(_) => Err("nothing is sent".into()),
     }
 }
 
-fn flood_of(scenario: &Scenario, settings: &Settings) -> Result<Flood, Failure> {
+/// The work of a scenario of throughput.
+pub(crate) fn flood_of(scenario: &Scenario, settings: &Settings) -> Result<Flood, Failure> {
     let Work::Flood {
         medium,
         publishers,
@@ -111,7 +181,8 @@ fn flood_of(scenario: &Scenario, settings: &Settings) -> Result<Flood, Failure> 
     })
 }
 
-fn echo_of(scenario: &Scenario, settings: &Settings) -> Result<Echo, Failure> {
+/// The work of a scenario of round trips.
+pub(crate) fn echo_of(scenario: &Scenario, settings: &Settings) -> Result<Echo, Failure> {
     let Work::Echo { medium, pace } = scenario.work else {
         return Err("not a scenario of round trips".into());
     };
@@ -125,7 +196,8 @@ fn echo_of(scenario: &Scenario, settings: &Settings) -> Result<Echo, Failure> {
     })
 }
 
-fn flooded(rate: &Rate) -> Measured {
+/// Figures of throughput.
+pub(crate) fn flooded(rate: &Rate) -> Measured {
     let outcome = Outcome::new(
         [
             (Figure::MessagesPerSecond, rate.per_second()),
@@ -138,7 +210,8 @@ fn flooded(rate: &Rate) -> Measured {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a figure for a person to read")]
-fn trips(trips: RoundTrips) -> Measured {
+/// Figures of round trips.
+pub(crate) fn trips(trips: RoundTrips) -> Measured {
     let latencies = trips.latencies;
     let outcome = Outcome::new(
         [

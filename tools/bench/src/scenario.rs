@@ -4,6 +4,7 @@ use clap::ValueEnum as _;
 use serde::{Deserialize, Serialize};
 
 use crate::Failure;
+use crate::footprint::Footprint;
 use crate::outcome::Figure;
 use crate::work::{Pace, Publishers};
 
@@ -17,6 +18,10 @@ pub(crate) enum System {
     Aileron,
     /// The C implementation of Aeron
     AeronC,
+    /// iceoryx2, over shared memory
+    Iceoryx2,
+    /// quinn, an implementation of QUIC, over UDP
+    Quinn,
     /// Two threads that pass a number back and forth in memory
     CoreToCore,
     /// One thread that copies messages into a region as long as the log
@@ -38,6 +43,8 @@ impl System {
         match self {
             Self::Aileron => "aileron",
             Self::AeronC => "Aeron C",
+            Self::Iceoryx2 => "iceoryx2",
+            Self::Quinn => "quinn",
             Self::CoreToCore => "core to core",
             Self::Memcpy => "memcpy",
             Self::RawPlain => "raw UDP",
@@ -54,10 +61,21 @@ impl System {
             .map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
+    /// Which driver it has.
+    pub(crate) fn driver(self) -> Result<Driver, Failure> {
+        if self == Self::Aileron {
+            return Ok(Driver::Aileron);
+        }
+        if self == Self::AeronC {
+            return Ok(Driver::AeronC);
+        }
+        Err(format!("{} has no driver", self.name()).into())
+    }
+
     /// Whether this program was built with it.
     pub(crate) const fn is_built(self) -> bool {
         match self {
-            Self::AeronC => cfg!(feature = "peers"),
+            Self::AeronC | Self::Iceoryx2 | Self::Quinn => cfg!(feature = "peers"),
             Self::Aileron
             | Self::CoreToCore
             | Self::Memcpy
@@ -68,6 +86,13 @@ impl System {
             | Self::RawEcho => true,
         }
     }
+}
+
+/// The systems that have a driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Driver {
+    Aileron,
+    AeronC,
 }
 
 /// How messages travel.
@@ -94,14 +119,26 @@ pub(crate) enum Work {
     },
     /// Messages there and back.
     Echo { medium: Medium, pace: Pace },
+    /// What a driver takes when it does little.
+    Footprint(Footprint),
 }
 
 impl Work {
-    pub(crate) const fn medium(self) -> Medium {
+    pub(crate) const fn medium(self) -> Option<Medium> {
         match self {
-            Self::Flood { medium, .. } | Self::Echo { medium, .. } => medium,
+            Self::Flood { medium, .. } | Self::Echo { medium, .. } => Some(medium),
+            Self::Footprint(_) => None,
         }
     }
+}
+
+/// Who does the work where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// Two threads of one process, which invoke their drivers.
+    TwoThreads,
+    /// Publisher, subscriber and driver (over UDP two) as processes of their own.
+    ThreeProcesses,
 }
 
 /// Something that is measured.
@@ -110,6 +147,7 @@ pub(crate) struct Scenario {
     pub(crate) name: String,
     pub(crate) title: String,
     pub(crate) work: Work,
+    pub(crate) layout: Layout,
     /// Bytes of a message.
     pub(crate) length: usize,
     /// Who can do it.
@@ -124,6 +162,7 @@ impl Scenario {
             name: name.to_owned(),
             title: title.to_owned(),
             work,
+            layout: Layout::TwoThreads,
             length,
             systems: vec![System::Aileron, System::AeronC],
             floor: None,
@@ -137,11 +176,48 @@ impl Scenario {
         self
     }
 
+    /// With others that do the same.
+    fn beside(mut self, peers: &[System]) -> Self {
+        self.systems.extend(peers);
+        self
+    }
+
+    /// The same by three processes, for the systems that have a driver.
+    fn apart(&self) -> Self {
+        Self {
+            name: format!("{}-3p", self.name),
+            title: format!("{}, three processes", self.title),
+            layout: Layout::ThreeProcesses,
+            systems: vec![System::Aileron, System::AeronC],
+            floor: None,
+            ..self.clone()
+        }
+    }
+
+    pub(crate) fn is_ipc(&self) -> bool {
+        self.work.medium() == Some(Medium::Ipc)
+    }
+
     /// The figures that are shown, the most telling first.
     pub(crate) fn figures(&self) -> &'static [Figure] {
         match self.work {
             Work::Echo { .. } => &[Figure::P50Us, Figure::P99Us],
+            Work::Footprint(footprint) => match footprint {
+                Footprint::Memory => &[
+                    Figure::ResidentBytes,
+                    Figure::ProportionalBytes,
+                    Figure::FileBytes,
+                ],
+                Footprint::StartUp => &[Figure::StartUpMs],
+                Footprint::IdleCpu => &[Figure::IdleCpuPercent],
+                Footprint::FirstMessage => &[Figure::FirstMessageUs],
+            },
+            Work::Flood { .. } if self.name.starts_with(SWEEP_PREFIX) => &[Figure::BytesPerSecond],
             Work::Flood { .. } if self.length < 256 => &[Figure::MessagesPerSecond],
+            // Of the drivers' processes it is not known what they ran.
+            Work::Flood { .. } if self.layout == Layout::ThreeProcesses => {
+                &[Figure::BytesPerSecond]
+            }
             Work::Flood { medium, .. } => match medium {
                 Medium::Udp => &[Figure::BytesPerSecond, Figure::CpuSecondsPerGb],
                 Medium::Ipc | Medium::LossyUdp | Medium::Destinations(_) => {
@@ -183,24 +259,30 @@ pub(crate) fn all() -> Vec<Scenario> {
         System::RawPlain,
     ];
     let new = Scenario::new;
+    let (iceoryx, quinn) = ([System::Iceoryx2], [System::Quinn]);
     let mut all = vec![
         new(
             "ipc-throughput",
             "IPC, exclusive publication, 32 B",
             32,
             flood(Medium::Ipc),
-        ),
+        )
+        .beside(&iceoryx),
         new(
             "ipc-shared",
             "IPC, shared publication with 2 publishers, 32 B",
             32,
             shared,
         ),
-        new("ipc-echo", "IPC echo, 32 B, one in flight", 32, ipc_echo).over(&[System::CoreToCore]),
-        new("ipc-1m", "IPC, 1 MiB messages", MIB, flood(Medium::Ipc)).over(&[System::Memcpy]),
+        new("ipc-echo", "IPC echo, 32 B, one in flight", 32, ipc_echo)
+            .beside(&iceoryx)
+            .over(&[System::CoreToCore]),
+        new("ipc-1m", "IPC, 1 MiB messages", MIB, flood(Medium::Ipc))
+            .beside(&iceoryx)
+            .over(&[System::Memcpy]),
         new(
-            "ipc-1m-assembled",
-            "IPC, 1 MiB messages, joined",
+            "ipc-1m-joined",
+            "IPC, 1 MiB messages, joined by the subscriber",
             MIB,
             assembled,
         )
@@ -210,30 +292,35 @@ pub(crate) fn all() -> Vec<Scenario> {
             "UDP loopback, 32 B",
             32,
             flood(Medium::Udp),
-        ),
-        new("udp-1k", "UDP loopback, 1 KiB", KIB, flood(Medium::Udp)).over(&raw_flood),
+        )
+        .beside(&quinn),
+        new("udp-1k", "UDP loopback, 1 KiB", KIB, flood(Medium::Udp))
+            .beside(&quinn)
+            .over(&raw_flood),
         new(
             "udp-64k",
             "UDP loopback, 64 KiB",
             64 * KIB,
             flood(Medium::Udp),
         )
+        .beside(&quinn)
         .over(&[System::RawGsoGro]),
     ];
     for length in [32, 1344] {
         let paces = [
-            ("", "one in flight", Pace::ClosedLoop),
-            ("-10k", "10,000 a second", Pace::PerSecond(10_000)),
-            ("-50k", "50,000 a second", Pace::PerSecond(50_000)),
+            ("", "one in flight", Pace::ClosedLoop, quinn.as_slice()),
+            ("-10k", "10,000 a second", Pace::PerSecond(10_000), &[]),
+            ("-50k", "50,000 a second", Pace::PerSecond(50_000), &[]),
         ];
-        for (suffix, words, pace) in paces {
+        for (suffix, words, pace, peers) in paces {
             let work = Work::Echo {
                 medium: Medium::Udp,
                 pace,
             };
             let name = format!("udp-echo-{length}{suffix}");
             let title = format!("UDP echo, {length} B, {words}");
-            all.push(new(&name, &title, length, work).over(&[System::RawEcho]));
+            let scenario = new(&name, &title, length, work);
+            all.push(scenario.beside(peers).over(&[System::RawEcho]));
         }
     }
     all.extend([
@@ -250,7 +337,68 @@ pub(crate) fn all() -> Vec<Scenario> {
             flood(Medium::Destinations(8)),
         ),
     ]);
+    let apart = |name: &&str| Some(all.iter().find(|s| s.name == **name)?.apart());
+    let apart: Vec<_> = APART.iter().filter_map(apart).collect();
+    all.extend(apart);
+    let driver = |name, title, footprint| new(name, title, 0, Work::Footprint(footprint));
+    all.extend([
+        driver(
+            "memory",
+            "driver with 100 IPC streams of 64 KiB terms",
+            Footprint::Memory,
+        ),
+        driver(
+            "start-up",
+            "driver launched until a client is connected",
+            Footprint::StartUp,
+        ),
+        driver("idle", "idle driver, backoff strategy", Footprint::IdleCpu),
+        driver(
+            "first-message",
+            "first message over UDP after 1 s of idleness, backoff strategy, longest of 3",
+            Footprint::FirstMessage,
+        ),
+    ]);
+    all.extend(sweep("ipc", Medium::Ipc));
+    all.extend(sweep("udp", Medium::Udp));
     all
+}
+
+/// Scenarios that are also measured by three processes.
+const APART: [&str; 6] = [
+    "ipc-throughput",
+    "ipc-echo",
+    "udp-throughput",
+    "udp-1k",
+    "udp-echo-32",
+    "udp-echo-1344",
+];
+
+/// Lengths of messages of the scenarios of which a chart is made.
+pub(crate) const SWEEP: [usize; 6] = [32, 128, 512, 2 * KIB, 8 * KIB, 64 * KIB];
+
+/// The prefix of the scenarios of which a chart is made.
+pub(crate) const SWEEP_PREFIX: &str = "sweep-";
+
+fn sweep(name: &str, medium: Medium) -> impl Iterator<Item = Scenario> {
+    let work = Work::Flood {
+        medium,
+        publishers: Publishers::Exclusive,
+        is_assembled: false,
+    };
+    let words = match medium {
+        Medium::Ipc => "IPC",
+        Medium::Udp | Medium::LossyUdp | Medium::Destinations(_) => "UDP loopback",
+    };
+    SWEEP.into_iter().map(move |length| {
+        let title = format!("{words}, {length} B");
+        Scenario::new(
+            &format!("{SWEEP_PREFIX}{name}-{length}"),
+            &title,
+            length,
+            work,
+        )
+    })
 }
 
 /// The scenario of that name.

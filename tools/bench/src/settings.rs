@@ -92,7 +92,7 @@ impl Settings {
             .filter_map(|text| text.split_once('='))
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
-        if scenario.work.medium() == Medium::LossyUdp {
+        if scenario.work.medium() == Some(Medium::LossyUdp) {
             variables.extend(LOSS.map(|(name, value)| (name.to_owned(), value.to_owned())));
         }
         variables

@@ -1,7 +1,10 @@
 //! What aileron is to reach, as data.
 
 use crate::outcome::Figure;
-use crate::outcome::Figure::{BytesPerSecond, CpuSecondsPerGb, MessagesPerSecond, P50Us, P99Us};
+use crate::outcome::Figure::{
+    BytesPerSecond, CpuSecondsPerGb, FirstMessageUs, IdleCpuPercent, MessagesPerSecond, P50Us,
+    P99Us, ResidentBytes, StartUpMs,
+};
 
 /// What a figure of aileron's is divided by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,6 +12,8 @@ pub(crate) enum Against {
     AeronC,
     /// The floor of the scenario.
     Floor,
+    /// One: the figure itself counts.
+    Nothing,
 }
 
 /// What the ratio may be.
@@ -45,7 +50,7 @@ const fn target(scenario: &'static str, figure: Figure, against: Against, bound:
     }
 }
 
-use Against::{AeronC, Floor};
+use Against::{AeronC, Floor, Nothing};
 use Bound::{AtLeast, AtMost};
 
 /// All targets.
@@ -83,6 +88,10 @@ pub(crate) const TARGETS: &[Target] = &[
     target("udp-echo-1344-50k", P50Us, Floor, AtMost(1.15)),
     target("udp-loss", BytesPerSecond, AeronC, AtLeast(3.0)),
     target("mdc", BytesPerSecond, AeronC, AtLeast(3.0)),
+    target("memory", ResidentBytes, AeronC, AtMost(1.0)),
+    target("start-up", StartUpMs, AeronC, AtMost(1.0)),
+    target("idle", IdleCpuPercent, Nothing, AtMost(1.0)),
+    target("first-message", FirstMessageUs, Nothing, AtMost(1000.0)),
 ];
 
 #[cfg(test)]

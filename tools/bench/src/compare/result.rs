@@ -78,12 +78,13 @@ impl Results {
 
     /// Median of `system` over that of Aeron C or of the floor, if both were measured.
     pub(crate) fn ratio(&self, system: System, against: Against, figure: Figure) -> Option<f64> {
-        let other = match against {
-            Against::AeronC => System::AeronC,
-            Against::Floor => self.floor?,
-        };
         let median = |system| Some(self.of(system)?.sample(figure).median());
-        let ratio = median(system)? / median(other)?;
+        let other = match against {
+            Against::AeronC => median(System::AeronC)?,
+            Against::Floor => median(self.floor?)?,
+            Against::Nothing => 1.0,
+        };
+        let ratio = median(system)? / other;
         ratio.is_finite().then_some(ratio)
     }
 

@@ -47,6 +47,7 @@ fn print_runs(results: &Results, runs: &Runs, figure: Figure) {
         let is_itself = match against {
             Against::AeronC => runs.system == System::AeronC,
             Against::Floor => is_floor,
+            Against::Nothing => true,
         };
         let ratio = results.ratio(runs.system, against, figure);
         ratio
@@ -65,13 +66,14 @@ fn print_runs(results: &Results, runs: &Runs, figure: Figure) {
 
 /// A target in words, with what was reached.
 pub(crate) fn describe(target: Target, ratio: Option<f64>) -> String {
-    let whom = match target.against {
-        Against::AeronC => "Aeron C",
-        Against::Floor => "the floor",
-    };
     let bound = match target.bound {
-        Bound::AtLeast(bound) => format!("at least {bound} times {whom}"),
-        Bound::AtMost(bound) => format!("at most {bound} times {whom}"),
+        Bound::AtLeast(bound) => format!("at least {bound}"),
+        Bound::AtMost(bound) => format!("at most {bound}"),
+    };
+    let bound = match target.against {
+        Against::AeronC => format!("{bound} times Aeron C"),
+        Against::Floor => format!("{bound} times the floor"),
+        Against::Nothing => bound,
     };
     match ratio {
         None => format!("{bound}: not measured"),

@@ -230,6 +230,17 @@ fn failure(error: AeronCError) -> Failure {
     error.to_string().replace('\n', " | ").into()
 }
 
+/// A driver with threads of its own, as the environment says.
+pub(crate) fn launch_threads(directory: &Path) -> Result<AeronDriver, Failure> {
+    let context = AeronDriverContext::new().map_err(failure)?;
+    context.set_dir(&c_string(directory)?).map_err(failure)?;
+    context.set_dir_delete_on_start(true).map_err(failure)?;
+    context.set_dir_delete_on_shutdown(true).map_err(failure)?;
+    let driver = AeronDriver::new(&context).map_err(failure)?;
+    driver.start(false).map_err(failure)?;
+    Ok(driver)
+}
+
 /// A directory for a driver of this process.
 pub(crate) fn directory(side: &str) -> PathBuf {
     let mut name = aileron::runtime::default_directory().into_os_string();

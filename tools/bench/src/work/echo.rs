@@ -88,14 +88,15 @@ pub(crate) fn ping<N: Node>(
             companions[turn].offer(&message)?;
             companions_schedule.sent();
         }
-        node.work()?;
-        replies.poll(10, |payload| {
+        let work = node.work()?;
+        let polled = replies.poll(10, |payload| {
             let sent = payload
                 .first_chunk()
                 .map_or(0, |bytes| u64::from_le_bytes(*bytes));
             latencies.record(now().saturating_sub(sent));
             schedule.on_reply();
         })?;
+        stage.idle(work + polled);
         if watch.is_none() && stage.is_measuring() {
             watch = Some(Watch::start());
             latencies.clear();
@@ -140,7 +141,7 @@ pub(crate) fn pong<N: Node>(node: &mut N, echo: &Echo, stage: &Stage) -> Result<
     let mut waiting: Vec<Vec<u8>> = Vec::new();
     while !stage.is_over() {
         let mut outcome = Ok(());
-        subscription.poll(10, |payload| {
+        let polled = subscription.poll(10, |payload| {
             // Replies keep their order: once one has to wait, all that follow do.
             let is_sent = waiting.is_empty()
                 && publication.offer(payload).unwrap_or_else(|failure| {
@@ -155,7 +156,7 @@ pub(crate) fn pong<N: Node>(node: &mut N, echo: &Echo, stage: &Stage) -> Result<
         for turn in turns.by_ref().take(COMPANIONS_PER_CYCLE) {
             companions[turn].poll(10, |_| {})?;
         }
-        node.work()?;
+        stage.idle(polled + node.work()?);
         for reply in std::mem::take(&mut waiting) {
             while !stage.is_over() && !publication.offer(&reply)? {
                 node.work()?;

@@ -123,8 +123,8 @@ fn publish_to<N: Node>(
     let message = vec![0x5a; flood.length];
     let mut watch = None;
     while !stage.is_over() {
-        offer_batch(&mut publication, &message, flood.batch)?;
-        node.work()?;
+        let work = offer_batch(&mut publication, &message, flood.batch)? + node.work()?;
+        stage.idle(work);
         if watch.is_none() && stage.is_measuring() {
             watch = Some(Watch::start());
         }
@@ -134,13 +134,17 @@ fn publish_to<N: Node>(
 }
 
 #[inline]
-fn offer_batch(publication: &mut impl Outlet, message: &[u8], batch: usize) -> Result<(), Failure> {
-    for _ in 0..batch {
+fn offer_batch(
+    publication: &mut impl Outlet,
+    message: &[u8],
+    batch: usize,
+) -> Result<usize, Failure> {
+    for count in 0..batch {
         if !publication.offer(message)? {
-            break;
+            return Ok(count);
         }
     }
-    Ok(())
+    Ok(batch)
 }
 
 /// The subscribing side: the bytes that came in the time measured.
@@ -180,7 +184,7 @@ pub(crate) fn subscribe<N: Node>(
         if fragments > 0 {
             stage.received(bytes);
         }
-        node.work()?;
+        stage.idle(fragments + node.work()?);
         if watch.is_none() && stage.is_measuring() {
             watch = Some((Watch::start(), bytes));
         }

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 use crate::Failure;
 use crate::machine::thread_times;
 use crate::node::Node;
@@ -42,6 +44,8 @@ pub(crate) struct Stage {
     ready: AtomicU8,
     subscriber_left: AtomicBool,
     received: Apart<AtomicU64>,
+    /// Whether a thread that finds nothing to do lets others run.
+    yields: bool,
 }
 
 /// On cache lines of its own: what one thread writes all the time must not slow down those that
@@ -57,6 +61,30 @@ impl Stage {
             ready: AtomicU8::new(0),
             subscriber_left: AtomicBool::new(false),
             received: Apart(AtomicU64::new(0)),
+            yields: false,
+        }
+    }
+
+    /// For threads that share their CPU with those that they wait for.
+    pub(crate) const fn yielding() -> Self {
+        Self {
+            yields: true,
+            ..Self::new()
+        }
+    }
+
+    /// What a thread does after a round in which it did so much work.
+    #[inline]
+    pub(crate) fn idle(&self, work: usize) {
+        if self.yields && work == 0 {
+            thread::yield_now();
+        }
+    }
+
+    /// Waits until so many sides are ready, or one has left.
+    pub(crate) fn wait_for(&self, sides: u8) {
+        while self.ready.load(Ordering::Relaxed) < sides && !self.is(Phase::Over) {
+            thread::sleep(CONNECT_PERIOD);
         }
     }
 
@@ -126,9 +154,7 @@ impl Stage {
 
     /// Sets one phase after the other. `on_second` is told the bytes received, each second.
     pub(crate) fn watch(&self, period: Period, mut on_second: impl FnMut(u64)) {
-        while self.ready.load(Ordering::Relaxed) < 2 && !self.is(Phase::Over) {
-            thread::sleep(CONNECT_PERIOD);
-        }
+        self.wait_for(2);
         self.set(Phase::WarmingUp);
         self.pause(period.warm_up, |_| {});
         self.set(Phase::Measuring);
@@ -174,7 +200,7 @@ pub(crate) struct Watch {
 }
 
 /// What a thread used between start and stop of its [`Watch`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Usage {
     pub(crate) elapsed: Duration,
     /// Share of that time that it ran on a CPU.
