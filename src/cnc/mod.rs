@@ -23,6 +23,7 @@ pub mod counter_types;
 mod error;
 mod file;
 mod header;
+mod heartbeat;
 mod layout;
 mod system_counters;
 #[cfg(test)]
@@ -31,6 +32,7 @@ mod version;
 
 pub use error::CncError;
 pub use file::{Cnc, CncMetadata};
+pub(crate) use heartbeat::HeartbeatWatch;
 pub use layout::{
     CncLengths, DEFAULT_PAGE_SIZE, HEADER_LENGTH, PAGE_SIZE_MAX, PAGE_SIZE_MIN, Section,
 };

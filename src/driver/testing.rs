@@ -586,6 +586,11 @@ impl World {
         }
     }
 
+    /// Lets the wall clock step, and no time pass.
+    pub(crate) fn step_wall_clock(&mut self, ms: i64) {
+        self.tick.epoch = self.tick.epoch.plus_ms(ms);
+    }
+
     pub(crate) fn run_ms(&mut self, ms: usize) {
         for _ in 0..ms {
             self.step();

@@ -21,7 +21,7 @@ use aileron::logbuffer::{LogBuffer, LogKind, LogSpec};
 use aileron::memory::{AtomicBuffer, map_file};
 use aileron::{Client, Context};
 
-/// A heartbeat that stays fresh for as long as any test runs.
+/// A heartbeat that is fresh for whoever connects, for as long as any test runs.
 const FUTURE: EpochMillis = EpochMillis(1 << 45);
 /// A limit that is never reached.
 const NO_LIMIT: i64 = 1 << 40;
@@ -158,6 +158,7 @@ impl FakeDriver {
 
     /// Answers what clients have asked.
     pub(crate) fn step(&mut self) {
+        self.beat();
         let mut commands = Vec::new();
         self.commands.read(16, |type_id, payload| {
             commands.push((type_id, payload.to_vec()));
@@ -220,8 +221,18 @@ impl FakeDriver {
         self.send_bytes(type_id, &payload);
     }
 
+    /// Shows that it is alive: for clients, a heartbeat that does not change is none.
+    fn beat(&self) {
+        let ring = Cnc::attach(self.buffer.clone()).map(|cnc| cnc.to_driver());
+        // Files of any content are among what clients are given.
+        if let Ok(ring) = ring {
+            ring.set_consumer_heartbeat(ring.consumer_heartbeat().plus_ms(1));
+        }
+    }
+
     /// Tells all clients something of any content.
     pub(crate) fn send_bytes(&mut self, type_id: i32, payload: &[u8]) {
+        self.beat();
         // What does not fit cannot be sent by any driver.
         let _ = self.events.transmit(type_id, payload);
     }

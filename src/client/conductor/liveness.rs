@@ -3,14 +3,16 @@
 use crate::base::{ClientId, Nanos};
 use crate::client::config::nanos;
 use crate::client::{ClientConfig, ClientError};
-use crate::cnc::COMMIT;
 use crate::cnc::counter_labels::heartbeat_suffix;
 use crate::cnc::counter_types::{CLIENT_HEARTBEAT_TYPE_ID, HeartbeatKey};
+use crate::cnc::{COMMIT, HeartbeatWatch};
 use crate::concurrent::{AtomicCounter, CounterState, CountersReader, RingBuffer};
 use crate::port::Tick;
 
 /// Version of this library, for the label of the heartbeat counter.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+const NS_PER_MS: i64 = 1_000_000;
 
 /// Heartbeat of a driver that has shut down.
 const SHUT_DOWN: i64 = -1;
@@ -19,7 +21,8 @@ const SHUT_DOWN: i64 = -1;
 pub(super) struct Liveness {
     client_id: ClientId,
     client_name: String,
-    driver_timeout_ms: i64,
+    driver_timeout_ns: i64,
+    driver: HeartbeatWatch,
     keepalive_interval_ns: i64,
     last_keepalive: Nanos,
     /// Made by the driver when it meets the client, in its first command that adds something.
@@ -27,13 +30,22 @@ pub(super) struct Liveness {
 }
 
 impl Liveness {
-    pub(super) fn new(config: &ClientConfig, client_id: ClientId, now: Nanos) -> Self {
+    pub(super) fn new(
+        config: &ClientConfig,
+        client_id: ClientId,
+        ring: &RingBuffer,
+        tick: Tick,
+    ) -> Self {
+        let driver_timeout_ns = nanos(config.driver_timeout);
+        // Connecting saw to it that the heartbeat is not older than the timeout.
+        let beat = ring.consumer_heartbeat();
         Self {
             client_id,
             client_name: config.client_name.clone(),
-            driver_timeout_ms: i64::try_from(config.driver_timeout.as_millis()).unwrap_or(i64::MAX),
+            driver_timeout_ns,
+            driver: HeartbeatWatch::new(beat, driver_timeout_ns, tick.now, tick.epoch),
             keepalive_interval_ns: nanos(config.keepalive_interval),
-            last_keepalive: now,
+            last_keepalive: tick.now,
             heartbeat: None,
         }
     }
@@ -48,13 +60,16 @@ impl Liveness {
         ring: &RingBuffer,
         counters: &CountersReader,
     ) -> Result<(), ClientError> {
-        if !tick
+        let is_due = tick
             .now
-            .is_expired(self.last_keepalive, self.keepalive_interval_ns)
-        {
+            .is_expired(self.last_keepalive, self.keepalive_interval_ns);
+        // A driver whose time is up is looked at in between, so that its end is told at once.
+        if is_due || self.driver.is_older_than(self.driver_timeout_ns, tick.now) {
+            self.check_driver(tick, ring)?;
+        }
+        if !is_due {
             return Ok(());
         }
-        self.check_driver(tick, ring)?;
         let beat = tick.epoch.get();
         match &self.heartbeat {
             Some(heartbeat) => {
@@ -77,15 +92,17 @@ impl Liveness {
         Ok(())
     }
 
-    fn check_driver(&self, tick: Tick, ring: &RingBuffer) -> Result<(), ClientError> {
+    fn check_driver(&mut self, tick: Tick, ring: &RingBuffer) -> Result<(), ClientError> {
         let heartbeat = ring.consumer_heartbeat();
         if heartbeat.get() == SHUT_DOWN {
             return Err(ClientError::DriverShutdown);
         }
-        let age_ms = tick.epoch.since(heartbeat);
-        let timeout_ms = self.driver_timeout_ms;
-        if age_ms > timeout_ms {
-            return Err(ClientError::DriverTimeout { age_ms, timeout_ms });
+        let age_ns = self.driver.look(heartbeat, tick.now, tick.epoch);
+        if age_ns > self.driver_timeout_ns {
+            return Err(ClientError::DriverTimeout {
+                age_ms: age_ns / NS_PER_MS,
+                timeout_ms: self.driver_timeout_ns / NS_PER_MS,
+            });
         }
         Ok(())
     }

@@ -106,7 +106,7 @@ impl ClientConductor {
         } = ports;
         let seed = proxy.client_id().get() ^ tick.epoch.get() ^ tick.now.get().rotate_left(32);
         Self {
-            liveness: Liveness::new(&config, proxy.client_id(), tick.now),
+            liveness: Liveness::new(&config, proxy.client_id(), proxy.ring(), tick),
             core,
             proxy,
             events,

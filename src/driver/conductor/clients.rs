@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::base::{ClientId, CorrelationId, EpochMillis, RegistrationId};
-use crate::cnc::SystemCounter;
+use crate::cnc::{HeartbeatWatch, SystemCounter};
 use crate::concurrent::AtomicCounter;
 use crate::driver::failure::CommandFailure;
 use crate::port::Network;
@@ -16,6 +16,7 @@ use super::Conductor;
 pub(super) struct Client {
     /// Written by the client: when it last showed a sign of life, epoch milliseconds.
     heartbeat: AtomicCounter,
+    watch: HeartbeatWatch,
     /// It said goodbye, so nobody needs to hear that it timed out.
     is_closed_by_command: bool,
 }
@@ -30,13 +31,16 @@ impl<N: Network> Conductor<N> {
             return Ok(());
         }
         let ctx = &mut self.ctx;
-        let heartbeat = ctx.counters.client_heartbeat(client_id, ctx.tick.epoch)?;
+        let tick = ctx.tick;
+        let heartbeat = ctx.counters.client_heartbeat(client_id, tick.epoch)?;
+        let beat = EpochMillis(heartbeat.get());
         ctx.events
             .counter_ready(CorrelationId(client_id.get()), heartbeat.id());
         self.clients.insert(
             client_id,
             Client {
                 heartbeat,
+                watch: HeartbeatWatch::new(beat, 0, tick.now, tick.epoch),
                 is_closed_by_command: false,
             },
         );
@@ -60,18 +64,17 @@ impl<N: Network> Conductor<N> {
 
     /// Timer: releases everything of clients that are dead or gone.
     pub(super) fn check_clients(&mut self) {
-        let timeout_ms = (self.ctx.config.client_liveness_timeout_ns / 1_000_000).max(1);
-        let now = self.ctx.tick.epoch;
-        let dead: Vec<ClientId> = self
-            .clients
-            .iter()
-            .filter(|(_, client)| {
-                // One that said goodbye may write another heartbeat before it is gone.
-                let heartbeat = EpochMillis(client.heartbeat.get());
-                client.is_closed_by_command || now.since(heartbeat) > timeout_ms
-            })
-            .map(|(client_id, _)| *client_id)
-            .collect();
+        let timeout_ns = self.ctx.config.client_liveness_timeout_ns;
+        let tick = self.ctx.tick;
+        let mut dead = Vec::new();
+        for (client_id, client) in &mut self.clients {
+            let beat = EpochMillis(client.heartbeat.get());
+            let age_ns = client.watch.look(beat, tick.now, tick.epoch);
+            // One that said goodbye may write another heartbeat before it is gone.
+            if client.is_closed_by_command || age_ns > timeout_ns {
+                dead.push(*client_id);
+            }
+        }
         for client_id in dead {
             self.remove_client(client_id);
         }

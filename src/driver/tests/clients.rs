@@ -91,6 +91,29 @@ fn silent_client_loses_everything() {
 }
 
 #[test]
+fn steps_of_the_wall_clock_neither_kill_clients_nor_keep_dead_ones() {
+    const HOUR_MS: i64 = 3_600_000;
+    for step in [HOUR_MS, -HOUR_MS] {
+        let mut world = World::new(1, &small_config());
+        let client = world.driver().client;
+        world.add_publication(IPC, STREAM);
+        world.run_ms(500);
+        // Those of the client's heart stop right before the step.
+        world.driver().beats = false;
+        world.step_wall_clock(step);
+        world.run_ms(5_000);
+        world.driver().beats = true;
+        world.run_ms(15_000);
+        assert_eq!(world.driver().take_events(), []);
+        world.step_wall_clock(step);
+        world.driver().beats = false;
+        world.run_ms(12_000);
+        let events = world.driver().take_events();
+        assert_eq!(events.first(), Some(&Seen::ClientTimeout(client)));
+    }
+}
+
+#[test]
 fn client_that_says_goodbye_does_not_time_out() {
     let mut world = World::new(1, &small_config());
     let client = world.driver().client;
