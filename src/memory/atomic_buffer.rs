@@ -97,18 +97,21 @@ impl AtomicBuffer {
     /// Stores an `i32` with no ordering.
     #[inline]
     pub fn store_i32_relaxed(&self, offset: usize, value: i32) {
+        before_store();
         self.i32_at(offset).store(value, Ordering::Relaxed);
     }
 
     /// Stores an `i32`, publishing all earlier stores to whoever acquires it.
     #[inline]
     pub fn store_i32_release(&self, offset: usize, value: i32) {
+        before_store();
         self.i32_at(offset).store(value, Ordering::Release);
     }
 
     /// Adds to an `i32` and returns what it was before.
     #[inline]
     pub fn fetch_add_i32_acq_rel(&self, offset: usize, delta: i32) -> i32 {
+        before_store();
         self.i32_at(offset).fetch_add(delta, Ordering::AcqRel)
     }
 
@@ -123,6 +126,7 @@ impl AtomicBuffer {
         current: i32,
         new: i32,
     ) -> Result<i32, i32> {
+        before_store();
         self.i32_at(offset)
             .compare_exchange(current, new, Ordering::SeqCst, Ordering::Acquire)
     }
@@ -144,24 +148,28 @@ impl AtomicBuffer {
     /// Stores an `i64` with no ordering.
     #[inline]
     pub fn store_i64_relaxed(&self, offset: usize, value: i64) {
+        before_store();
         self.i64_at(offset).store(value, Ordering::Relaxed);
     }
 
     /// Stores an `i64`, publishing all earlier stores to whoever acquires it.
     #[inline]
     pub fn store_i64_release(&self, offset: usize, value: i64) {
+        before_store();
         self.i64_at(offset).store(value, Ordering::Release);
     }
 
     /// Adds to an `i64` and returns what it was before; one total order with all of its kind.
     #[inline]
     pub fn fetch_add_i64_seq_cst(&self, offset: usize, delta: i64) -> i64 {
+        before_store();
         self.i64_at(offset).fetch_add(delta, Ordering::SeqCst)
     }
 
     /// Adds to an `i64` and returns what it was before.
     #[inline]
     pub fn fetch_add_i64_acq_rel(&self, offset: usize, delta: i64) -> i64 {
+        before_store();
         self.i64_at(offset).fetch_add(delta, Ordering::AcqRel)
     }
 
@@ -176,6 +184,7 @@ impl AtomicBuffer {
         current: i64,
         new: i64,
     ) -> Result<i64, i64> {
+        before_store();
         self.i64_at(offset)
             .compare_exchange(current, new, Ordering::SeqCst, Ordering::Acquire)
     }
@@ -197,12 +206,14 @@ impl AtomicBuffer {
     /// Stores a byte with no ordering.
     #[inline]
     pub fn store_u8_relaxed(&self, offset: usize, value: u8) {
+        before_store();
         self.u8_at(offset).store(value, Ordering::Relaxed);
     }
 
     /// Stores a byte, publishing all earlier stores to whoever acquires it.
     #[inline]
     pub fn store_u8_release(&self, offset: usize, value: u8) {
+        before_store();
         self.u8_at(offset).store(value, Ordering::Release);
     }
 
@@ -223,6 +234,7 @@ impl AtomicBuffer {
     /// # Panics
     /// When the range does not lie within the window.
     pub fn write_bytes(&self, offset: usize, from: &[u8]) {
+        before_store();
         self.check_range(&(offset..offset.saturating_add(from.len())));
         for (index, byte) in from.iter().enumerate() {
             self.u8_at(offset + index).store(*byte, Ordering::Relaxed);
@@ -276,6 +288,7 @@ impl AtomicBuffer {
         reason = "exclusive by protocol, which is the safety contract"
     )]
     pub unsafe fn bytes_mut(&self, range: Range<usize>) -> &mut [u8] {
+        before_store();
         let length = self.check_range(&range);
         // SAFETY: MEM-4: in bounds, checked just above.
         let start = unsafe { self.start.add(range.start) };
@@ -296,6 +309,7 @@ impl AtomicBuffer {
     /// When the range does not lie within the window, or does not begin at a multiple of 4.
     #[inline]
     pub unsafe fn copy_slots_relaxed(&self, offset: usize, slots: &[[u8; 32]]) {
+        before_store();
         if slots.is_empty() {
             return;
         }
@@ -359,6 +373,13 @@ impl AtomicBuffer {
         // SAFETY: MEM-4, as in `i32_at`.
         unsafe { AtomicU8::from_ptr(at.as_ptr()) }
     }
+}
+
+/// Where a fault test may end the process; nothing otherwise.
+#[inline(always)]
+fn before_store() {
+    #[cfg(feature = "fault-hooks")]
+    super::fault::on_store();
 }
 
 // The panics are out of line and take plain values: text that is put together in place would have

@@ -9,8 +9,12 @@
 //! offsets *read from* shared memory must be checked before they get here.
 
 mod atomic_buffer;
+#[cfg(feature = "fault-hooks")]
+mod fault;
 mod mapped;
 mod region;
 
 pub use atomic_buffer::AtomicBuffer;
+#[cfg(feature = "fault-hooks")]
+pub use fault::die_after_stores;
 pub use mapped::{map_file, map_file_read_only};

@@ -48,9 +48,38 @@ impl SystemClock {
         let elapsed = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
-        EpochMillis(i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX))
+        let epoch = EpochMillis(i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX));
+        #[cfg(feature = "fault-hooks")]
+        let epoch = epoch.plus_ms(step::sum_ms());
+        epoch
     }
 }
+
+/// A wall clock that steps, for fault tests.
+#[cfg(feature = "fault-hooks")]
+mod step {
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    static SUM_MS: AtomicI64 = AtomicI64::new(0);
+
+    pub(super) fn sum_ms() -> i64 {
+        SUM_MS.load(Ordering::Relaxed)
+    }
+
+    /// Steps the wall clock, as this process's drivers and clients see it, by so many milliseconds.
+    /// The machine's clock stays as it is.
+    ///
+    /// ```
+    /// let before = aileron::runtime::SystemClock::epoch();
+    /// aileron::runtime::step_epoch_clock(3_600_000);
+    /// assert!(aileron::runtime::SystemClock::epoch().since(before) >= 3_600_000);
+    /// ```
+    pub fn step_epoch_clock(ms: i64) {
+        SUM_MS.fetch_add(ms, Ordering::Relaxed);
+    }
+}
+#[cfg(feature = "fault-hooks")]
+pub use step::step_epoch_clock;
 
 impl Default for SystemClock {
     fn default() -> Self {

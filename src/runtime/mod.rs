@@ -19,6 +19,8 @@ mod start_lock;
 mod termination;
 
 pub use clock::SystemClock;
+#[cfg(feature = "fault-hooks")]
+pub use clock::step_epoch_clock;
 pub use context::Context;
 pub use directory::{
     DirectoryError, MapCncError, default_directory, format_utc, is_driver_active, map_cnc,
