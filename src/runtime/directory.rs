@@ -3,10 +3,11 @@
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::access::Access;
 use super::clock::SystemClock;
 use super::start_lock::StartLock;
 use crate::base::EpochMillis;
@@ -136,6 +137,7 @@ fn is_fresh(heartbeat: EpochMillis, timeout: Duration) -> bool {
 /// What is to happen with a directory that is there already.
 #[derive(Clone, Debug)]
 pub(super) struct DirectoryPolicy {
+    pub(super) access: Access,
     pub(super) delete_on_start: bool,
     pub(super) warn_if_exists: bool,
     /// Age of a heartbeat at which its driver counts as dead.
@@ -221,13 +223,17 @@ pub(super) fn prepare(
         }
         if !policy.delete_on_start {
             check_abandoned(directory, policy, warn)?;
-            save_error_log(directory, warn);
+            save_error_log(directory, policy.access, warn);
         }
         remove(directory)?;
     }
+    let create = |path: &Path| {
+        let created = policy.access.create_directory(path);
+        created.map_err(io_error("create", path))
+    };
+    create(directory)?;
     for folder in LOG_FOLDERS {
-        let path = directory.join(folder);
-        fs::create_dir_all(&path).map_err(io_error("create", &path))?;
+        create(&directory.join(folder))?;
     }
     Ok(lock)
 }
@@ -302,7 +308,7 @@ fn age_of(path: &Path) -> Duration {
 }
 
 /// Keeps the errors that a dead driver left behind, next to its directory.
-fn save_error_log(directory: &Path, warn: &dyn Fn(&str)) {
+fn save_error_log(directory: &Path, access: Access, warn: &dyn Fn(&str)) {
     let Ok(cnc) = map_cnc(directory, true) else {
         return;
     };
@@ -323,7 +329,8 @@ fn save_error_log(directory: &Path, warn: &dyn Fn(&str)) {
     let mut name = directory.as_os_str().to_owned();
     name.push(format!("-{stamp}-error.log"));
     let path = PathBuf::from(name);
-    match fs::write(&path, text) {
+    let file = access.new_file().open(&path);
+    match file.and_then(|mut file| file.write_all(text.as_bytes())) {
         Ok(()) => warn(&format!("Existing errors saved to: {}", path.display())),
         Err(error) => warn(&format!(
             "cannot save errors to {}: {error}",
@@ -372,11 +379,13 @@ const fn civil_from_days(days: i64) -> (i64, i64, i64) {
 }
 
 /// Creates a file that must not exist, with all of `length` bytes taken.
-pub(super) fn create_file(path: &Path, length: u64) -> Result<File, DirectoryError> {
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create_new(true)
+pub(super) fn create_file(
+    path: &Path,
+    length: u64,
+    access: Access,
+) -> Result<File, DirectoryError> {
+    let file = access
+        .new_file()
         .open(path)
         .map_err(io_error("create", path))?;
     if let Err(error) = sys::allocate_file(&file, length) {
@@ -427,7 +436,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let length = LENGTHS.total_length().expect("small");
         let path = directory.path().join(CNC_FILE_NAME);
-        let file = create_file(&path, length as u64).expect("created");
+        let file = create_file(&path, length as u64, Access::SHARED).expect("created");
         let metadata = CncMetadata {
             client_liveness_timeout_ns: 1,
             start_timestamp: EpochMillis(1),
@@ -443,6 +452,7 @@ mod tests {
     /// Prepares a directory; returns what came of it and the warnings.
     fn prepared(directory: &Path) -> (Result<(), DirectoryError>, Vec<String>) {
         let policy = DirectoryPolicy {
+            access: Access::SHARED,
             delete_on_start: false,
             warn_if_exists: false,
             driver_timeout: Duration::from_millis(200),

@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use super::access::Access;
 use crate::logbuffer::{
     LogBuffer, LogName, LogOpener, LogSpec, LogStore, OpenError, StoreError, log_length,
 };
@@ -20,6 +21,7 @@ use crate::sys;
 #[derive(Debug)]
 pub(super) struct MappedLogStore {
     directory: PathBuf,
+    access: Access,
     /// Logs that exist, by the path announced.
     logs: BTreeMap<String, LogFile>,
     /// Bytes of the sparse ones among them, whether taken or not.
@@ -73,9 +75,10 @@ impl LogFile {
 }
 
 impl MappedLogStore {
-    pub(super) fn new(directory: &Path) -> Self {
+    pub(super) fn new(directory: &Path, access: Access) -> Self {
         Self {
             directory: directory.to_owned(),
+            access,
             logs: BTreeMap::new(),
             sparse_length: 0,
         }
@@ -97,7 +100,7 @@ impl LogStore for MappedLogStore {
     ) -> Result<(LogBuffer, String), StoreError> {
         let path = self.directory.join(name.to_string());
         let length = log_length(spec.term_length, spec.page_size);
-        let (log, file) = create_log(&path, length, spec).inspect_err(|error| {
+        let (log, file) = create_log(&path, length, spec, self.access).inspect_err(|error| {
             if !matches!(error, StoreError::Exists(_)) {
                 let _ = fs::remove_file(&path);
             }
@@ -150,19 +153,15 @@ fn create_log(
     path: &Path,
     length: u64,
     spec: &LogSpec,
+    access: Access,
 ) -> Result<(LogBuffer, LogFile), StoreError> {
     let name = path.to_string_lossy();
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .open(path)
-        .map_err(|error| {
-            if error.kind() == io::ErrorKind::AlreadyExists {
-                return StoreError::Exists(name.clone().into_owned());
-            }
-            failed(&name)(error)
-        })?;
+    let file = access.new_file().open(path).map_err(|error| {
+        if error.kind() == io::ErrorKind::AlreadyExists {
+            return StoreError::Exists(name.clone().into_owned());
+        }
+        failed(&name)(error)
+    })?;
     if spec.sparse {
         file.set_len(length).map_err(failed(&name))?;
     } else {
@@ -245,7 +244,7 @@ mod tests {
         for folder in super::super::directory::LOG_FOLDERS {
             fs::create_dir(directory.path().join(folder)).expect("a folder");
         }
-        let store = MappedLogStore::new(directory.path());
+        let store = MappedLogStore::new(directory.path(), Access::SHARED);
         (directory, store)
     }
 

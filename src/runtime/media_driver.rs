@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::access::Access;
 use super::clock::{CycleClock, SystemClock};
 use super::cpuset::{self, CpuPlan};
 use super::directory::{
@@ -275,6 +276,7 @@ fn open(
         warn(&concern);
     }
     let policy = DirectoryPolicy {
+        access: Access::new(config.dir_private),
         delete_on_start: config.dir_delete_on_start,
         warn_if_exists: config.dir_warn_if_exists,
         driver_timeout: Duration::from_millis(u64::try_from(config.driver_timeout_ms).unwrap_or(0)),
@@ -304,12 +306,14 @@ fn furnish(
     let clock = SystemClock::new();
     let tick = clock.tick();
     let cnc = create_cnc(config, tick.epoch)?;
+    let access = Access::new(config.dir_private);
     let loss_report = create_mapped(
         &config.dir.join(LOSS_REPORT_FILE_NAME),
         align_usize(config.loss_report_buffer_length, config.file_page_size),
+        access,
     )?;
     let mapped = cnc.length() + loss_report.len();
-    let store = MappedLogStore::new(&config.dir);
+    let store = MappedLogStore::new(&config.dir, access);
     let environment = DriverEnvironment {
         cnc: cnc.clone(),
         loss_report: LossReport::new(loss_report),
@@ -351,12 +355,17 @@ fn create_cnc(config: &DriverConfig, epoch: EpochMillis) -> Result<Cnc, LaunchEr
         pid: i64::from(std::process::id()),
     };
     let length = lengths.total_length()?;
-    let buffer = create_mapped(&config.dir.join(CNC_FILE_NAME), length)?;
+    let access = Access::new(config.dir_private);
+    let buffer = create_mapped(&config.dir.join(CNC_FILE_NAME), length, access)?;
     Ok(Cnc::create(buffer, &lengths, &metadata)?)
 }
 
-fn create_mapped(path: &Path, length: usize) -> Result<AtomicBuffer, DirectoryError> {
-    let file = directory::create_file(path, length as u64)?;
+fn create_mapped(
+    path: &Path,
+    length: usize,
+    access: Access,
+) -> Result<AtomicBuffer, DirectoryError> {
+    let file = directory::create_file(path, length as u64, access)?;
     map_file(&file, length).map_err(directory::io_error("map", path))
 }
 

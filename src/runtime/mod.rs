@@ -4,6 +4,7 @@
 //! connects a client to one. Everything they run is the sans-IO core of `driver` and `client`.
 #![forbid(unsafe_code)]
 
+mod access;
 mod clock;
 mod context;
 mod cpuset;

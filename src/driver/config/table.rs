@@ -125,6 +125,11 @@ options! {
         /// Deletes the directory on a clean close.
         dir_delete_on_shutdown: bool = false, flag(),
             "aeron.dir.delete.on.shutdown", "AERON_DIR_DELETE_ON_SHUTDOWN";
+        /// Creates the directory with mode 0700 and its files with 0600, so that only processes of
+        /// the driver's own user can be its clients; otherwise the umask alone decides, as with
+        /// Aeron.
+        dir_private: bool = false, flag(),
+            "aileron.dir.private", "AILERON_DIR_PRIVATE";
         /// Age of the driver's heartbeat, in milliseconds, at which clients and a starting driver
         /// call it dead.
         driver_timeout_ms: i64 = 10_000, count("ms", 0, I64_MAX),
