@@ -80,7 +80,7 @@ pub(crate) fn play(part: &Part) {
 
 /// Others get on beside a scribbler on `channel`.
 fn others_get_on(channel: &str, seed: u64) {
-    println!("seed {seed} on {channel}");
+    say(&format!("seed {seed} on {channel}"));
     let place = place();
     let dir = aeron_dir(&place);
     let driver = launch(&dir);

@@ -156,6 +156,9 @@ impl Scene {
         let since = self.stage.kill(driver);
         self.await_end(driver)?;
         self.hear(expected, since)?;
+        // Until then nobody may start in its place.
+        let until = self.timing.driver + self.timing.granularity();
+        self.stage.pass(until.saturating_sub(since.elapsed()))?;
         clients
             .into_iter()
             .try_for_each(|client| self.await_end(client))
@@ -352,6 +355,9 @@ impl Scene {
         let Some(driver) = self.driver(Side::Near) else {
             return Ok(());
         };
+        // What was dropped before is closed by then; the limit is set from what is open.
+        let settling = self.timing.driver / 3;
+        self.stage.pass(settling)?;
         let adder = self.start_adder()?;
         let since = Instant::now();
         let limit = self.timing.watchdog();
@@ -359,6 +365,7 @@ impl Scene {
         self.stage.await_words(driver, "limited", since, limit)?;
         let channel = "aeron:udp?endpoint=127.0.0.1:{n}";
         let few = self.refused_after(adder, channel)?;
+        self.stage.pass(settling)?;
         let again = Instant::now();
         self.stage.order(driver, "files 30");
         self.stage.await_words(driver, "limited", again, limit)?;
@@ -385,8 +392,9 @@ impl Scene {
     fn long_cut(&mut self) -> Result<(), Failure> {
         let mut expected = self.told_from_afar(Side::Near);
         expected.extend(self.told_from_afar(Side::Far));
-        let since = Instant::now();
         self.set_path(false);
+        // The command that cuts takes its time, and cuts at some point of it.
+        let since = Instant::now();
         let outcome = self.hear(expected, since);
         let healed = Instant::now();
         self.set_path(true);
