@@ -53,6 +53,13 @@ const CASES: &[Case] = &[
         NOT_BOOL,
     ),
     (
+        "aileron.dir.private",
+        "AILERON_DIR_PRIVATE",
+        "true",
+        &[],
+        NOT_BOOL,
+    ),
+    (
         "aeron.driver.timeout",
         "AERON_DRIVER_TIMEOUT",
         "500",
