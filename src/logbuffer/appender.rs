@@ -192,8 +192,10 @@ pub(super) fn write_frame(reservation: &Reservation<'_>, message: &[u8]) -> Posi
     } = *reservation;
     // At most an MTU, as `whole_frame` found.
     let length = i32::try_from(message.len()).unwrap_or(0) + HEADER_LENGTH;
-    frame::begin(term, offset, length, ids, FLAGS_UNFRAGMENTED, TYPE_DATA).copy_from_slice(message);
-    frame::commit(term, offset, length);
+    frame::prefetch_ahead(term, offset, length);
+    let draft = frame::begin(term, offset, length, ids, FLAGS_UNFRAGMENTED, TYPE_DATA);
+    draft.payload.copy_from_slice(message);
+    draft.commit();
     end
 }
 
@@ -221,14 +223,8 @@ pub(super) fn write_message(
         }
         let offset = guard.from;
         let length = chunk + HEADER_LENGTH;
-        payload.fill(frame::begin(
-            term,
-            offset,
-            length,
-            reservation.ids,
-            flags,
-            TYPE_DATA,
-        ));
+        let draft = frame::begin(term, offset, length, reservation.ids, flags, TYPE_DATA);
+        payload.fill(draft.payload);
         let range = || size(offset)..size(offset) + size(length);
         if let Some(value) = reserved.supply(range, term) {
             frame::set_reserved_value(term, offset, value);
@@ -344,6 +340,7 @@ impl LogBuffer {
         payload: i32,
         required: i32,
     ) -> Result<Reservation<'_>, AppendError> {
+        self.metadata().prefetch_tails();
         let geometry = self.geometry();
         let term_length = geometry.term_length();
         let count = self.active_term_count();

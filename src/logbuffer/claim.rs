@@ -46,7 +46,8 @@ impl<'a> Claim<'a> {
             end,
             ..
         } = *reservation;
-        let _: &mut [u8] = frame::begin(
+        frame::prefetch_ahead(term, offset, frame_length);
+        let _ = frame::begin(
             term,
             offset,
             frame_length,

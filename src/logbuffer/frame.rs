@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::{Ordering, fence};
 
 use crate::base::{Position, SessionId, StreamId, TermId, align};
-use crate::memory::AtomicBuffer;
+use crate::memory::{AtomicBuffer, FirstWord};
 
 pub(super) use crate::protocol::data::flags::{
     BEGIN as FLAG_BEGIN, END as FLAG_END, UNFRAGMENTED as FLAGS_UNFRAGMENTED,
@@ -17,6 +17,12 @@ pub(super) use crate::protocol::data::{
 pub(super) const HEADER_LENGTH: i32 = 32;
 /// Bytes of the state word, `frame_length`.
 pub(super) const LENGTH_SIZE: usize = 4;
+/// Bytes that move between processors together.
+const CACHE_LINE: usize = 64;
+/// How far ahead of a frame being written [`prefetch_ahead`] looks, in bytes.
+const PREFETCH_DISTANCE: usize = 384;
+/// Longest frame for which it does.
+const PREFETCH_FRAME_LENGTH_MAX: i32 = 256;
 
 const _: () = assert!(field::RESERVED_VALUE + 8 == HEADER_SIZE);
 const _: () = assert!(HEADER_LENGTH == FRAME_ALIGNMENT && size(HEADER_LENGTH) == HEADER_SIZE);
@@ -124,30 +130,50 @@ type HeaderRest = [u8; HEADER_SIZE - LENGTH_SIZE];
 #[inline(always)]
 fn write_header(header: &mut HeaderRest, ids: FrameIds, offset: i32, flags: u8, frame_type: u16) {
     let [low, high] = frame_type.to_le_bytes();
-    let fields = [
-        [0, flags, low, high],
-        offset.to_le_bytes(),
-        ids.session_id.0.to_le_bytes(),
-        ids.stream_id.0.to_le_bytes(),
-        ids.term_id.0.to_le_bytes(),
-    ];
-    // Word by word: a header put together elsewhere and copied would stall on its own bytes.
-    let (words, _) = header.as_chunks_mut();
-    for (word, field) in words.iter_mut().zip(fields) {
-        *word = field;
+    let kind = u32::from_le_bytes([0, flags, low, high]);
+    let ids_of_stream = two_words(
+        ids.session_id.0.cast_unsigned(),
+        ids.stream_id.0.cast_unsigned(),
+    );
+    // Two words at a time, and few stores: each waits for the line of the one before. A header put
+    // together elsewhere and copied would stall on its own bytes.
+    let (pairs, rest) = header.as_chunks_mut();
+    if let ([first, second, third], [_, _, _, _]) = (pairs, rest) {
+        *first = two_words(kind, offset.cast_unsigned());
+        *second = ids_of_stream;
+        // The reserved value begins in the fourth byte of the third pair and is not touched.
+        third[..4].copy_from_slice(&ids.term_id.0.to_le_bytes());
     }
+}
+
+/// Two words, the first at the lower address.
+#[inline(always)]
+fn two_words(first: u32, second: u32) -> [u8; 8] {
+    (u64::from(second) << 32 | u64::from(first)).to_le_bytes()
 }
 
 const _: () = assert!(field::FLAGS == 5 && field::TYPE == 6 && field::TERM_OFFSET == 8);
 const _: () = assert!(field::SESSION_ID == 12 && field::STREAM_ID == 16 && field::TERM_ID == 20);
 
-/// Marks a claimed range as being written, writes its header, and returns what follows the header.
-/// `frame_length` is at least 32 and the range lies within the term.
+/// A frame being written: what follows its header, and the word that commits it.
+pub(super) struct Draft<'a> {
+    state: FirstWord<'a>,
+    frame_length: i32,
+    pub(super) payload: &'a mut [u8],
+}
+
+impl Draft<'_> {
+    /// Makes the frame visible to readers.
+    #[inline(always)]
+    pub(super) fn commit(self) {
+        // PUBLISH(frame-length): pairs with the acquire in `slot`. Header and body come first.
+        self.state.store_release(self.frame_length);
+    }
+}
+
+/// Marks a claimed range as being written, and writes its header. `frame_length` is at least 32 and
+/// the range lies within the term.
 #[inline(always)]
-#[expect(
-    clippy::mut_from_ref,
-    reason = "the caller's reservation makes it exclusive (LOG-2)"
-)]
 pub(super) fn begin(
     term: &AtomicBuffer,
     offset: i32,
@@ -155,20 +181,39 @@ pub(super) fn begin(
     ids: FrameIds,
     flags: u8,
     frame_type: u16,
-) -> &mut [u8] {
+) -> Draft<'_> {
     let start = size(offset);
-    term.store_i32_release(start, -frame_length);
+    // SAFETY: LOG-2 (a claimed range has one writer until its length turns positive): the caller
+    // reserved this range and has not committed it.
+    let (state, rest) = unsafe { term.word_and_bytes_mut(start..start + size(frame_length)) };
+    state.store_release(-frame_length);
     // No byte of the frame may be seen before its negative length: the unblocker takes bytes behind
     // a zero length for the next frame.
     fence(Ordering::Release);
-    // SAFETY: LOG-2 (a claimed range has one writer until its length turns positive): the caller
-    // reserved this range and has not committed it.
-    let rest = unsafe { term.bytes_mut(start + LENGTH_SIZE..start + size(frame_length)) };
     let (header, payload) = rest
         .split_first_chunk_mut()
         .expect("a frame has at least a header");
     write_header(header, ids, offset, flags, frame_type);
-    payload
+    Draft {
+        state,
+        frame_length,
+        payload,
+    }
+}
+
+/// Asks for the lines that a writer of short frames will come to in a while. While another
+/// processor reads the log, or cleans it, each line has to come from there, and stores become
+/// visible in order: without this a writer waits for one line after the other.
+#[inline(always)]
+pub(super) fn prefetch_ahead(term: &AtomicBuffer, offset: i32, frame_length: i32) {
+    // In longer frames the processor sees for itself where the stores go.
+    if frame_length > PREFETCH_FRAME_LENGTH_MAX {
+        return;
+    }
+    let from = size(offset) + PREFETCH_DISTANCE;
+    for at in (from..from + size(frame_length)).step_by(CACHE_LINE) {
+        term.prefetch_to_write(at);
+    }
 }
 
 /// Sets the reserved value of a frame that the caller has claimed.
@@ -189,8 +234,7 @@ pub(super) fn commit(term: &AtomicBuffer, offset: i32, frame_length: i32) {
 
 /// Turns a claimed range into one committed padding frame.
 pub(super) fn pad(term: &AtomicBuffer, offset: i32, length: i32, ids: FrameIds) {
-    let _ = begin(term, offset, length, ids, FLAGS_UNFRAGMENTED, TYPE_PAD);
-    commit(term, offset, length);
+    begin(term, offset, length, ids, FLAGS_UNFRAGMENTED, TYPE_PAD).commit();
 }
 
 /// Commits a padding frame over a range whose owner will not: a gap that is not waited for, or the

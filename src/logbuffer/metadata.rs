@@ -341,6 +341,14 @@ impl Metadata {
         self.buffer.load_i64_acquire(tail_offset(index))
     }
 
+    /// Asks for the line of the tails and the active term, to be written. Where several publishers
+    /// contend for it, it then moves once for each claim: a load alone would fetch a copy first,
+    /// and the fetch-add the line itself after that.
+    #[inline(always)]
+    pub(super) fn prefetch_tails(&self) {
+        self.buffer.prefetch_to_write(tail_offset(0));
+    }
+
     /// Reserves `length` bytes; returns the tail as it was before.
     #[inline]
     pub(super) fn fetch_add_tail(&self, index: usize, length: i32) -> Tail {

@@ -1,11 +1,13 @@
 //! Bounds-checked window on a shared region, with the memory ordering in each method's name.
 
 use std::fmt;
+use std::io;
 use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU8, Ordering};
 
+use super::prefetch;
 use super::region::{HeapRegion, Region};
 
 /// A window on memory that other threads or processes read and write at the same time.
@@ -25,6 +27,21 @@ pub struct AtomicBuffer {
     start: NonNull<u8>,
     length: usize,
     region: Arc<Region>,
+}
+
+/// The first word of a claimed range, at which others may look at any time.
+#[derive(Clone, Copy, Debug)]
+pub struct FirstWord<'a>(&'a AtomicI32);
+
+impl FirstWord<'_> {
+    /// Stores the word, publishing all earlier stores to whoever acquires it.
+    #[inline(always)]
+    pub fn store_release(self, value: i32) {
+        before_store();
+        self.0.store(value, Ordering::Release);
+        // Before the bytes that follow it.
+        before_store();
+    }
 }
 
 // SAFETY: MEM-2 (a region is bytes without an owner thread): all access is atomic, or through the
@@ -67,6 +84,16 @@ impl AtomicBuffer {
             length,
             region: Arc::clone(&self.region),
         }
+    }
+
+    /// Asks for huge pages under the whole region, which saves look-ups of addresses. It is up to
+    /// the operating system and the file system whether there are any; heap memory is left as it
+    /// is.
+    ///
+    /// # Errors
+    /// The operating system has no huge pages.
+    pub fn advise_huge_pages(&self) -> io::Result<()> {
+        self.region.advise_huge_pages()
     }
 
     /// Length of the window in bytes.
@@ -297,6 +324,39 @@ impl AtomicBuffer {
         unsafe { std::slice::from_raw_parts_mut(start.as_ptr(), length) }
     }
 
+    /// The bytes of a range that this thread has **claimed**, except that others may look at the
+    /// first word meanwhile: that word, and the bytes after it. Checked once for both.
+    ///
+    /// # Safety
+    /// No other thread or process writes the range during `'_`, nor reads more of it than with
+    /// atomic 32-bit loads of its first word. No other slice of it is alive.
+    ///
+    /// # Panics
+    /// When the range does not lie within the window, is shorter than the word, or does not begin
+    /// at a multiple of 4.
+    #[must_use]
+    #[inline(always)]
+    #[expect(
+        clippy::mut_from_ref,
+        reason = "exclusive by protocol, which is the safety contract"
+    )]
+    pub unsafe fn word_and_bytes_mut(&self, range: Range<usize>) -> (FirstWord<'_>, &mut [u8]) {
+        let length = self.check_range(&range);
+        if length < size_of::<AtomicI32>() {
+            range_lies_outside(range.start, range.start + size_of::<AtomicI32>(), range.end);
+        }
+        let word = self.check_alignment::<4>(range.start);
+        // SAFETY: MEM-4: in bounds and aligned; only ever accessed atomically while others look.
+        let first = FirstWord(unsafe { AtomicI32::from_ptr(word.as_ptr().cast()) });
+        // SAFETY: MEM-4: the range is longer than the word.
+        let rest = unsafe { word.add(size_of::<AtomicI32>()) };
+        let length = length - size_of::<AtomicI32>();
+        // SAFETY: MEM-2: the caller vouches that nobody else touches these bytes while the slice
+        // lives; they are initialised (regions start zeroed) and their region outlives `self`.
+        let rest = unsafe { std::slice::from_raw_parts_mut(rest.as_ptr(), length) };
+        (first, rest)
+    }
+
     /// Copies whole 32-byte slots into a range that this thread has **claimed**, except that others
     /// may look at the first word of each slot meanwhile: that word is stored atomically, 32 bits
     /// wide and without ordering.
@@ -331,6 +391,13 @@ impl AtomicBuffer {
         }
     }
 
+    /// Asks for the cache line at `offset`, to be written soon, while other work goes on. Nothing
+    /// changes but which processor has the line, so any offset will do, one past the end too.
+    #[inline(always)]
+    pub fn prefetch_to_write(&self, offset: usize) {
+        prefetch::to_write(self.start.as_ptr().wrapping_add(offset));
+    }
+
     #[inline]
     fn check_range(&self, range: &Range<usize>) -> usize {
         if range.start > range.end || range.end > self.length {
@@ -344,7 +411,14 @@ impl AtomicBuffer {
         if offset >= self.length || WIDTH > self.length - offset {
             value_lies_outside(WIDTH, offset, self.length);
         }
-        // SAFETY: MEM-4: in bounds, checked just above.
+        self.check_alignment::<WIDTH>(offset)
+    }
+
+    /// The byte at an offset that is in bounds.
+    #[inline]
+    fn check_alignment<const WIDTH: usize>(&self, offset: usize) -> NonNull<u8> {
+        debug_assert!(offset < self.length, "the caller has checked it");
+        // SAFETY: MEM-4: in bounds, as every caller has checked.
         let at = unsafe { self.start.add(offset) };
         if at.as_ptr().addr() & (WIDTH - 1) != 0 {
             value_is_not_aligned(WIDTH, offset);
@@ -456,6 +530,27 @@ mod tests {
         assert_eq!(bytes[..32], [0; 32]);
         assert_eq!(bytes[32..96], *slots.as_flattened());
         assert_eq!(bytes[96..], [0; 32]);
+    }
+
+    #[test]
+    fn a_claimed_range_is_a_word_and_bytes() {
+        let buffer = AtomicBuffer::heap(64);
+        // SAFETY: MEM-2: nobody else has the buffer.
+        let (word, bytes) = unsafe { buffer.word_and_bytes_mut(8..16) };
+        word.store_release(-7);
+        bytes.fill(9);
+        assert_eq!(buffer.load_i32_acquire(8), -7);
+        let around: Vec<u8> = (11..17).map(|at| buffer.load_u8_relaxed(at)).collect();
+        assert_eq!(around, [0xFF, 9, 9, 9, 9, 0]);
+        buffer.prefetch_to_write(1 << 40);
+    }
+
+    #[test]
+    #[should_panic(expected = "lies outside")]
+    fn a_word_needs_four_bytes() {
+        let buffer = AtomicBuffer::heap(64);
+        // SAFETY: MEM-2: nobody else has the buffer.
+        let _ = unsafe { buffer.word_and_bytes_mut(8..11) };
     }
 
     #[test]

@@ -12,9 +12,10 @@ mod atomic_buffer;
 #[cfg(feature = "fault-hooks")]
 mod fault;
 mod mapped;
+mod prefetch;
 mod region;
 
-pub use atomic_buffer::AtomicBuffer;
+pub use atomic_buffer::{AtomicBuffer, FirstWord};
 #[cfg(feature = "fault-hooks")]
 pub use fault::die_after_stores;
 pub use mapped::{map_file, map_file_read_only};

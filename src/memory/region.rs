@@ -2,6 +2,7 @@
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::fmt;
+use std::io;
 use std::ptr::NonNull;
 
 /// Alignment of heap regions: a page, as a mapping would give.
@@ -16,6 +17,24 @@ pub(super) enum Region {
     Mapped(memmap2::MmapRaw),
     /// A file mapped for reading only.
     MappedReadOnly(memmap2::Mmap),
+}
+
+impl Region {
+    /// Asks the operating system for huge pages. Heap memory is left as it is.
+    #[cfg(target_os = "linux")]
+    pub(super) fn advise_huge_pages(&self) -> io::Result<()> {
+        match self {
+            Self::Heap(_) => Ok(()),
+            Self::Mapped(map) => map.advise(memmap2::Advice::HugePage),
+            Self::MappedReadOnly(map) => map.advise(memmap2::Advice::HugePage),
+        }
+    }
+
+    /// Asks the operating system for huge pages, which this one has no call for.
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn advise_huge_pages(&self) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 impl fmt::Debug for Region {

@@ -30,7 +30,7 @@ fn die(log: &LogBuffer, killed: Killed) {
         Killed::LengthStored => term.store_i32_release(frame::size(offset), -128),
         Killed::HeaderStored | Killed::PayloadStored => {
             let ids = log.frame_ids(tail.term_id);
-            let payload = frame::begin(term, offset, 128, ids, 0xC0, 1);
+            let payload = frame::begin(term, offset, 128, ids, 0xC0, 1).payload;
             if killed == Killed::PayloadStored {
                 payload.fill(7);
             }
@@ -109,7 +109,9 @@ fn a_publisher_dead_between_fragments_is_padded_over() {
     let log = log(&spec());
     let ids = log.frame_ids(TermId(5));
     log.metadata().fetch_add_tail(0, 3104);
-    frame::begin(log.term(0), 0, 1408, ids, 0x80, 1).fill(1);
+    frame::begin(log.term(0), 0, 1408, ids, 0x80, 1)
+        .payload
+        .fill(1);
     frame::commit(log.term(0), 0, 1408);
     log.offer(NO_LIMIT, b"after").expect("room");
     assert!(log.unblock(Position(1408)));
