@@ -1,7 +1,7 @@
 //! Bounded queue between the agents of one process.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crossbeam_queue::ArrayQueue;
 
@@ -18,6 +18,7 @@ use crossbeam_queue::ArrayQueue;
 /// ```
 pub struct BoundedQueue<T> {
     inner: Arc<ArrayQueue<T>>,
+    on_push: Arc<OnceLock<Arc<dyn Fn() + Send + Sync>>>,
 }
 
 impl<T> BoundedQueue<T> {
@@ -29,6 +30,7 @@ impl<T> BoundedQueue<T> {
     pub fn new(capacity: usize) -> Self {
         Self {
             inner: Arc::new(ArrayQueue::new(capacity)),
+            on_push: Arc::new(OnceLock::new()),
         }
     }
 
@@ -37,7 +39,16 @@ impl<T> BoundedQueue<T> {
     /// # Errors
     /// The value itself, when the queue is full.
     pub fn push(&self, value: T) -> Result<(), T> {
-        self.inner.push(value)
+        self.inner.push(value)?;
+        if let Some(wake) = self.on_push.get() {
+            wake();
+        }
+        Ok(())
+    }
+
+    /// Has `wake` called after each value that is appended. Only the first call counts.
+    pub fn on_push(&self, wake: Arc<dyn Fn() + Send + Sync>) {
+        let _ = self.on_push.set(wake);
     }
 
     /// Removes the oldest value.
@@ -81,6 +92,7 @@ impl<T> Clone for BoundedQueue<T> {
     fn clone(&self) -> Self {
         Self {
             inner: Arc::clone(&self.inner),
+            on_push: Arc::clone(&self.on_push),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::base::Rng;
 use crate::cnc::{Cnc, SemanticVersion, SystemCounter, SystemCounterLabels, SystemCounters};
@@ -332,6 +333,10 @@ impl Agent for DriverAgents {
             .iter_mut()
             .map(|agent| agent.do_work(tick))
             .sum()
+    }
+
+    fn rest(&mut self, period: Duration) -> bool {
+        self.agents.iter_mut().any(|agent| agent.rest(period))
     }
 
     fn on_close(&mut self, tick: Tick) {

@@ -36,6 +36,7 @@ impl DutyCycleTracker {
     }
 
     /// A new cycle begins; the previous one has lasted until now.
+    #[inline]
     pub(crate) fn measure(&mut self, now: Nanos) {
         let cycle_ns = now.since(self.last_update);
         self.last_update = now;

@@ -24,6 +24,9 @@ use crate::driver::publication::network;
 /// Entries each queue between two agents holds.
 pub(crate) const QUEUE_CAPACITY: usize = 1024;
 
+/// Nanoseconds that a sender or a receiver without endpoints rests at most.
+pub(crate) const REST_NS: i64 = 10_000_000;
+
 /// The producing end of a queue between agents.
 ///
 /// [`Outbox::send`] always succeeds. Messages keep their order. What the queue refuses is kept here;
@@ -58,7 +61,16 @@ impl<M> Outbox<M> {
     }
 
     /// Sends what was refused earlier, as far as there is room. Returns how many messages went.
+    #[inline]
     pub(crate) fn flush(&mut self) -> usize {
+        if self.backlog.is_empty() {
+            return 0;
+        }
+        self.flush_backlog()
+    }
+
+    #[cold]
+    fn flush_backlog(&mut self) -> usize {
         let mut sent = 0;
         while let Some(message) = self.backlog.pop_front() {
             if let Err(refused) = self.queue.push(message) {
@@ -74,6 +86,11 @@ impl<M> Outbox<M> {
     /// Takes back what was refused and has not been sent since.
     pub(crate) fn take_backlog(&mut self) -> VecDeque<M> {
         std::mem::take(&mut self.backlog)
+    }
+
+    /// Whether a message waits for room in the queue.
+    pub(crate) fn has_backlog(&self) -> bool {
+        !self.backlog.is_empty()
     }
 
     /// Whether the next message would have to wait.

@@ -25,6 +25,8 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
 use images::Images;
 use intake::{Intake, Reply};
@@ -40,8 +42,8 @@ use crate::driver::epoch::EpochNanos;
 use crate::driver::errors::ErrorReporter;
 use crate::driver::media::receive_endpoint::{ReceiveEndpoint, SendContext};
 use crate::driver::media::watch::Watch;
-use crate::driver::messages::{ConductorMessage, EndpointId, Outbox, ReceiverMessage};
-use crate::port::{Agent, Tick, Transport};
+use crate::driver::messages::{ConductorMessage, EndpointId, Outbox, REST_NS, ReceiverMessage};
+use crate::port::{Agent, Tick, Transport, Wake};
 
 /// Replies that one poll of a transport can cause: all of 32 of the largest batches.
 const REPLIES_MAX: usize = 512;
@@ -95,6 +97,17 @@ fn to_token(endpoint: EndpointId, index: usize) -> u64 {
 )]
 const fn of_token(token: u64) -> (EndpointId, usize) {
     (EndpointId((token >> 32) as u32), token as u32 as usize)
+}
+
+/// All transports with their tokens.
+fn all_sockets<T: Transport>(
+    endpoints: &BTreeMap<EndpointId, Box<ReceiveEndpoint<T>>>,
+) -> impl Iterator<Item = (u64, &T)> {
+    endpoints.values().flat_map(|endpoint| {
+        let id = endpoint.id();
+        let sockets = endpoint.sockets();
+        sockets.map(move |(index, socket)| (to_token(id, index), socket))
+    })
 }
 
 impl<T: Transport> Receiver<T> {
@@ -284,6 +297,20 @@ impl<T: Transport> Agent for Receiver<T> {
         self.re_resolution_deadline = tick.now.plus_ns(self.re_resolution_check_interval_ns);
     }
 
+    /// Images and awaited setups go with their endpoints.
+    fn rest_ns(&self) -> i64 {
+        let has_nothing = self.endpoints.is_empty() && self.commands.is_empty();
+        if has_nothing && !self.conductor.has_backlog() {
+            REST_NS
+        } else {
+            0
+        }
+    }
+
+    fn set_wake(&mut self, wake: &Wake) {
+        self.commands.on_push(Arc::clone(wake));
+    }
+
     fn do_work(&mut self, tick: Tick) -> usize {
         self.duty_cycle.measure(tick.now);
         let mut work_count = self.conductor.flush();
@@ -295,7 +322,14 @@ impl<T: Transport> Agent for Receiver<T> {
         work_count += self.poll_images(tick);
         self.poll_pending_setups(tick);
         self.check_re_resolution(tick);
+        if work_count > 0 {
+            self.watch.end_rest();
+        }
         work_count
+    }
+
+    fn rest(&mut self, period: Duration) -> bool {
+        self.watch.rest(period, all_sockets(&self.endpoints))
     }
 
     fn on_close(&mut self, _tick: Tick) {

@@ -21,7 +21,7 @@ use crate::driver::media::udp_channel::UdpChannel;
 use crate::driver::messages::Outbox;
 use crate::driver::params::check_send_destination;
 use crate::logbuffer::{LogBuffer, LogName, LogSpec, LogStore, StoreError, log_length};
-use crate::port::{Agent, Interfaces, NameResolver, Tick};
+use crate::port::{Agent, Interfaces, NameResolver, Tick, Wake};
 use crate::uri::{ChannelUri, params};
 
 /// Ties an answer to its request.
@@ -340,9 +340,21 @@ impl Resources {
     }
 }
 
+/// Nanoseconds that the resource agent rests at most: as long as a resolver may wait for its turn.
+const REST_NS: i64 = 10_000_000;
+
 impl Agent for Resources {
     fn name(&self) -> &'static str {
         "resources"
+    }
+
+    fn rest_ns(&self) -> i64 {
+        let is_done = self.undeleted.is_empty() && !self.replies.has_backlog();
+        if is_done { REST_NS } else { 0 }
+    }
+
+    fn set_wake(&mut self, wake: &Wake) {
+        self.requests.on_push(Arc::clone(wake));
     }
 
     fn do_work(&mut self, tick: Tick) -> usize {

@@ -11,6 +11,7 @@ mod control;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::base::{Nanos, RegistrationId, SessionId, StreamId};
 use crate::cnc::{SystemCounter, SystemCounters};
@@ -23,10 +24,10 @@ use crate::driver::errors::ErrorReporter;
 use crate::driver::media::control_inbox::ControlInbox;
 use crate::driver::media::send_endpoint::SendEndpoint;
 use crate::driver::media::watch::Watch;
-use crate::driver::messages::{ConductorMessage, EndpointId, Outbox, SenderMessage};
+use crate::driver::messages::{ConductorMessage, EndpointId, Outbox, REST_NS, SenderMessage};
 use crate::driver::publication::network::{Cycle, SenderHalf};
 use crate::driver::rota::Rota;
-use crate::port::{Agent, Tick, Transport};
+use crate::port::{Agent, Tick, Transport, Wake};
 
 /// How a stream's publication is found: by endpoint, stream and session.
 type StreamKey = (EndpointId, StreamId, SessionId);
@@ -367,6 +368,19 @@ impl<T: Transport> Agent for Sender<T> {
     fn on_start(&mut self, tick: Tick) {
         self.tracker.start(tick.now);
         self.re_resolution_deadline = tick.now.plus_ns(self.re_resolution_interval_ns);
+    }
+
+    fn rest_ns(&self) -> i64 {
+        let has_nothing = self.publications.is_empty() && self.endpoints.is_empty();
+        if has_nothing && self.commands.is_empty() && !self.conductor.has_backlog() {
+            REST_NS
+        } else {
+            0
+        }
+    }
+
+    fn set_wake(&mut self, wake: &Wake) {
+        self.commands.on_push(Arc::clone(wake));
     }
 
     fn do_work(&mut self, tick: Tick) -> usize {

@@ -4,6 +4,8 @@ use std::fmt::Display;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsFd;
+#[cfg(target_os = "linux")]
+use std::time::Duration;
 
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, Socket, Type};
 
@@ -95,6 +97,16 @@ impl Readiness<UdpTransport> for ReadyTransports {
         match self.0.look(visit) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
             outcome => outcome,
+        }
+    }
+
+    fn wait(&mut self, period: Duration) -> bool {
+        match u16::try_from(period.as_millis()) {
+            Ok(0) | Err(_) => false,
+            Ok(millis) => match self.0.wait(millis) {
+                Ok(()) => true,
+                Err(error) => error.kind() == io::ErrorKind::Interrupted,
+            },
         }
     }
 }

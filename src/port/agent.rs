@@ -1,6 +1,8 @@
 //! Agents: things that are given the time and do a bounded amount of work.
 
 use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
 use crate::base::{EpochMillis, Nanos};
 
@@ -20,6 +22,9 @@ pub struct Tick {
     pub epoch: EpochMillis,
 }
 
+/// Ends the rest of a thread; see [`Agent::set_wake`].
+pub type Wake = Arc<dyn Fn() + Send + Sync>;
+
 /// Something driven by calling it over and over. Threads, parking and affinity are the caller's.
 pub trait Agent: Send {
     /// Name for threads and reports.
@@ -33,6 +38,25 @@ pub trait Agent: Send {
     /// Drains a bounded number of messages and does a bounded amount of work. Returns how much was
     /// done; 0 means that the caller may idle.
     fn do_work(&mut self, tick: Tick) -> usize;
+
+    /// Nanoseconds for which the caller may rest after a cycle without work, if it has given the
+    /// agent a [`Wake`]. 0, unless nothing can come to the agent but what wakes its caller.
+    fn rest_ns(&self) -> i64 {
+        0
+    }
+
+    /// Waits for about `period`, or until something comes that wakes nobody. Returns whether it has
+    /// waited; else the caller does.
+    fn rest(&mut self, period: Duration) -> bool {
+        let _ = period;
+        false
+    }
+
+    /// Called before [`Self::on_start`] by whoever may rest: whatever gives the agent something to
+    /// do from another thread is to call `wake`.
+    fn set_wake(&mut self, wake: &Wake) {
+        let _ = wake;
+    }
 
     /// Called once after the last [`Self::do_work`].
     fn on_close(&mut self, tick: Tick) {

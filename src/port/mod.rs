@@ -12,7 +12,7 @@ mod interface;
 mod readiness;
 mod resolver;
 
-pub use agent::{Agent, Clock, Tick};
+pub use agent::{Agent, Clock, Tick, Wake};
 pub use datagram::{
     BufferLimits, Datagram, MulticastSpec, Network, Transport, TransportRole, TransportSpec,
 };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::time::Duration;
 
 /// Transports that are watched together, each under a token, so that one look tells which of them
 /// are worth a poll.
@@ -36,6 +37,13 @@ pub trait Readiness<T>: Sized + Send + 'static {
     /// # Errors
     /// What the operating system answers.
     fn look(&mut self, visit: impl FnMut(u64)) -> io::Result<()>;
+
+    /// Waits until one of them has something to receive, or for about `period`. Returns whether it
+    /// has waited: false from those that cannot, or not for so short a time.
+    fn wait(&mut self, period: Duration) -> bool {
+        let _ = period;
+        false
+    }
 }
 
 /// For transports that cannot tell: each of them may have something.

@@ -16,7 +16,7 @@ use crate::driver::config::IdleStrategy;
 /// ```
 #[non_exhaustive]
 pub enum Idler {
-    /// Spins, then yields, then parks for doubling periods.
+    /// Spins, then yields, then parks for doubling periods, or until its thread is unparked.
     Backoff(Backoff),
     /// Spins with a processor hint.
     BusySpin,
@@ -24,7 +24,7 @@ pub enum Idler {
     Yield,
     /// Returns at once.
     NoOp,
-    /// Sleeps for a fixed time.
+    /// Sleeps for a fixed time, or until its thread is unparked.
     Sleep(Duration),
     /// Does what a counter says, which tools can change at run time: 1 nothing, 2 spin, 3 yield,
     /// anything else park for a microsecond.
@@ -71,22 +71,31 @@ impl Idler {
     /// Called after each duty cycle with the work it did.
     #[inline]
     pub fn idle(&mut self, work: usize) {
+        if let Some(period) = self.next(work, Duration::ZERO) {
+            std::thread::park_timeout(period);
+        }
+    }
+
+    /// [`Self::idle`], but what is to be parked for is returned. Where that would be the longest
+    /// period of the strategy, it is `rest`, if that is longer.
+    #[inline]
+    pub(super) fn next(&mut self, work: usize, rest: Duration) -> Option<Duration> {
         if let Self::Custom(custom) = self {
             custom(work);
-            return;
+            return None;
         }
         if work > 0 {
             if let Self::Backoff(backoff) = self {
                 backoff.reset();
             }
-            return;
+            return None;
         }
         match self {
-            Self::Backoff(backoff) => backoff.step(),
+            Self::Backoff(backoff) => return backoff.step(rest),
             Self::BusySpin => std::hint::spin_loop(),
             Self::Yield => std::thread::yield_now(),
             Self::NoOp | Self::Custom(_) => {}
-            Self::Sleep(duration) => std::thread::sleep(*duration),
+            Self::Sleep(duration) => return Some(rest.max(*duration)),
             Self::Controllable(status) => match status.get() {
                 1 => {}
                 2 => std::hint::spin_loop(),
@@ -94,6 +103,7 @@ impl Idler {
                 _ => std::thread::sleep(Duration::from_micros(1)),
             },
         }
+        None
     }
 }
 
@@ -158,17 +168,25 @@ impl Backoff {
         self.park = self.park_min;
     }
 
-    fn step(&mut self) {
+    /// What to park for, if it has come to that.
+    fn step(&mut self, rest: Duration) -> Option<Duration> {
         if self.spins <= self.spins_max {
             self.spins += 1;
             std::hint::spin_loop();
-        } else if self.yields <= self.yields_max {
+            return None;
+        }
+        if self.yields <= self.yields_max {
             self.yields += 1;
             std::thread::yield_now();
-        } else {
-            std::thread::sleep(self.park);
-            self.park = self.park.saturating_mul(2).min(self.park_max);
+            return None;
         }
+        let park = self.park;
+        self.park = park.saturating_mul(2).min(self.park_max);
+        Some(if park == self.park_max {
+            park.max(rest)
+        } else {
+            park
+        })
     }
 }
 
@@ -192,6 +210,21 @@ mod tests {
             panic!("still backoff")
         };
         assert_eq!((state.spins, state.yields, state.park), (0, 0, micros(1)));
+    }
+
+    #[test]
+    fn a_rest_takes_the_place_of_the_longest_park() {
+        let micros = Duration::from_micros;
+        let mut idle = Idler::Backoff(Backoff::new(0, 0, micros(1), micros(4)));
+        let mut parks = || idle.next(0, micros(900));
+        assert_eq!([parks(), parks()], [None; 2], "it spins and yields first");
+        let expected = [1, 2, 900, 900].map(|us| Some(micros(us)));
+        assert_eq!([parks(), parks(), parks(), parks()], expected);
+        assert_eq!(idle.next(1, micros(900)), None);
+        let mut sleep = Idler::Sleep(micros(7));
+        assert_eq!(sleep.next(0, Duration::ZERO), Some(micros(7)));
+        assert_eq!(sleep.next(0, micros(8)), Some(micros(8)));
+        assert_eq!(Idler::NoOp.next(0, micros(8)), None);
     }
 
     #[test]

@@ -4,10 +4,11 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::clock::{CycleClock, SystemClock};
 use super::idle::Idler;
-use crate::port::Agent;
+use crate::port::{Agent, Wake};
 use crate::sys;
 
 /// How a thread is called, where it runs and how it idles.
@@ -46,6 +47,9 @@ impl AgentThread {
             .spawn(move || {
                 let guard = FailureFlag(failed);
                 prepare_thread(&spec);
+                let this = std::thread::current();
+                let wake: Wake = Arc::new(move || this.unpark());
+                agent.set_wake(&wake);
                 run(&mut *agent, spec.idle, clock, &stopped);
                 drop(guard);
                 agent
@@ -65,7 +69,9 @@ impl AgentThread {
     /// Stops the thread and returns its agent, unless it panicked.
     pub(super) fn stop(&mut self) -> Option<Box<dyn Agent>> {
         self.stop.store(true, Ordering::Release);
-        self.thread.take()?.join().ok()
+        let thread = self.thread.take()?;
+        thread.thread().unpark();
+        thread.join().ok()
     }
 }
 
@@ -103,7 +109,13 @@ fn run(agent: &mut dyn Agent, mut idle: Idler, clock: SystemClock, stop: &Atomic
     agent.on_start(clock.next());
     while !stop.load(Ordering::Relaxed) {
         let work = agent.do_work(clock.next());
-        idle.idle(work);
+        let rest_ns = if work > 0 { 0 } else { agent.rest_ns() };
+        let rest = Duration::from_nanos(rest_ns.unsigned_abs());
+        if let Some(period) = idle.next(work, rest)
+            && !agent.rest(period)
+        {
+            std::thread::park_timeout(period);
+        }
     }
 }
 

@@ -70,23 +70,36 @@ impl ReadySet {
     /// What the operating system answers.
     pub fn look(&self, mut visit: impl FnMut(u64)) -> io::Result<()> {
         let mut events = [libc::epoll_event { events: 0, u64: 0 }; READY_MAX];
-        // SAFETY: SYS-2: the kernel fills in at most `READY_MAX` events of a live array.
+        let count = self.epoll_wait(&mut events, 0)?;
+        for event in events.iter().take(count) {
+            visit(event.u64);
+        }
+        Ok(())
+    }
+
+    /// Waits until a socket has something to receive, `millis` at most.
+    ///
+    /// # Errors
+    /// What the operating system answers; `Interrupted` if a signal came.
+    pub fn wait(&self, millis: u16) -> io::Result<()> {
+        let mut events = [libc::epoll_event { events: 0, u64: 0 }; 1];
+        self.epoll_wait(&mut events, millis).map(drop)
+    }
+
+    fn epoll_wait(&self, events: &mut [libc::epoll_event], millis: u16) -> io::Result<usize> {
+        // SAFETY: SYS-2: the kernel fills in at most as many events as the live slice has.
         let count = unsafe {
             libc::syscall(
                 libc::SYS_epoll_pwait,
                 libc::c_long::from(self.epoll.as_raw_fd()),
                 events.as_mut_ptr(),
-                READY_MAX,
-                0,
+                events.len(),
+                libc::c_long::from(millis),
                 std::ptr::null::<libc::sigset_t>(),
                 0,
             )
         };
-        let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
-        for event in events.iter().take(count) {
-            visit(event.u64);
-        }
-        Ok(())
+        usize::try_from(count).map_err(|_| io::Error::last_os_error())
     }
 }
 
@@ -122,6 +135,8 @@ mod tests {
         send(&sockets[2]);
         assert_eq!(look(&set), [11, 12]);
         assert_eq!(look(&set), [11, 12], "nobody received yet");
+        // Comes back at once, or the test takes a minute.
+        set.wait(60_000).expect("waited");
         assert_eq!(sockets[1].recv(&mut [0; 8]).expect("there"), 1);
         assert_eq!(look(&set), [12]);
         set.remove(sockets[2].as_fd()).expect("removed");

@@ -69,6 +69,13 @@ impl RingConsumer {
         self.corrupt_count
     }
 
+    /// Whether nothing was claimed since the last record that was read.
+    #[must_use]
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.ring.producer_position() == self.head
+    }
+
     /// Hands up to `limit` records to `handler`, as message type and payload, and returns how many
     /// were taken. Stops at the end of the ring; the next call goes on at its front.
     pub fn read(

@@ -113,6 +113,7 @@ impl RingBuffer {
 
     /// Up to where space has been claimed, in bytes since the ring was made.
     #[must_use]
+    #[inline]
     pub fn producer_position(&self) -> i64 {
         self.load_acquire(trailer::TAIL)
     }

@@ -72,10 +72,15 @@ pub(super) type Progress = Result<Option<(RequestId, Step)>, CommandFailure>;
 
 impl<N: Network> Conductor<N> {
     /// Reads and handles at most one command, unless its handling might meet a full queue.
+    #[inline]
     pub(super) fn poll_commands(&mut self) -> usize {
-        if self.ctx.is_back_pressured() {
+        if self.commands.is_empty() || self.ctx.is_back_pressured() {
             return 0;
         }
+        self.read_commands()
+    }
+
+    fn read_commands(&mut self) -> usize {
         let mut type_id = None;
         let corrupt_before = self.commands.corrupt_count();
         let buffer = &mut self.command;

@@ -126,6 +126,7 @@ impl<T> Context<T> {
     }
 
     /// Sends what full queues refused earlier.
+    #[inline]
     pub(super) fn flush(&mut self) -> usize {
         self.sender.flush() + self.receiver.flush() + self.resources.flush()
     }

@@ -43,6 +43,7 @@ pub(super) enum ReResolution {
 
 impl<N: Network> Conductor<N> {
     /// Takes up at most one message.
+    #[inline]
     pub(super) fn poll_inbox(&mut self) -> usize {
         let Some(message) = self.inbox.pop() else {
             return 0;

@@ -47,11 +47,17 @@ impl<N: Network> Conductor<N> {
     /// Runs the timer if it is due. Returns whether it was, as work done.
     ///
     /// Clients come first, so that everything of one that is dead is released in the same tick.
+    #[inline]
     pub(super) fn check_timer(&mut self) -> usize {
-        let now = self.ctx.tick.now;
-        if !now.is_at_or_after(self.timer_deadline) {
+        if !self.ctx.tick.now.is_at_or_after(self.timer_deadline) {
             return 0;
         }
+        self.on_timer();
+        1
+    }
+
+    fn on_timer(&mut self) {
+        let now = self.ctx.tick.now;
         self.timer_deadline = now.plus_ns(self.ctx.config.timer_interval_ns);
         self.ctx.ring.set_consumer_heartbeat(self.ctx.tick.epoch);
         self.check_clients();
@@ -59,7 +65,6 @@ impl<N: Network> Conductor<N> {
         self.check_network_publications();
         self.check_images();
         self.check_blocked_commands();
-        1
     }
 
     fn check_blocked_commands(&mut self) {

@@ -72,7 +72,7 @@ use crate::driver::messages::{
 use crate::driver::resources::{ResourceOutcome, ResourceReply, ResourceRequest, ResourceTask};
 use crate::driver::session_ids::SessionIds;
 use crate::driver::termination::TerminationFlag;
-use crate::port::{Agent, Network, Tick};
+use crate::port::{Agent, Network, Tick, Wake};
 
 use clients::Clients;
 use commands::Pending;
@@ -209,6 +209,7 @@ impl<N: Network> Conductor<N> {
     }
 
     /// Takes in the resource agent's answers to what is pending.
+    #[inline]
     fn poll_replies(&mut self) -> usize {
         let mut count = 0;
         while let Some(reply) = self.replies.pop() {
@@ -252,7 +253,7 @@ impl<N: Network> Conductor<N> {
             });
         let ipc = self.ipc_publications.take_turns(tick.now, |record| {
             let before = record.publication.published_position();
-            let has_worked = record.publication.update_limit();
+            let has_worked = record.publication.update_limit(tick.now);
             let is_busy = record.publication.published_position() != before;
             Turn {
                 has_worked,
@@ -272,6 +273,11 @@ impl<N: Network> Agent for Conductor<N> {
         self.ctx.tick = tick;
         self.tracker.start(tick.now);
         self.timer_deadline = tick.now.plus_ns(self.ctx.config.timer_interval_ns);
+    }
+
+    fn set_wake(&mut self, wake: &Wake) {
+        self.inbox.on_push(Arc::clone(wake));
+        self.replies.on_push(Arc::clone(wake));
     }
 
     fn do_work(&mut self, tick: Tick) -> usize {

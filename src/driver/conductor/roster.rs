@@ -93,6 +93,9 @@ impl<K: Ord + Copy, V> Roster<K, V> {
         now: Nanos,
         mut visit: impl FnMut(&mut V) -> Turn,
     ) -> usize {
+        if self.entries.is_empty() {
+            return 0;
+        }
         let mut work = 0;
         let mut turns = self.rota.begin(now);
         while let Some(place) = self.rota.next(&mut turns) {

@@ -4,6 +4,8 @@
 //! To poll a socket that has nothing costs a good part of a microsecond, and to be watched costs a
 //! socket something with each datagram. So watching begins when there are many.
 
+use std::time::Duration;
+
 use crate::port::{Readiness, Transport};
 
 /// Transports up to which all are polled.
@@ -15,6 +17,8 @@ pub(crate) struct Watch<T: Transport> {
     count: usize,
     /// There while there are many, unless the operating system refused.
     readiness: Option<T::Readiness>,
+    /// There while an agent with few transports rests from time to time.
+    resting: Option<T::Readiness>,
     has_failed: bool,
     ready: Vec<u64>,
 }
@@ -25,6 +29,7 @@ impl<T: Transport> Watch<T> {
         Self {
             count: 0,
             readiness: None,
+            resting: None,
             has_failed: false,
             ready: Vec::new(),
         }
@@ -40,6 +45,7 @@ impl<T: Transport> Watch<T> {
         T: 'a,
     {
         self.count += 1;
+        self.resting = None;
         if self.count <= FEW || self.has_failed {
             return;
         }
@@ -58,18 +64,43 @@ impl<T: Transport> Watch<T> {
     where
         T: 'a,
     {
-        let mut readiness = T::Readiness::open()?;
-        for (token, transport) in all {
-            readiness.add(token, transport)?;
-        }
-        self.readiness = Some(readiness);
+        self.readiness = Some(watching(all)?);
         Ok(())
+    }
+
+    /// Waits until one of the transports, which are `all`, has something to receive, or for about
+    /// `period`. Returns whether it has waited.
+    pub(crate) fn rest<'a>(
+        &mut self,
+        period: Duration,
+        all: impl Iterator<Item = (u64, &'a T)>,
+    ) -> bool
+    where
+        T: 'a,
+    {
+        if self.count == 0 || self.has_failed {
+            return false;
+        }
+        if self.readiness.is_none() && self.resting.is_none() {
+            self.resting = watching(all).ok();
+        }
+        let watched = self.readiness.as_mut().or(self.resting.as_mut());
+        watched.is_some_and(|readiness| readiness.wait(period))
+    }
+
+    /// There is something to do: few transports are not watched meanwhile.
+    #[inline]
+    pub(crate) fn end_rest(&mut self) {
+        if self.resting.is_some() {
+            self.resting = None;
+        }
     }
 
     /// A transport was removed.
     pub(crate) fn on_removed(&mut self, token: u64, transport: &T) {
         debug_assert!(self.count > 0, "only what was added is removed");
         self.count -= 1;
+        self.resting = None;
         if let Some(readiness) = &mut self.readiness {
             readiness.remove(token, transport);
         }
@@ -97,6 +128,16 @@ impl<T: Transport> Watch<T> {
     pub(crate) fn done(&mut self, ready: Vec<u64>) {
         self.ready = ready;
     }
+}
+
+fn watching<'a, T: Transport + 'a>(
+    all: impl Iterator<Item = (u64, &'a T)>,
+) -> std::io::Result<T::Readiness> {
+    let mut readiness = T::Readiness::open()?;
+    for (token, transport) in all {
+        readiness.add(token, transport)?;
+    }
+    Ok(readiness)
 }
 
 #[cfg(test)]

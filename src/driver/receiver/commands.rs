@@ -1,7 +1,7 @@
 //! What the conductor tells the receiver to do.
 
 use super::pending::Solicitation;
-use super::{ANY_STREAM, Receiver, to_token};
+use super::{ANY_STREAM, Receiver, all_sockets, to_token};
 use crate::base::{CorrelationId, Position, SessionId, StreamId};
 use crate::cnc::SystemCounter;
 use crate::command::ErrorCode;
@@ -126,12 +126,8 @@ impl<T: Transport> Receiver<T> {
         let token = to_token(id, index);
         let endpoint = self.endpoints.get(&id);
         if let Some(socket) = endpoint.and_then(|endpoint| endpoint.socket(index)) {
-            let all = self.endpoints.values().flat_map(|endpoint| {
-                let id = endpoint.id();
-                let sockets = endpoint.sockets();
-                sockets.map(move |(index, socket)| (to_token(id, index), socket))
-            });
-            self.watch.on_added(token, socket, all);
+            self.watch
+                .on_added(token, socket, all_sockets(&self.endpoints));
         }
     }
 
