@@ -57,6 +57,7 @@ pub struct ClientConfig {
     pub(crate) client_name: String,
     pub(crate) resource_linger: Duration,
     pub(crate) pre_touch: bool,
+    pub(crate) huge_pages: bool,
     pub(crate) idle_sleep: Duration,
     pub(crate) handlers: Handlers,
 }
@@ -69,6 +70,7 @@ impl Default for ClientConfig {
             client_name: String::new(),
             resource_linger: Duration::from_secs(3),
             pre_touch: false,
+            huge_pages: false,
             idle_sleep: Duration::from_millis(16),
             handlers: Handlers::default(),
         }
@@ -115,6 +117,14 @@ impl ClientConfig {
     #[must_use]
     pub const fn pre_touch(mut self, yes: bool) -> Self {
         self.pre_touch = yes;
+        self
+    }
+
+    /// Whether newly mapped logs are to be on huge pages, if the file system of the directory gives
+    /// any; the log opener asks. Adding fails where the operating system has none. Default off.
+    #[must_use]
+    pub const fn huge_pages(mut self, yes: bool) -> Self {
+        self.huge_pages = yes;
         self
     }
 

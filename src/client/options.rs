@@ -156,11 +156,21 @@ static ROWS: &[Row] = &[
                 "pre_touch",
             )
         },
-        apply: Some(|config, text| match text {
-            "true" | "1" | "on" => Ok(config.pre_touch(true)),
-            "false" | "0" | "off" => Ok(config.pre_touch(false)),
-            _ => Err("not one of true, false, 1, 0, on, off".to_owned()),
-        }),
+        apply: Some(|config, text| Ok(config.pre_touch(flag(text)?))),
+    },
+    Row {
+        doc: ClientOptionDoc {
+            default: "false",
+            unit: "bool",
+            range: "true, false, 1, 0, on, off",
+            meaning: "Asks for huge pages under logs. Aeron has no such option.",
+            ..doc(
+                "aileron.log.huge.pages",
+                "AILERON_LOG_HUGE_PAGES",
+                "huge_pages",
+            )
+        },
+        apply: Some(|config, text| Ok(config.huge_pages(flag(text)?))),
     },
     Row {
         doc: ClientOptionDoc {
@@ -181,6 +191,14 @@ static ROWS: &[Row] = &[
         apply: None,
     },
 ];
+
+fn flag(text: &str) -> Result<bool, String> {
+    match text {
+        "true" | "1" | "on" => Ok(true),
+        "false" | "0" | "off" => Ok(false),
+        _ => Err("not one of true, false, 1, 0, on, off".to_owned()),
+    }
+}
 
 fn duration(text: &str) -> Result<Duration, String> {
     let ns = parse_duration(text).and_then(|ns| u64::try_from(ns).ok());
@@ -263,7 +281,8 @@ mod tests {
                 .driver_timeout(Duration::from_secs(1))
                 .idle_sleep(Duration::ZERO)
                 .resource_linger(Duration::ZERO)
-                .pre_touch(true);
+                .pre_touch(true)
+                .huge_pages(true);
             let read = changed
                 .property(row.doc.property, row.doc.default)
                 .expect("a default is a value");
@@ -272,6 +291,7 @@ mod tests {
                 "idle_sleep" => read.idle_sleep == fresh.idle_sleep,
                 "resource_linger" => read.resource_linger == fresh.resource_linger,
                 "pre_touch" => read.pre_touch == fresh.pre_touch,
+                "huge_pages" => read.huge_pages == fresh.huge_pages,
                 _ => row.doc.setter.is_empty(),
             };
             assert!(same, "{}", row.doc.property);
@@ -285,6 +305,7 @@ mod tests {
             ("AERON_CLIENT_IDLE_SLEEP_DURATION", "2ms"),
             ("AERON_CLIENT_RESOURCE_LINGER_DURATION", " 1s "),
             ("AERON_CLIENT_PRE_TOUCH_MAPPED_MEMORY", "true"),
+            ("AILERON_LOG_HUGE_PAGES", "on"),
             ("AERON_CLIENT_NAME", ""),
             ("AERON_MTU_LENGTH", "nonsense"),
             ("AERON_DIR", "/elsewhere"),
@@ -297,6 +318,7 @@ mod tests {
         assert_eq!(config.idle_sleep, Duration::from_millis(2));
         assert_eq!(config.resource_linger, Duration::from_secs(1));
         assert!(config.pre_touch);
+        assert!(config.huge_pages);
         assert_eq!(config.name(), "");
     }
 

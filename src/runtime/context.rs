@@ -93,6 +93,12 @@ impl Context {
         self.configure(|config| config.driver_timeout(timeout))
     }
 
+    /// See [`ClientConfig::huge_pages`].
+    #[must_use]
+    pub fn huge_pages(self, yes: bool) -> Self {
+        self.configure(|config| config.huge_pages(yes))
+    }
+
     /// See [`ClientConfig::pre_touch`].
     #[must_use]
     pub fn pre_touch(self, yes: bool) -> Self {
@@ -173,6 +179,7 @@ impl Context {
         let cnc = wait_for_driver(&directory, timeout, &clock, &wait)?;
         let opener = MappedLogOpener {
             pre_touches: self.config.pre_touch,
+            wants_huge_pages: self.config.huge_pages,
         };
         let waiter: Arc<dyn Fn() + Send + Sync> = step
             .clone()

@@ -22,6 +22,7 @@ use crate::sys;
 pub(super) struct MappedLogStore {
     directory: PathBuf,
     access: Access,
+    wants_huge_pages: bool,
     /// Logs that exist, by the path announced.
     logs: BTreeMap<String, LogFile>,
     /// Bytes of the sparse ones among them, whether taken or not.
@@ -79,8 +80,17 @@ impl MappedLogStore {
         Self {
             directory: directory.to_owned(),
             access,
+            wants_huge_pages: false,
             logs: BTreeMap::new(),
             sparse_length: 0,
+        }
+    }
+
+    /// Whether to ask for huge pages under new logs.
+    pub(super) fn with_huge_pages(self, wants_huge_pages: bool) -> Self {
+        Self {
+            wants_huge_pages,
+            ..self
         }
     }
 
@@ -100,7 +110,8 @@ impl LogStore for MappedLogStore {
     ) -> Result<(LogBuffer, String), StoreError> {
         let path = self.directory.join(name.to_string());
         let length = log_length(spec.term_length, spec.page_size);
-        let (log, file) = create_log(&path, length, spec, self.access).inspect_err(|error| {
+        let created = create_log(&path, length, spec, self.access, self.wants_huge_pages);
+        let (log, file) = created.inspect_err(|error| {
             if !matches!(error, StoreError::Exists(_)) {
                 let _ = fs::remove_file(&path);
             }
@@ -154,6 +165,7 @@ fn create_log(
     length: u64,
     spec: &LogSpec,
     access: Access,
+    wants_huge_pages: bool,
 ) -> Result<(LogBuffer, LogFile), StoreError> {
     let name = path.to_string_lossy();
     let file = access.new_file().open(path).map_err(|error| {
@@ -179,7 +191,7 @@ fn create_log(
     let mapped = usize::try_from(length)
         .map_err(io::Error::other)
         .map_err(failed(&name))?;
-    let buffer = map_file(&file, mapped).map_err(failed(&name))?;
+    let buffer = map_log(&file, mapped, wants_huge_pages).map_err(failed(&name))?;
     if !spec.sparse {
         pre_touch(&buffer, spec.page_size);
     }
@@ -192,6 +204,8 @@ fn create_log(
 pub(super) struct MappedLogOpener {
     /// Whether to touch each page at once, so that no first touch comes on the data path.
     pub(super) pre_touches: bool,
+    /// Whether to ask for huge pages.
+    pub(super) wants_huge_pages: bool,
 }
 
 impl LogOpener for MappedLogOpener {
@@ -214,7 +228,7 @@ impl LogOpener for MappedLogOpener {
         let length = usize::try_from(length)
             .map_err(io::Error::other)
             .map_err(failed)?;
-        let buffer = map_file(&file, length).map_err(failed)?;
+        let buffer = map_log(&file, length, self.wants_huge_pages).map_err(failed)?;
         let log = LogBuffer::attach(buffer.clone()).map_err(|source| OpenError::Invalid {
             path: path.to_owned(),
             source,
@@ -224,6 +238,18 @@ impl LogOpener for MappedLogOpener {
         }
         Ok(log)
     }
+}
+
+fn map_log(file: &File, length: usize, wants_huge_pages: bool) -> io::Result<AtomicBuffer> {
+    let buffer = map_file(file, length)?;
+    if wants_huge_pages {
+        // Before the first touch, which decides the size of the page.
+        buffer.advise_huge_pages().map_err(|error| {
+            let text = format!("no huge pages, which aileron.log.huge.pages asks for: {error}");
+            io::Error::new(error.kind(), text)
+        })?;
+    }
+    Ok(buffer)
 }
 
 /// Makes the kernel back every page now. Exchanging 0 for 0 leaves live data as it is.
@@ -248,6 +274,38 @@ mod tests {
         (directory, store)
     }
 
+    fn opener(pre_touches: bool) -> MappedLogOpener {
+        MappedLogOpener {
+            pre_touches,
+            wants_huge_pages: false,
+        }
+    }
+
+    #[test]
+    fn logs_on_huge_pages_are_logs_or_the_error_names_the_option() {
+        let (_directory, store) = store();
+        let mut store = store.with_huge_pages(true);
+        let name = LogName {
+            kind: LogFileKind::Publication,
+            id: 8,
+        };
+        match store.create(&name, &small(false)) {
+            Ok((log, path)) => {
+                let opener = MappedLogOpener {
+                    pre_touches: true,
+                    wants_huge_pages: true,
+                };
+                log.set_connected(true);
+                assert!(opener.open(&path).expect("opened").is_connected());
+            }
+            // A kernel without them.
+            Err(error) => assert!(
+                format!("{error:?}").contains("aileron.log.huge.pages"),
+                "{error:?}"
+            ),
+        }
+    }
+
     fn small(sparse: bool) -> LogSpec {
         LogSpec {
             term_length: 64 * 1024,
@@ -268,15 +326,11 @@ mod tests {
             assert!(path.ends_with("publications/7.logbuffer"), "{path}");
             let again = store.create(&name, &small(sparse)).expect_err("taken");
             assert!(matches!(again, StoreError::Exists(_)), "{again}");
-            let opened = MappedLogOpener { pre_touches: true }
-                .open(&path)
-                .expect("opened");
+            let opened = opener(true).open(&path).expect("opened");
             log.set_connected(true);
             assert!(opened.is_connected());
             store.delete(&path).expect("deleted");
-            let gone = MappedLogOpener { pre_touches: false }
-                .open(&path)
-                .expect_err("gone");
+            let gone = opener(false).open(&path).expect_err("gone");
             assert!(matches!(gone, OpenError::NotFound(_)), "{gone}");
         }
     }
@@ -332,7 +386,7 @@ mod tests {
         let path = directory.path().join("publications/1.logbuffer");
         for length in [0, 100, 4096, 200_704] {
             fs::write(&path, vec![0xA5; length]).expect("written");
-            let opened = MappedLogOpener { pre_touches: false }.open(&path.to_string_lossy());
+            let opened = opener(false).open(&path.to_string_lossy());
             assert!(opened.is_err(), "{length} bytes of garbage");
         }
     }

@@ -313,7 +313,7 @@ fn furnish(
         access,
     )?;
     let mapped = cnc.length() + loss_report.len();
-    let store = MappedLogStore::new(&config.dir, access);
+    let store = MappedLogStore::new(&config.dir, access).with_huge_pages(config.log_huge_pages);
     let environment = DriverEnvironment {
         cnc: cnc.clone(),
         loss_report: LossReport::new(loss_report),
@@ -476,6 +476,19 @@ impl Agent for Both {
 
     fn do_work(&mut self, tick: crate::port::Tick) -> usize {
         self.first.do_work(tick) + self.second.do_work(tick)
+    }
+
+    fn rest_ns(&self) -> i64 {
+        self.first.rest_ns().min(self.second.rest_ns())
+    }
+
+    fn rest(&mut self, period: Duration) -> bool {
+        self.first.rest(period) || self.second.rest(period)
+    }
+
+    fn set_wake(&mut self, wake: &crate::port::Wake) {
+        self.first.set_wake(wake);
+        self.second.set_wake(wake);
     }
 
     fn on_close(&mut self, tick: crate::port::Tick) {

@@ -54,7 +54,7 @@ impl DriverConfigBuilder {
     pub fn environment(mut self, variables: impl IntoIterator<Item = (String, String)>) -> Self {
         let options = variables
             .into_iter()
-            .filter(|(name, _)| name.starts_with("AERON_"));
+            .filter(|(name, _)| name.starts_with("AERON_") || name.starts_with("AILERON_"));
         self.environment.extend(options.map(|(name, value)| Entry {
             source: Source::Environment(name.clone()),
             value: value.trim().to_owned(),

@@ -266,6 +266,10 @@ options! {
         /// Whether log files are sparse.
         term_buffer_sparse_file: bool = true, flag(),
             "aeron.term.buffer.sparse.file", "AERON_TERM_BUFFER_SPARSE_FILE";
+        /// Whether log files are to be on huge pages, if the file system of the directory gives
+        /// any: a tmpfs mounted with `huge=advise`, for example. Aeron has no such option.
+        log_huge_pages: bool = false, flag(),
+            "aileron.log.huge.pages", "AILERON_LOG_HUGE_PAGES";
         /// Window of network publications; 0 is half a term.
         publication_term_window_length: i32 = 0, size(0, GIB),
             "aeron.publication.term.window.length", "AERON_PUBLICATION_TERM_WINDOW_LENGTH";

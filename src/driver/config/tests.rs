@@ -340,6 +340,13 @@ const CASES: &[Case] = &[
         NOT_BOOL,
     ),
     (
+        "aileron.log.huge.pages",
+        "AILERON_LOG_HUGE_PAGES",
+        "true",
+        &[],
+        NOT_BOOL,
+    ),
+    (
         "aeron.publication.term.window.length",
         "AERON_PUBLICATION_TERM_WINDOW_LENGTH",
         "1g",
