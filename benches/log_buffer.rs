@@ -7,6 +7,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use aileron::base::{Position, TermOffset};
+use aileron::client::{self, FragmentAssembler};
 use aileron::logbuffer::{
     AppendError, ExclusiveAppender, LogBuffer, LogKind, LogSpec, log_length, reader,
 };
@@ -62,6 +63,15 @@ fn appends(c: &mut Criterion) {
         group.bench_function(BenchmarkId::new("concurrent_offer", length), |b| {
             b.iter(|| append(|| shared.offer(NO_LIMIT, black_box(&message))));
         });
+        group.bench_function(BenchmarkId::new("concurrent_claim", length), |b| {
+            b.iter(|| {
+                append(|| {
+                    let mut claim = shared.claim(NO_LIMIT, black_box(length))?;
+                    claim.bytes_mut().copy_from_slice(&message);
+                    Ok(claim.commit())
+                })
+            });
+        });
     }
     let message = vec![7; 16 * 1024];
     let mut exclusive = ExclusiveAppender::new(log(LogKind::Exclusive)).expect("a fresh log");
@@ -92,6 +102,31 @@ fn reads(c: &mut Criterion) {
             });
         });
     }
+    // Eight messages in fragments, as an application polls them.
+    let fragmented = log(LogKind::Exclusive);
+    let mut appender = ExclusiveAppender::new(fragmented.clone()).expect("a fresh log");
+    let length = 16 * 1024;
+    for _ in 0..8 {
+        append(|| appender.offer(NO_LIMIT, &vec![7; length]));
+    }
+    let mut assembler = FragmentAssembler::new();
+    group.throughput(Throughput::Bytes(8 * length as u64));
+    group.bench_function(BenchmarkId::new("poll_assembled_8", length), |b| {
+        b.iter(|| {
+            let mut bytes = 0;
+            let polled = reader::poll(
+                &fragmented,
+                black_box(Position(0)),
+                FRAMES,
+                |payload, header| {
+                    let header = client::Header::new(*header, None);
+                    assembler.on_fragment(payload, &header, |message, _| bytes += message.len());
+                },
+            );
+            assert!(polled.fragments > 8);
+            assert_eq!(bytes, 8 * length);
+        });
+    });
     group.throughput(Throughput::Elements(1));
     let log = log(LogKind::Exclusive);
     let mut appender = ExclusiveAppender::new(log.clone()).expect("a fresh log");
