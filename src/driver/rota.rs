@@ -2,33 +2,51 @@
 //!
 //! An agent that has many streams cannot look at all of them in every cycle: each look misses the
 //! cache, and a message has to wait for all those misses. Most streams are idle most of the time.
-//! So the busy ones have a turn in every cycle, the idle ones in turn: a few in each cycle, and as
-//! many as it takes for each to have one per sweep. A cycle that comes later than that because the
-//! agent has slept looks at all of them; one that comes late because there was much to do does not
-//! make it worse, and looks at so many at most. An idle stream that turns out to have work is busy
-//! from then on, until it has had none for a while. A sweep takes half a microsecond a stream,
-//! about ten times what the looks themselves take.
+//! So the *busy* ones have a turn in every cycle; the *warm* ones, which were busy not long ago and
+//! may be again, each have one within half a millisecond; the *cold* ones, one after the other, each
+//! within ten microseconds a stream. A stream that turns out to have work is busy from then on,
+//! until it has had none for a while.
+//!
+//! A cycle that comes late because the agent has slept looks at as many as are due, all of them if
+//! it slept long; one that comes late because there was much to do does not make it worse, and looks
+//! at so many at most.
+//!
+//! Where an idle stream can be asked for little whether it has work, without a look at all of it,
+//! its owner asks those that [`Rota::next_to_ask`] names and wakes those that have: they have a turn
+//! in the same cycle. So many are asked that each is within a quarter of a microsecond a stream.
 //!
 //! Streams are known here by their index among their owner's.
 
 use crate::base::Nanos;
 
 /// An agent with no more streams than this looks at all of them in each cycle.
-const FEW: usize = 32;
+const FEW: usize = 4;
 
-/// Idle streams that have a turn in each cycle: in one after work at most so many, since these too
-/// may have work, such as heartbeats that come due together, and a cycle must not be long because
-/// the last was; in others at least so many.
-const IDLE_PER_CYCLE: usize = 4;
+/// Warm streams, and cold ones, that have a turn in a cycle after work, at most: these too may have
+/// work, such as heartbeats that come due together, and a cycle must not be long because the last
+/// was.
+const IDLE_AFTER_WORK_MAX: usize = 3;
 
-/// Nanoseconds that a sweep takes at least.
-const SWEEP_MIN_NS: i64 = 50_000;
+/// Nanoseconds in which all warm streams have a turn.
+const WARM_ROUND_NS: i64 = 500_000;
 
-/// Nanoseconds of a sweep for each stream.
-const SWEEP_NS_PER_STREAM: i64 = 500;
+/// Nanoseconds in which all streams have a turn, for each of them.
+const COLD_NS_PER_STREAM: i64 = 10_000;
 
-/// Nanoseconds without work, at least, after which a stream counts as idle; at most twice that.
-const REST_NS: i64 = 1_000_000;
+/// Nanoseconds of a round at least.
+const ROUND_MIN_NS: i64 = 50_000;
+
+/// Nanoseconds in which all streams are asked, for each of them.
+const ASK_NS_PER_STREAM: i64 = 250;
+
+/// Streams that are asked in a cycle, at most.
+const ASKED_PER_CYCLE_MAX: usize = 64;
+
+/// Nanoseconds without work, at least, after which a stream is not busy; at most twice that.
+const BUSY_NS: i64 = 250_000;
+
+/// Nanoseconds without work, at least, after which a stream is cold; at most twice that.
+const WARM_NS: i64 = 50_000_000;
 
 const WORD_BITS: usize = 64;
 
@@ -49,6 +67,10 @@ impl Bits {
         self.0[index / WORD_BITS] &= !(1 << (index % WORD_BITS));
     }
 
+    fn len(&self) -> usize {
+        self.0.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
     /// The first one that is in, from `from` on.
     fn next(&self, from: usize) -> Option<usize> {
         let first = from / WORD_BITS;
@@ -62,24 +84,102 @@ impl Bits {
     }
 }
 
+/// The streams that had work within the last one to two periods.
+#[derive(Clone, Debug)]
+struct Recent {
+    period_ns: i64,
+    streams: Bits,
+    /// Those that had work since the last review.
+    worked: Bits,
+    last_review: Nanos,
+}
+
+impl Recent {
+    fn new(period_ns: i64, now: Nanos) -> Self {
+        Self {
+            period_ns,
+            streams: Bits::default(),
+            worked: Bits::default(),
+            last_review: now,
+        }
+    }
+
+    fn grow_to(&mut self, count: usize) {
+        self.streams.grow_to(count);
+        self.worked.grow_to(count);
+    }
+
+    #[inline]
+    fn insert(&mut self, index: usize) {
+        self.streams.insert(index);
+        self.worked.insert(index);
+    }
+
+    fn remove(&mut self, index: usize) {
+        self.streams.remove(index);
+        self.worked.remove(index);
+    }
+
+    /// Forgets those that had no work for a period. Returns whether it was time to.
+    fn review(&mut self, now: Nanos) -> bool {
+        let is_due = now.since(self.last_review) >= self.period_ns;
+        if is_due {
+            self.last_review = now;
+            std::mem::swap(&mut self.streams, &mut self.worked);
+            self.worked.0.fill(0);
+        }
+        is_due
+    }
+}
+
 /// See the module's documentation.
 #[derive(Clone, Debug)]
 pub(crate) struct Rota {
     count: usize,
     /// Have a turn in every cycle.
-    busy: Bits,
-    /// Had work since the last review.
-    worked: Bits,
+    busy: Recent,
+    /// Busy ones, and those that were not long ago.
+    warm: Recent,
+    /// How many are warm, or were at the last review of the busy ones.
+    warm_count: usize,
     /// Have a turn in this cycle.
     on: Bits,
     /// Whether anybody had work since the cycle began.
     is_working: bool,
-    /// The first of the next sweep.
-    sweep: usize,
+    warm_round: Cursor,
+    cold_round: Cursor,
+    ask_round: Cursor,
+    /// How many are still to be asked in this cycle.
+    asks_left: usize,
     /// Who was first in this cycle.
     first: usize,
     last_cycle: Nanos,
-    last_review: Nanos,
+}
+
+/// Goes round all streams at a pace.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cursor {
+    at: usize,
+    /// Nanoseconds that have passed and were not enough for one more stream.
+    credit_ns: i64,
+}
+
+impl Cursor {
+    /// How many of `count` streams are due after `passed_ns`, if all are to come within `round_ns`.
+    fn due(&mut self, count: usize, round_ns: i64, passed_ns: i64) -> usize {
+        let per_stream_ns = round_ns / i64::try_from(count).unwrap_or(i64::MAX).max(1);
+        let per_stream_ns = per_stream_ns.max(1);
+        let credit_ns = self.credit_ns.saturating_add(passed_ns).clamp(0, round_ns);
+        self.credit_ns = credit_ns % per_stream_ns;
+        usize::try_from(credit_ns / per_stream_ns).map_or(count, |due| due.min(count))
+    }
+
+    /// Passes on from the next stream.
+    const fn take(&mut self, count: usize) -> usize {
+        let at = if self.at < count { self.at } else { 0 };
+        self.at = at + 1;
+        at
+    }
 }
 
 /// Where a cycle is in the rota.
@@ -94,14 +194,17 @@ impl Rota {
     pub(crate) fn new(now: Nanos) -> Self {
         Self {
             count: 0,
-            busy: Bits::default(),
-            worked: Bits::default(),
+            busy: Recent::new(BUSY_NS, now),
+            warm: Recent::new(WARM_NS, now),
+            warm_count: 0,
             on: Bits::default(),
             is_working: false,
-            sweep: 0,
+            warm_round: Cursor::default(),
+            cold_round: Cursor::default(),
+            ask_round: Cursor::default(),
+            asks_left: 0,
             first: 0,
             last_cycle: now,
-            last_review: now,
         }
     }
 
@@ -109,9 +212,9 @@ impl Rota {
     pub(crate) fn push(&mut self) {
         let index = self.count;
         self.count += 1;
-        for bits in [&mut self.busy, &mut self.worked, &mut self.on] {
-            bits.grow_to(self.count);
-        }
+        self.on.grow_to(self.count);
+        self.busy.grow_to(self.count);
+        self.warm.grow_to(self.count);
         self.has_worked(index);
     }
 
@@ -120,9 +223,9 @@ impl Rota {
         debug_assert!(index < self.count, "stream {index} of {}", self.count);
         let last = self.count - 1;
         self.has_worked(index);
-        for bits in [&mut self.busy, &mut self.worked, &mut self.on] {
-            bits.remove(last);
-        }
+        self.on.remove(last);
+        self.busy.remove(last);
+        self.warm.remove(last);
         self.count = last;
     }
 
@@ -131,17 +234,18 @@ impl Rota {
         let since_last_ns = now.since(self.last_cycle);
         self.last_cycle = now;
         if self.count > FEW {
-            self.review(now);
-            self.on.0.copy_from_slice(&self.busy.0);
-            if self.sweep >= self.count {
-                self.sweep = 0;
+            self.warm.review(now);
+            if self.busy.review(now) {
+                self.warm_count = self.warm.streams.len();
             }
-            for _ in 0..self.idle_turns(since_last_ns) {
-                self.on.insert(self.sweep);
-                self.sweep = self.after(self.sweep);
-            }
+            self.on.0.copy_from_slice(&self.busy.streams.0);
+            self.give_turns_to_idle(since_last_ns);
+            let round_ns = self.round_ns(ASK_NS_PER_STREAM);
+            let due = self.ask_round.due(self.count, round_ns, since_last_ns);
+            self.asks_left = due.min(ASKED_PER_CYCLE_MAX);
         } else if let Some(all) = self.on.0.first_mut() {
             *all = (1 << self.count) - 1;
+            self.asks_left = 0;
         }
         self.is_working = false;
         self.first = self.after(self.first);
@@ -169,11 +273,26 @@ impl Rota {
         Some(index)
     }
 
+    /// The next stream to ask, in this cycle, whether it has something to do, though it may be idle;
+    /// to be woken if it has.
+    #[inline]
+    pub(crate) fn next_to_ask(&mut self) -> Option<usize> {
+        self.asks_left = self.asks_left.checked_sub(1)?;
+        Some(self.ask_round.take(self.count))
+    }
+
+    /// Gives a stream, which has something to do, a turn in this cycle.
+    #[inline]
+    pub(crate) fn wake(&mut self, index: usize) {
+        self.on.insert(index);
+        self.has_worked(index);
+    }
+
     /// Notes that a stream had something to do, or has now.
     #[inline]
     pub(crate) fn has_worked(&mut self, index: usize) {
-        self.worked.insert(index);
         self.busy.insert(index);
+        self.warm.insert(index);
         self.is_working = true;
     }
 
@@ -183,30 +302,36 @@ impl Rota {
         self.is_working = true;
     }
 
-    fn review(&mut self, now: Nanos) {
-        if now.since(self.last_review) >= REST_NS {
-            self.last_review = now;
-            std::mem::swap(&mut self.busy, &mut self.worked);
-            self.worked.0.fill(0);
+    fn give_turns_to_idle(&mut self, since_last_ns: i64) {
+        let most = if self.is_working {
+            IDLE_AFTER_WORK_MAX
+        } else {
+            self.count
+        };
+        let round_ns = self.round_ns(COLD_NS_PER_STREAM);
+        let cold = self.cold_round.due(self.count, round_ns, since_last_ns);
+        for _ in 0..cold.min(most) {
+            let index = self.cold_round.take(self.count);
+            self.on.insert(index);
+        }
+        let warm = self
+            .warm_round
+            .due(self.warm_count, WARM_ROUND_NS, since_last_ns);
+        for _ in 0..warm.min(most) {
+            let from = self.warm_round.at;
+            let next = self.warm.streams.next(from);
+            let Some(index) = next.or_else(|| self.warm.streams.next(0)) else {
+                break;
+            };
+            self.on.insert(index);
+            self.warm_round.at = index + 1;
         }
     }
 
-    /// Nanoseconds in which every stream has a turn, if cycles come as often.
-    fn sweep_ns(&self) -> i64 {
+    /// Nanoseconds of a round in which each stream takes so many.
+    fn round_ns(&self, ns_per_stream: i64) -> i64 {
         let count = i64::try_from(self.count).unwrap_or(i64::MAX);
-        count.saturating_mul(SWEEP_NS_PER_STREAM).max(SWEEP_MIN_NS)
-    }
-
-    fn idle_turns(&self, since_last_ns: i64) -> usize {
-        let sweep_ns = self.sweep_ns();
-        let since_last_ns = since_last_ns.clamp(0, sweep_ns);
-        let [since_last, sweep] =
-            [since_last_ns, sweep_ns].map(|ns| usize::try_from(ns).unwrap_or(0));
-        let share = self.count.saturating_mul(since_last).div_ceil(sweep);
-        if self.is_working {
-            return IDLE_PER_CYCLE;
-        }
-        share.clamp(IDLE_PER_CYCLE, self.count)
+        count.saturating_mul(ns_per_stream).max(ROUND_MIN_NS)
     }
 
     const fn after(&self, index: usize) -> usize {
@@ -249,21 +374,26 @@ mod tests {
         }
     }
 
-    #[test]
-    fn idle_streams_take_turns_and_busy_ones_always_have_one() {
-        let mut rota = of(1000);
-        let mut now = 0;
-        for _ in 0..3 {
-            now += REST_NS;
+    /// One of many streams, all of them idle, and the time.
+    fn of_idle(count: usize) -> (Rota, i64) {
+        let mut rota = of(count);
+        let times = [10, 11, 12].map(|rests| rests * WARM_NS);
+        for now in times {
             cycle(&mut rota, now);
         }
+        (rota, times[2])
+    }
+
+    #[test]
+    fn idle_streams_take_turns_and_busy_ones_always_have_one() {
+        let (mut rota, mut now) = of_idle(1000);
         let mut seen = vec![0; 1000];
-        let cycles = 1000 / IDLE_PER_CYCLE;
+        let cycles = 2000;
         for _ in 0..cycles {
             rota.has_worked(500);
-            now += 1;
+            now += COLD_NS_PER_STREAM / 2;
             let turns = cycle(&mut rota, now);
-            assert!(turns.len() <= IDLE_PER_CYCLE + 1);
+            assert!(turns.len() <= 2, "one idle stream, and the busy one");
             turns.iter().for_each(|index| seen[*index] += 1);
         }
         assert_eq!(seen[500], cycles);
@@ -273,27 +403,68 @@ mod tests {
 
     #[test]
     fn a_cycle_that_comes_late_looks_at_all() {
-        let mut rota = of(1000);
-        for now in [10 * REST_NS, 11 * REST_NS, 12 * REST_NS] {
-            cycle(&mut rota, now);
-        }
-        let sweep_ns = rota.sweep_ns();
-        assert_eq!(cycle(&mut rota, 12 * REST_NS + sweep_ns).len(), 1000);
-        assert_eq!(cycle(&mut rota, 12 * REST_NS + sweep_ns * 3 / 2).len(), 500);
+        let (mut rota, now) = of_idle(1000);
+        let sweep_ns = rota.round_ns(COLD_NS_PER_STREAM);
+        assert_eq!(cycle(&mut rota, now + sweep_ns).len(), 1000);
+        assert_eq!(cycle(&mut rota, now + sweep_ns * 3 / 2).len(), 500);
     }
 
     #[test]
     fn a_cycle_that_comes_late_after_work_looks_at_some() {
-        let mut rota = of(1000);
-        for now in [10 * REST_NS, 11 * REST_NS, 12 * REST_NS] {
-            cycle(&mut rota, now);
-        }
+        let (mut rota, now) = of_idle(1000);
         rota.has_worked(7);
-        let late = cycle(&mut rota, 13 * REST_NS).len();
+        let late = cycle(&mut rota, now + COLD_NS_PER_STREAM * 1000).len();
         assert!(
-            (IDLE_PER_CYCLE..=IDLE_PER_CYCLE + 1).contains(&late),
+            (IDLE_AFTER_WORK_MAX..=IDLE_AFTER_WORK_MAX + 2).contains(&late),
             "{late}"
         );
+    }
+
+    #[test]
+    fn all_are_asked_in_turn_and_who_is_woken_has_a_turn_at_once() {
+        let (mut rota, mut now) = of_idle(1000);
+        let mut asked = vec![0; 1000];
+        let cycles = 1000 / 8;
+        for number in 0..cycles {
+            now += ASK_NS_PER_STREAM * 8;
+            let mut turns = rota.begin(Nanos(now));
+            while let Some(index) = rota.next_to_ask() {
+                asked[index] += 1;
+                if index == 77 {
+                    rota.wake(index);
+                }
+            }
+            let mut has_turn = false;
+            while let Some(index) = rota.next(&mut turns) {
+                has_turn |= index == 77;
+            }
+            let is_awake = (77 / 8..=77 / 8 + 20).contains(&number);
+            assert!(has_turn || !is_awake);
+        }
+        assert!(asked.iter().all(|times| *times == 1));
+    }
+
+    #[test]
+    fn a_stream_that_was_busy_not_long_ago_waits_less_than_others() {
+        let (mut rota, mut now) = of_idle(1000);
+        rota.has_worked(500);
+        let mut last = now;
+        let mut longest = 0;
+        while now < 13 * WARM_NS - WARM_NS / 2 {
+            now += 2_000;
+            if cycle(&mut rota, now).contains(&500) {
+                longest = longest.max(now - last);
+                last = now;
+            }
+        }
+        assert!(longest <= WARM_ROUND_NS + 2_000, "{longest}");
+    }
+
+    #[test]
+    fn few_are_not_asked_as_all_have_a_turn() {
+        let mut rota = of(FEW);
+        rota.begin(Nanos(1_000_000));
+        assert_eq!(rota.next_to_ask(), None);
     }
 
     #[test]
@@ -336,7 +507,7 @@ mod tests {
                 assert_eq!(seen.len(), visits, "nobody has two turns in a cycle");
                 for (time, turn) in &waiting {
                     // One whose place was taken over waits for the next sweep too.
-                    let is_soon = now - time <= 2 * 300 * SWEEP_NS_PER_STREAM + 20_000;
+                    let is_soon = now - time <= 2 * 300 * COLD_NS_PER_STREAM + 20_000;
                     let is_next = number - turn <= 2 * 300 / 4;
                     assert!(is_next || (is_soon && !is_working), "seed {seed}");
                 }

@@ -13,7 +13,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::base::{Nanos, RegistrationId, SessionId, StreamId};
+use crate::base::{Nanos, Position, RegistrationId, SessionId, StreamId};
 use crate::cnc::{SystemCounter, SystemCounters};
 use crate::command::ErrorCode;
 use crate::concurrent::BoundedQueue;
@@ -27,6 +27,7 @@ use crate::driver::media::watch::Watch;
 use crate::driver::messages::{ConductorMessage, EndpointId, Outbox, REST_NS, SenderMessage};
 use crate::driver::publication::network::{Cycle, SenderHalf};
 use crate::driver::rota::Rota;
+use crate::logbuffer::FrameWatch;
 use crate::port::{Agent, Tick, Transport, Wake};
 
 /// How a stream's publication is found: by endpoint, stream and session.
@@ -46,6 +47,12 @@ impl Entry {
             self.half.session_id(),
         )
     }
+}
+
+/// What an idle publication is asked: whether there is a frame at its position.
+struct Watched {
+    position: Position,
+    frame: FrameWatch,
 }
 
 /// Nanoseconds between two polls of the control sockets at least, while there is nothing to send.
@@ -83,6 +90,9 @@ pub(crate) struct Sender<T: Transport> {
     places: BTreeMap<EndpointId, usize>,
     watch: Watch<T>,
     publications: Vec<Entry>,
+    /// Where the next frame of each publication will be; of none that may not be sent. Apart, so
+    /// that asking many of them takes few cache lines.
+    watches: Vec<Option<Watched>>,
     /// Where in `publications` a stream is.
     streams: BTreeMap<StreamKey, usize>,
     rota: Rota,
@@ -123,6 +133,7 @@ impl<T: Transport> Sender<T> {
             places: BTreeMap::new(),
             watch: Watch::new(),
             publications: Vec::new(),
+            watches: Vec::new(),
             streams: BTreeMap::new(),
             rota: Rota::new(tick.now),
             poll: PollSchedule {
@@ -191,12 +202,14 @@ impl<T: Transport> Sender<T> {
         let entry = Entry { half, endpoint };
         self.streams.insert(entry.key(), self.publications.len());
         self.publications.push(entry);
+        self.watches.push(None);
         self.rota.push();
     }
 
     /// Hands a publication back. The last one takes its place.
     fn remove_publication(&mut self, index: usize) {
         let removed = self.publications.swap_remove(index);
+        self.watches.swap_remove(index);
         self.rota.swap_remove(index);
         if self.streams.get(&removed.key()) == Some(&index) {
             self.streams.remove(&removed.key());
@@ -259,6 +272,12 @@ impl<T: Transport> Sender<T> {
             system: &self.system,
         };
         let mut turns = self.rota.begin(tick.now);
+        while let Some(index) = self.rota.next_to_ask() {
+            let watch = self.watches.get(index).and_then(Option::as_ref);
+            if watch.is_some_and(|watch| watch.frame.has_frame()) {
+                self.rota.wake(index);
+            }
+        }
         let mut bytes = 0;
         while let Some(index) = self.rota.next(&mut turns) {
             let Entry { half, endpoint } = &mut self.publications[index];
@@ -267,8 +286,14 @@ impl<T: Transport> Sender<T> {
             bytes += sent;
             if half.position() != before {
                 self.rota.has_worked(index);
-            } else if sent > 0 {
+                continue;
+            }
+            watch_for_next_frame(half, &mut self.watches[index]);
+            if sent > 0 {
                 self.rota.has_worked_a_little();
+            }
+            if half.has_resends() {
+                self.rota.has_worked(index);
             }
         }
         if bytes > 0 {
@@ -343,6 +368,21 @@ impl<T: Transport> Sender<T> {
     }
 }
 
+/// Nothing was sent: from now on it is enough to ask for the next frame, unless flow control stands
+/// in the way. Then a status message has it looked at.
+fn watch_for_next_frame(half: &SenderHalf, watch: &mut Option<Watched>) {
+    let position = half.position();
+    if half.is_at_limit() {
+        *watch = None;
+    } else if watch
+        .as_ref()
+        .is_none_or(|watch| watch.position != position)
+    {
+        let frame = half.watch(position);
+        *watch = frame.map(|frame| Watched { position, frame });
+    }
+}
+
 impl PollSchedule {
     /// Whether to poll in a cycle that sent `bytes`, some of it not at the first try.
     fn is_due(&mut self, bytes: usize, had_short_sends: bool, now: Nanos) -> bool {
@@ -408,6 +448,7 @@ impl<T: Transport> Agent for Sender<T> {
     fn on_close(&mut self, tick: Tick) {
         self.streams.clear();
         self.publications.clear();
+        self.watches.clear();
         self.rota = Rota::new(tick.now);
         self.endpoints.clear();
         self.places.clear();

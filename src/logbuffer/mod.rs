@@ -27,6 +27,7 @@ mod claim;
 mod cleaner;
 mod exclusive;
 mod frame;
+mod frame_watch;
 mod gap;
 mod geometry;
 mod header;
@@ -48,6 +49,7 @@ pub use appender::AppendError;
 pub use claim::Claim;
 pub use exclusive::ExclusiveAppender;
 pub use frame::Corruption;
+pub(crate) use frame_watch::FrameWatch;
 pub use gap::{Gap, GapScan};
 pub use geometry::{
     InvalidLength, PARTITION_COUNT, TERM_LENGTH_MAX, TERM_LENGTH_MIN, TermGeometry,

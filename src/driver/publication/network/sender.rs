@@ -20,7 +20,7 @@ use crate::driver::flow_control::FlowControl;
 use crate::driver::media::send_endpoint::SendEndpoint;
 use crate::driver::messages::EndpointId;
 use crate::driver::retransmit::{Resend, RetransmitHandler};
-use crate::logbuffer::{LogBuffer, TermGeometry};
+use crate::logbuffer::{FrameWatch, LogBuffer, TermGeometry};
 use crate::port::Transport;
 use crate::protocol::{DataHeader, Setup, data, setup};
 
@@ -172,6 +172,16 @@ impl SenderHalf {
     /// Whether nothing may be sent until a receiver says so.
     pub(crate) fn is_at_limit(&self) -> bool {
         self.position >= self.limit
+    }
+
+    /// Watches for the frame at a position.
+    pub(crate) fn watch(&self, position: Position) -> Option<FrameWatch> {
+        self.log.watch(position)
+    }
+
+    /// Whether something is to be sent again later.
+    pub(crate) const fn has_resends(&self) -> bool {
+        !self.retransmit.is_idle()
     }
 
     /// When a receiver last spoke; when the publication was made, before the first.
