@@ -7,6 +7,7 @@ mod golden;
 mod hostile;
 mod read;
 mod rebuild;
+mod runs;
 mod stream;
 mod unblock;
 
