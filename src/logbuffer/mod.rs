@@ -58,6 +58,6 @@ pub use geometry::{
 pub use header::Header;
 pub use log::{LogBuffer, LogBufferError};
 pub use metadata::{METADATA_LENGTH, Metadata};
-pub use scanner::Scan;
+pub use scanner::{Run, RunLimits, Scan};
 pub use spec::{LogKind, LogSpec};
 pub use store::{HeapLogStore, LogFileKind, LogName, LogOpener, LogStore, OpenError, StoreError};

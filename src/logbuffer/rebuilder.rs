@@ -63,6 +63,65 @@ impl TermGeometry {
     }
 }
 
+/// Datagrams that continue one another, at the begin of a buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ValidRun {
+    /// Bytes of the buffer.
+    pub(crate) length: usize,
+    /// Bytes of the stream.
+    pub(crate) covered: i32,
+}
+
+impl TermGeometry {
+    /// Checks the first datagram of a buffer as [`Self::validate_datagram`] does, and how many of
+    /// the next ones are just as valid and continue it: same stream, same term, no gap. A heartbeat
+    /// continues nothing. Each datagram is `segment_length` bytes long, but the last of the buffer.
+    /// `None` if the first one is not valid.
+    #[inline]
+    pub(crate) fn validate_run(
+        self,
+        term_offset: TermOffset,
+        bytes: &[u8],
+        segment_length: usize,
+    ) -> Option<ValidRun> {
+        let mut datagrams = bytes.chunks(segment_length.max(1));
+        let first = datagrams.next()?;
+        let covered = self.validate_datagram(term_offset, first)?;
+        let mut run = ValidRun {
+            length: first.len(),
+            covered,
+        };
+        let first: &[u8; HEADER_SIZE] = first.first_chunk()?;
+        for datagram in datagrams {
+            // Whatever ends elsewhere than its frames do is the last of a run.
+            if usize::try_from(run.covered) != Ok(run.length) {
+                break;
+            }
+            let Some(header) = datagram.first_chunk::<HEADER_SIZE>() else {
+                break;
+            };
+            let continues =
+                header[field::VERSION] == first[field::VERSION] && ids(header) == ids(first);
+            // Both are below a term length.
+            let next = TermOffset(term_offset.0 + run.covered);
+            match self.validate_datagram(next, datagram) {
+                Some(covered) if continues && covered > 0 => {
+                    run.length += datagram.len();
+                    run.covered += covered;
+                }
+                Some(_) | None => break,
+            }
+        }
+        Some(run)
+    }
+}
+
+/// Session, stream and term of a frame.
+#[inline]
+fn ids(frame: &[u8; HEADER_SIZE]) -> [i32; 3] {
+    [field::SESSION_ID, field::STREAM_ID, field::TERM_ID].map(|at| i32_at(frame, at))
+}
+
 impl LogBuffer {
     /// See [`TermGeometry::validate_datagram`].
     #[must_use]
@@ -101,6 +160,37 @@ impl LogBuffer {
         // PUBLISH(frame-length): the frames behind the first can only be reached through it.
         commit(term, offset, length);
         true
+    }
+}
+
+impl LogBuffer {
+    /// Receiver: puts datagrams, which passed [`TermGeometry::validate_run`] together, at
+    /// `position` and behind it, each as [`Self::insert`] does: those in whose place there is
+    /// something already are left out.
+    pub(crate) fn insert_run(&self, position: Position, bytes: &[u8], segment_length: usize) {
+        let Some((index, offset)) = self.geometry().locate(position) else {
+            return;
+        };
+        let (term, start) = (self.term(index), size(offset));
+        // The receiver alone fills the holes of an image, so what is empty stays so meanwhile.
+        let is_empty = |at: usize| {
+            let at = start + at;
+            at + LENGTH_SIZE <= term.len() && term.load_i32_relaxed(at) == 0
+        };
+        let mut begin = 0;
+        while begin < bytes.len() {
+            let mut end = begin;
+            while end < bytes.len() && is_empty(end) {
+                end += segment_length;
+            }
+            if end == begin {
+                begin += segment_length;
+                continue;
+            }
+            let hole = &bytes[begin..end.min(bytes.len())];
+            self.insert(position + begin as i64, hole);
+            begin = end;
+        }
     }
 }
 

@@ -11,10 +11,15 @@ use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, Socket, Type}
 
 #[cfg(target_os = "linux")]
 use crate::port::Readiness;
-use crate::port::{Datagram, MulticastSpec, Transport, TransportRole, TransportSpec};
+use crate::port::{
+    Burst, Datagram, MulticastSpec, Transport, TransportRole, TransportSpec, send_one_by_one,
+};
 #[cfg(target_os = "linux")]
 use crate::sys::ReadySet;
-use crate::sys::{ReceiveBatch, disable_multicast_all, enable_receive_timestamps, send_datagrams};
+use crate::sys::{
+    DATAGRAMS_PER_CALL_MAX, ReceiveBatch, disable_multicast_all, enable_coalescing,
+    enable_receive_timestamps, is_burst_refusal, probe_bursts, send_bursts, send_datagrams,
+};
 
 /// Longest datagram that can arrive, and a little more so that truncation shows.
 const RECEIVE_BUFFER_LENGTH: usize = 65_536;
@@ -34,6 +39,10 @@ pub struct UdpTransport {
     /// Whether the kernel agreed to say when a datagram arrived.
     has_media_timestamps: bool,
     batch: ReceiveBatch,
+    /// Whether bursts are handed to the kernel in one piece.
+    sends_bursts: bool,
+    /// Why they no longer are, until it was told.
+    burst_refusal: Option<io::Error>,
 }
 
 impl UdpTransport {
@@ -53,6 +62,13 @@ impl UdpTransport {
         let receiving = control.as_ref().unwrap_or(&socket);
         let has_media_timestamps =
             spec.media_timestamps && enable_receive_timestamps(receiving.as_fd()).is_ok();
+        let sends_bursts = spec.role == TransportRole::Send
+            && spec.segment_offload
+            && probe_bursts(socket.as_fd()).is_ok();
+        if spec.role == TransportRole::Receive && spec.segment_offload {
+            // A kernel that cannot gives one datagram at a time.
+            let _ = enable_coalescing(receiving.as_fd());
+        }
         let local_address = receiving
             .local_addr()?
             .as_socket()
@@ -63,6 +79,8 @@ impl UdpTransport {
             local_address,
             has_media_timestamps,
             batch: ReceiveBatch::new(spec.receive_batch, RECEIVE_BUFFER_LENGTH),
+            sends_bursts,
+            burst_refusal: None,
         })
     }
 }
@@ -70,6 +88,18 @@ impl UdpTransport {
 impl UdpTransport {
     fn receiving(&self) -> &UdpSocket {
         self.control.as_ref().unwrap_or(&self.socket)
+    }
+
+    /// Hands bursts to the kernel in one piece each. Returns how many datagrams it took.
+    fn send_whole(&self, to: Option<&SocketAddr>, bursts: &[Burst<'_>]) -> io::Result<usize> {
+        let mut parts: [(&[u8], usize); DATAGRAMS_PER_CALL_MAX] = [(&[], 1); _];
+        let mut count = 0;
+        for (part, burst) in parts.iter_mut().zip(bursts) {
+            *part = (burst.bytes(), burst.segment_length());
+            count += 1;
+        }
+        let taken = send_bursts(self.socket.as_fd(), to, &parts[..count])?;
+        Ok(bursts.iter().take(taken).map(Burst::count).sum())
     }
 }
 
@@ -124,6 +154,30 @@ impl Transport for UdpTransport {
         }
     }
 
+    fn send_bursts(&mut self, to: Option<SocketAddr>, bursts: &[Burst<'_>]) -> io::Result<usize> {
+        let has_many = bursts.iter().any(|burst| burst.count() > 1);
+        if !self.sends_bursts || !has_many {
+            return send_one_by_one(self, to, bursts);
+        }
+        match self.send_whole(to.as_ref(), bursts) {
+            Err(error) if is_ordinary(&error) => Ok(0),
+            Err(error) if is_burst_refusal(&error) => {
+                // If the datagrams themselves are refused, bursts are not to blame.
+                let outcome = send_one_by_one(self, to, bursts);
+                if outcome.is_ok() {
+                    self.sends_bursts = false;
+                    self.burst_refusal = Some(error);
+                }
+                outcome
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn take_burst_refusal(&mut self) -> Option<io::Error> {
+        self.burst_refusal.take()
+    }
+
     fn poll(&mut self, mut handler: impl FnMut(Datagram<'_>)) -> io::Result<usize> {
         let socket = self.control.as_ref().unwrap_or(&self.socket);
         let mut bytes = 0;
@@ -132,14 +186,16 @@ impl Transport for UdpTransport {
                 bytes += received.bytes.len();
                 handler(Datagram {
                     bytes: received.bytes,
+                    segment_length: received.segment_length,
                     source: received.source,
                     media_timestamp_ns: received.timestamp_ns,
+                    is_truncated: received.is_truncated,
                 });
             });
             match outcome {
-                Ok(count) if count > 1 && count == self.batch.capacity() => {}
+                Ok(true) => {}
                 Err(error) if !is_ordinary(&error) => return Err(error),
-                Ok(_) | Err(_) => break,
+                Ok(false) | Err(_) => break,
             }
         }
         Ok(bytes)
@@ -279,117 +335,4 @@ fn named(what: &str, value: &dyn Display, error: &io::Error) -> io::Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::net::UdpNetwork;
-    use crate::port::Network;
-
-    fn spec(role: TransportRole, bind: &str) -> TransportSpec {
-        TransportSpec {
-            role,
-            bind: bind.parse().expect("an address"),
-            connect: None,
-            multicast: None,
-            socket_sndbuf_length: 0,
-            socket_rcvbuf_length: 128 * 1024,
-            media_timestamps: false,
-            receive_batch: 4,
-        }
-    }
-
-    fn poll_until(transport: &mut UdpTransport, wanted: usize) -> Vec<(Vec<u8>, SocketAddr)> {
-        let mut got = Vec::new();
-        for _ in 0..1_000_000 {
-            transport
-                .poll(|d| got.push((d.bytes.to_vec(), d.source)))
-                .expect("polled");
-            if got.len() >= wanted {
-                return got;
-            }
-        }
-        panic!("{} of {wanted} datagrams arrived", got.len());
-    }
-
-    fn round_trip(bind: &str) {
-        let mut network = UdpNetwork::new();
-        let mut receiver = network
-            .open(&spec(TransportRole::Receive, bind))
-            .expect("opened");
-        let mut sender_spec = spec(TransportRole::Send, bind);
-        sender_spec.connect = Some(receiver.local_address());
-        let mut sender = network.open(&sender_spec).expect("opened");
-        assert_eq!(sender.send(None, &[b"one", b"two"]).expect("sent"), 2);
-        let got = poll_until(&mut receiver, 2);
-        assert_eq!(got[1].0, b"two");
-        assert_eq!(receiver.send(Some(got[0].1), &[b"back"]).expect("sent"), 1);
-        assert_eq!(poll_until(&mut sender, 1)[0].0, b"back");
-    }
-
-    #[test]
-    fn unicast_goes_both_ways_over_ipv4() {
-        round_trip("127.0.0.1:0");
-    }
-
-    #[test]
-    fn unicast_goes_both_ways_over_ipv6() {
-        round_trip("[::1]:0");
-    }
-
-    #[test]
-    fn a_port_in_use_is_an_error_that_names_the_address() {
-        let mut network = UdpNetwork::new();
-        let first = network
-            .open(&spec(TransportRole::Receive, "127.0.0.1:0"))
-            .expect("opened");
-        let taken = first.local_address().to_string();
-        let error = network
-            .open(&spec(TransportRole::Receive, &taken))
-            .expect_err("taken");
-        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
-        assert!(error.to_string().contains(&taken), "{error}");
-    }
-
-    #[test]
-    fn a_closed_peer_is_not_an_error() {
-        let mut network = UdpNetwork::new();
-        let gone = network
-            .open(&spec(TransportRole::Receive, "127.0.0.1:0"))
-            .expect("opened");
-        let mut sender_spec = spec(TransportRole::Send, "127.0.0.1:0");
-        sender_spec.connect = Some(gone.local_address());
-        drop(gone);
-        let mut sender = network.open(&sender_spec).expect("opened");
-        for _ in 0..10 {
-            sender
-                .send(None, &[b"anyone?"])
-                .expect("refusal is ordinary");
-            sender
-                .poll(|_| panic!("nobody answers"))
-                .expect("refusal is ordinary");
-        }
-    }
-
-    #[test]
-    fn media_timestamps_come_with_datagrams_where_asked_for() {
-        let mut network = UdpNetwork::new();
-        let mut stamped = spec(TransportRole::Receive, "127.0.0.1:0");
-        stamped.media_timestamps = cfg!(target_os = "linux");
-        let mut receiver = network.open(&stamped).expect("opened");
-        let mut sender = network
-            .open(&spec(TransportRole::Send, "127.0.0.1:0"))
-            .expect("opened");
-        sender
-            .send(Some(receiver.local_address()), &[b"x"])
-            .expect("sent");
-        let mut stamp = None;
-        for _ in 0..1_000_000 {
-            receiver
-                .poll(|d| stamp = Some(d.media_timestamp_ns))
-                .expect("polled");
-            if stamp.is_some() {
-                break;
-            }
-        }
-        assert_eq!(stamp.expect("arrived").is_some(), cfg!(target_os = "linux"));
-    }
-}
+mod tests;

@@ -5,15 +5,154 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::readiness::Readiness;
 
-/// A received datagram, borrowed from the receive buffer for the length of a handler call.
+/// A received datagram, or several of one sender that the kernel put together, borrowed from the
+/// receive buffer for the length of a handler call.
+///
+/// ```
+/// use aileron::port::Datagram;
+/// let source = "127.0.0.1:4000".parse().unwrap();
+/// let mut bytes = [7; 20];
+/// let mut together = Datagram { segment_length: 8, ..Datagram::whole(&mut bytes, source) };
+/// let lengths: Vec<_> = together.segments().map(|segment| segment.len()).collect();
+/// assert_eq!(lengths, [8, 8, 4]);
+/// ```
 #[derive(Debug)]
 pub struct Datagram<'a> {
-    /// The UDP payload. Mutable because receive timestamps are written into it.
+    /// The UDP payload, or several one behind the other. Mutable because receive timestamps are
+    /// written into it.
     pub bytes: &'a mut [u8],
+    /// Bytes of each datagram in `bytes` but the last, which may be shorter. That of `bytes`, or
+    /// more, if it is one datagram. Never 0.
+    pub segment_length: usize,
     /// Who sent it.
     pub source: SocketAddr,
     /// Kernel receive time in nanoseconds since the epoch, if the transport was asked for it.
     pub media_timestamp_ns: Option<i64>,
+    /// Whether there was more than the buffer could hold; the rest is gone.
+    pub is_truncated: bool,
+}
+
+impl<'a> Datagram<'a> {
+    /// One whole datagram without a time.
+    #[must_use]
+    pub fn whole(bytes: &'a mut [u8], source: SocketAddr) -> Self {
+        Self {
+            segment_length: bytes.len().max(1),
+            bytes,
+            source,
+            media_timestamp_ns: None,
+            is_truncated: false,
+        }
+    }
+
+    /// The datagrams, in the order in which they were sent.
+    pub fn segments(&mut self) -> impl Iterator<Item = &mut [u8]> {
+        self.bytes.chunks_mut(self.segment_length.max(1))
+    }
+}
+
+/// Datagrams to send that lie one behind the other in memory: all of one length but the last, which
+/// may be shorter. What the network carries is the datagrams; a kernel that can takes them at once.
+///
+/// ```
+/// use aileron::port::Burst;
+/// let burst = Burst::new(&[7; 20], 8);
+/// assert_eq!((burst.count(), burst.length_of(2)), (3, 16));
+/// assert_eq!(burst.from(2).map(|rest| rest.bytes().len()), Some(4));
+/// assert!(burst.from(3).is_none());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Burst<'a> {
+    bytes: &'a [u8],
+    segment_length: usize,
+}
+
+impl<'a> Burst<'a> {
+    /// Datagrams of `segment_length` bytes each, cut from `bytes`.
+    ///
+    /// # Panics
+    /// When `segment_length` is 0.
+    #[must_use]
+    #[inline]
+    pub const fn new(bytes: &'a [u8], segment_length: usize) -> Self {
+        assert!(segment_length > 0, "a burst of datagrams without length");
+        Self {
+            bytes,
+            segment_length,
+        }
+    }
+
+    /// One datagram.
+    #[must_use]
+    #[inline]
+    pub const fn one(datagram: &'a [u8]) -> Self {
+        let segment_length = if datagram.is_empty() {
+            1
+        } else {
+            datagram.len()
+        };
+        Self {
+            bytes: datagram,
+            segment_length,
+        }
+    }
+
+    /// All of the datagrams.
+    #[must_use]
+    #[inline]
+    pub const fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// Bytes of each datagram but the last.
+    #[must_use]
+    #[inline]
+    pub const fn segment_length(&self) -> usize {
+        self.segment_length
+    }
+
+    /// How many datagrams it is.
+    #[must_use]
+    #[inline]
+    pub const fn count(&self) -> usize {
+        self.bytes.len().div_ceil(self.segment_length)
+    }
+
+    /// Bytes of the first `count` datagrams.
+    #[must_use]
+    #[inline]
+    pub const fn length_of(&self, count: usize) -> usize {
+        let length = count.saturating_mul(self.segment_length);
+        if length < self.bytes.len() {
+            length
+        } else {
+            self.bytes.len()
+        }
+    }
+
+    /// The datagrams one by one.
+    pub fn datagrams(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        self.bytes.chunks(self.segment_length)
+    }
+
+    /// What is left behind the first `count` datagrams; `None` if nothing is.
+    #[must_use]
+    pub fn from(&self, count: usize) -> Option<Self> {
+        let rest = &self.bytes[self.length_of(count)..];
+        (!rest.is_empty()).then_some(Self {
+            bytes: rest,
+            ..*self
+        })
+    }
+
+    /// The first `count` datagrams.
+    #[must_use]
+    pub fn first(&self, count: usize) -> Self {
+        Self {
+            bytes: &self.bytes[..self.length_of(count)],
+            ..*self
+        }
+    }
 }
 
 /// One bound UDP socket (or, for a multicast publication, a pair), or its simulated twin.
@@ -30,6 +169,21 @@ pub trait Transport: Sized + Send + 'static {
     /// # Errors
     /// Anything else the operating system answers.
     fn send(&mut self, to: Option<SocketAddr>, datagrams: &[&[u8]]) -> io::Result<usize>;
+
+    /// Hands bursts of datagrams to the network in order, as [`Self::send`] does with datagrams, and
+    /// returns how many datagrams were accepted whole.
+    ///
+    /// # Errors
+    /// What the operating system answers for the first of them, as for [`Self::send`].
+    fn send_bursts(&mut self, to: Option<SocketAddr>, bursts: &[Burst<'_>]) -> io::Result<usize> {
+        send_one_by_one(self, to, bursts)
+    }
+
+    /// Why the transport does not hand bursts to the kernel in one piece any more, once it has found
+    /// out. Told once; the datagrams went out all the same.
+    fn take_burst_refusal(&mut self) -> Option<io::Error> {
+        None
+    }
 
     /// Receives at most one batch without waiting, and calls `handler` for each datagram. Returns
     /// the bytes received.
@@ -52,6 +206,38 @@ pub trait Transport: Sized + Send + 'static {
     fn has_media_timestamps(&self) -> bool {
         true
     }
+}
+
+/// Datagrams per call of [`send_one_by_one`].
+const DATAGRAMS_PER_CALL: usize = 16;
+
+/// Sends the datagrams of bursts through [`Transport::send`], several per call.
+///
+/// # Errors
+/// As for [`Transport::send_bursts`].
+pub fn send_one_by_one<T: Transport>(
+    transport: &mut T,
+    to: Option<SocketAddr>,
+    bursts: &[Burst<'_>],
+) -> io::Result<usize> {
+    let mut left = bursts.iter().flat_map(Burst::datagrams).peekable();
+    let mut sent = 0;
+    while left.peek().is_some() {
+        let mut batch: [&[u8]; DATAGRAMS_PER_CALL] = [&[]; DATAGRAMS_PER_CALL];
+        let mut count = 0;
+        for (slot, datagram) in batch.iter_mut().zip(&mut left) {
+            *slot = datagram;
+            count += 1;
+        }
+        match transport.send(to, &batch[..count]) {
+            Ok(accepted) if accepted >= count => sent += count,
+            Ok(accepted) => return Ok(sent + accepted),
+            Err(error) if sent == 0 => return Err(error),
+            // It shows itself again at the next call.
+            Err(_) => break,
+        }
+    }
+    Ok(sent)
 }
 
 /// Which side a transport serves.
@@ -100,6 +286,9 @@ pub struct TransportSpec {
     pub media_timestamps: bool,
     /// Datagrams received per poll at most, 1..=16.
     pub receive_batch: usize,
+    /// Whether the kernel may be given bursts of datagrams in one piece (to send), and may give
+    /// them so (to receive), where it can.
+    pub segment_offload: bool,
 }
 
 /// Default and maximum socket buffer lengths of the operating system, in bytes.

@@ -14,7 +14,8 @@ mod resolver;
 
 pub use agent::{Agent, Clock, Tick, Wake};
 pub use datagram::{
-    BufferLimits, Datagram, MulticastSpec, Network, Transport, TransportRole, TransportSpec,
+    BufferLimits, Burst, Datagram, MulticastSpec, Network, Transport, TransportRole, TransportSpec,
+    send_one_by_one,
 };
 pub use interface::{InterfaceAddress, InterfaceQuery, InterfaceSelector, Interfaces};
 pub use readiness::{AlwaysReady, Readiness};

@@ -103,6 +103,7 @@ impl Interfaces for SimHost {
 ///     socket_rcvbuf_length: 0,
 ///     media_timestamps: false,
 ///     receive_batch: 4,
+///     segment_offload: false,
 /// };
 /// assert_eq!(host.open(&spec).unwrap().local_address(), spec.bind);
 /// ```
@@ -137,11 +138,7 @@ impl Transport for SimTransport {
                 continue;
             }
             received += bytes.len();
-            handler(Datagram {
-                bytes: &mut bytes,
-                source,
-                media_timestamp_ns: None,
-            });
+            handler(Datagram::whole(&mut bytes, source));
         }
         Ok(received)
     }

@@ -1,4 +1,5 @@
-//! Several datagrams per system call.
+//! Several datagrams per system call, out: one message for each, or one message for a whole burst
+//! of datagrams of one length that lie one behind the other (`UDP_SEGMENT`, Linux).
 //!
 //! The message headers that the kernel wants are laid out on the stack for each call: filling a few
 //! of them costs nanoseconds, and no pointer outlives the call it was made for.
@@ -9,7 +10,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 
-use super::address::{RAW_ADDRESS_LENGTH, RawAddress};
+use super::address::RawAddress;
 #[cfg(target_os = "linux")]
 use super::socket_calls as calls;
 
@@ -31,25 +32,16 @@ mod calls {
             unsafe { libc::sendto(socket, datagram, length, flags, address, address_length) };
         usize::try_from(sent).map_err(|_| io::Error::last_os_error())
     }
-
-    /// # Safety
-    /// As for `recvmsg(2)`.
-    pub(super) unsafe fn receive_one(
-        socket: libc::c_int,
-        header: *mut libc::msghdr,
-        flags: libc::c_int,
-    ) -> io::Result<usize> {
-        // SAFETY: SYS-2: the caller vouches for it.
-        let length = unsafe { libc::recvmsg(socket, header, flags) };
-        usize::try_from(length).map_err(|_| io::Error::last_os_error())
-    }
 }
 
 /// Datagrams that one call moves at most.
 pub const DATAGRAMS_PER_CALL_MAX: usize = 16;
 
-/// Room for the control message that carries a receive timestamp.
-const CONTROL_LENGTH: usize = 64;
+/// Datagrams that one burst holds at most: what the oldest kernels with `UDP_SEGMENT` take.
+pub const DATAGRAMS_PER_BURST_MAX: usize = 64;
+
+/// Bytes that one burst holds at most: the longest UDP payload over IPv4.
+pub const BURST_LENGTH_MAX: usize = 65_507;
 
 /// Sends `datagrams` in order without waiting, to `to` or to the connected peer; at most
 /// [`DATAGRAMS_PER_CALL_MAX`] of them. Returns how many went out whole.
@@ -138,162 +130,122 @@ fn send_many(
     Ok(datagrams.len())
 }
 
-/// A datagram in the buffers of a [`ReceiveBatch`].
-#[derive(Debug)]
-pub struct ReceivedDatagram<'a> {
-    /// The UDP payload.
-    pub bytes: &'a mut [u8],
-    /// The sender.
-    pub source: SocketAddr,
-    /// Kernel receive time in nanoseconds since the epoch, where asked for and given.
-    pub timestamp_ns: Option<i64>,
-    /// Whether the datagram was longer than the buffer; `bytes` then holds only its begin.
-    pub is_truncated: bool,
+/// Tells the kernel the length of the datagrams that a message is to be cut into.
+#[cfg(target_os = "linux")]
+#[derive(Clone, Copy)]
+#[repr(C, align(8))]
+struct SegmentControl {
+    header: libc::cmsghdr,
+    segment_length: u16,
 }
 
-/// Receive buffers for several datagrams per call.
-#[derive(Debug)]
-pub struct ReceiveBatch {
-    buffers: Box<[Box<[u8]>]>,
-    /// The last call found something, so that there may be more than one datagram now.
-    expects_many: bool,
-}
-
-impl ReceiveBatch {
-    /// `count` buffers of `length` bytes; `count` is cut to `1..=`[`DATAGRAMS_PER_CALL_MAX`].
-    #[must_use]
-    pub fn new(count: usize, length: usize) -> Self {
-        let count = count.clamp(1, DATAGRAMS_PER_CALL_MAX);
+#[cfg(target_os = "linux")]
+impl SegmentControl {
+    fn new(segment_length: u16) -> Self {
+        // SAFETY: SYS-1 (kernel structures are plain integers and pointers): zero bytes are valid.
+        let mut header: libc::cmsghdr = unsafe { zeroed() };
+        header.cmsg_len = (size_of::<libc::cmsghdr>() + size_of::<u16>()) as _;
+        header.cmsg_level = libc::SOL_UDP;
+        header.cmsg_type = libc::UDP_SEGMENT;
         Self {
-            buffers: (0..count)
-                .map(|_| vec![0; length].into_boxed_slice())
-                .collect(),
-            expects_many: false,
+            header,
+            segment_length,
         }
-    }
-
-    /// Datagrams received per call at most.
-    #[must_use]
-    pub const fn capacity(&self) -> usize {
-        self.buffers.len()
-    }
-
-    /// Receives what is there, up to one batch, without waiting, and hands each datagram to
-    /// `handler`. Returns how many there were. After a call that found nothing it asks for one
-    /// datagram only, which costs less: most calls find nothing.
-    ///
-    /// # Errors
-    /// What the operating system answers; `WouldBlock` when nothing is there.
-    pub fn receive(
-        &mut self,
-        socket: BorrowedFd<'_>,
-        mut handler: impl FnMut(ReceivedDatagram<'_>),
-    ) -> io::Result<usize> {
-        let count = if self.expects_many {
-            self.buffers.len()
-        } else {
-            1
-        };
-        self.expects_many = false;
-        let mut addresses = [const { MaybeUninit::<RawAddress>::uninit() }; DATAGRAMS_PER_CALL_MAX];
-        let mut controls = [const { MaybeUninit::<Control>::uninit() }; DATAGRAMS_PER_CALL_MAX];
-        let mut vectors = [const { MaybeUninit::<libc::iovec>::uninit() }; DATAGRAMS_PER_CALL_MAX];
-        let mut headers =
-            [const { MaybeUninit::<libc::mmsghdr>::uninit() }; DATAGRAMS_PER_CALL_MAX];
-        for index in 0..count {
-            let buffer = &mut self.buffers[index];
-            let vector = vectors[index].write(libc::iovec {
-                iov_base: buffer.as_mut_ptr().cast(),
-                iov_len: buffer.len(),
-            });
-            let address = addresses[index].write(RawAddress::unspecified());
-            // SAFETY: SYS-1 (kernel structures are plain integers and pointers): zeroes are valid.
-            let header = headers[index].write(unsafe { zeroed() });
-            header.msg_hdr.msg_iov = vector;
-            header.msg_hdr.msg_iovlen = 1;
-            header.msg_hdr.msg_name = ptr::from_mut(address).cast();
-            header.msg_hdr.msg_namelen = RAW_ADDRESS_LENGTH;
-            header.msg_hdr.msg_control = controls[index].as_mut_ptr().cast();
-            header.msg_hdr.msg_controllen = CONTROL_LENGTH as _;
-        }
-        let received = receive_headers(socket, &mut headers[..count])?;
-        self.expects_many = true;
-        for index in 0..received.min(count) {
-            // SAFETY: SYS-3 (the kernel fills in the first `received` headers): all `count` headers
-            // and addresses were initialised above.
-            let header = unsafe { headers[index].assume_init_ref() };
-            // SAFETY: SYS-3, as above.
-            let address = unsafe { addresses[index].assume_init_ref() };
-            let Some(source) = address.to_socket_address() else {
-                continue;
-            };
-            let buffer = &mut self.buffers[index];
-            let length = (header.msg_len as usize).min(buffer.len());
-            handler(ReceivedDatagram {
-                bytes: &mut buffer[..length],
-                source,
-                timestamp_ns: timestamp_ns(&header.msg_hdr),
-                is_truncated: header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0,
-            });
-        }
-        Ok(received)
     }
 }
 
-#[repr(align(8))]
-struct Control {
-    _bytes: [u8; CONTROL_LENGTH],
-}
-
-/// Receives into `headers`, each of which describes live buffers. Returns how many were filled in.
-fn receive_headers(
+/// Sends bursts in order without waiting, to `to` or to the connected peer; at most
+/// [`DATAGRAMS_PER_CALL_MAX`] of them. Each is the bytes of its datagrams and the length of each
+/// datagram but the last; it has at most [`DATAGRAMS_PER_BURST_MAX`] datagrams and
+/// [`BURST_LENGTH_MAX`] bytes. Returns how many bursts went out: none in part.
+///
+/// # Errors
+/// What the operating system answers for the first burst, `Unsupported` for one that is too large; a
+/// later failure ends the call short and shows itself on the next one.
+#[cfg(target_os = "linux")]
+pub fn send_bursts(
     socket: BorrowedFd<'_>,
-    headers: &mut [MaybeUninit<libc::mmsghdr>],
+    to: Option<&SocketAddr>,
+    bursts: &[(&[u8], usize)],
 ) -> io::Result<usize> {
-    #[cfg(target_os = "linux")]
-    if headers.len() > 1 {
-        let (start, count) = (headers.as_mut_ptr().cast(), headers.len());
-        // SAFETY: SYS-2: every header was initialised by the caller with live buffers.
-        return unsafe {
-            calls::receive_many(socket.as_raw_fd(), start, count, libc::MSG_DONTWAIT)
+    let raw = to.map(RawAddress::new);
+    let (name, name_length) = match &raw {
+        Some((address, length)) => (ptr::from_ref(address).cast_mut().cast(), *length),
+        None => (ptr::null_mut(), 0),
+    };
+    let mut vectors = [const { MaybeUninit::<libc::iovec>::uninit() }; DATAGRAMS_PER_CALL_MAX];
+    let mut headers = [const { MaybeUninit::<libc::mmsghdr>::uninit() }; DATAGRAMS_PER_CALL_MAX];
+    let mut controls = [const { MaybeUninit::<SegmentControl>::uninit() }; DATAGRAMS_PER_CALL_MAX];
+    let mut count = 0;
+    for (((bytes, segment_length), vector), (header, control)) in bursts
+        .iter()
+        .zip(&mut vectors)
+        .zip(headers.iter_mut().zip(&mut controls))
+    {
+        let vector = vector.write(libc::iovec {
+            iov_base: bytes.as_ptr().cast_mut().cast(),
+            iov_len: bytes.len(),
+        });
+        // SAFETY: SYS-1 (kernel structures are plain integers and pointers): zero bytes are valid.
+        let header = header.write(unsafe { zeroed() });
+        header.msg_hdr.msg_iov = vector;
+        header.msg_hdr.msg_iovlen = 1;
+        header.msg_hdr.msg_name = name;
+        header.msg_hdr.msg_namelen = name_length;
+        if bytes.len() > *segment_length {
+            let datagrams = bytes.len().div_ceil((*segment_length).max(1));
+            let is_legal = bytes.len() <= BURST_LENGTH_MAX && datagrams <= DATAGRAMS_PER_BURST_MAX;
+            let Some(segment_length) = u16::try_from(*segment_length).ok().filter(|_| is_legal)
+            else {
+                break;
+            };
+            let control = control.write(SegmentControl::new(segment_length));
+            header.msg_hdr.msg_control = ptr::from_mut(control).cast();
+            header.msg_hdr.msg_controllen = size_of::<SegmentControl>() as _;
+        }
+        count += 1;
+    }
+    if count == 0 {
+        return match bursts {
+            [] => Ok(0),
+            _ => Err(io::ErrorKind::Unsupported.into()),
         };
     }
-    let Some(first) = headers.first_mut() else {
-        return Ok(0);
-    };
-    // SAFETY: SYS-3: initialised by the caller.
-    let header = unsafe { first.assume_init_mut() };
-    // SAFETY: SYS-2: as above.
-    let length =
-        unsafe { calls::receive_one(socket.as_raw_fd(), &mut header.msg_hdr, libc::MSG_DONTWAIT) }?;
-    header.msg_len = u32::try_from(length).unwrap_or(u32::MAX);
-    Ok(1)
+    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    let headers = headers.as_mut_ptr().cast();
+    // SAFETY: SYS-2: `count` headers were filled in just above; what they point to is alive.
+    unsafe { calls::send_many(socket.as_raw_fd(), headers, count, flags) }
 }
 
-/// The kernel's receive time, when a control message carries it.
-fn timestamp_ns(header: &libc::msghdr) -> Option<i64> {
-    if header.msg_controllen == 0 {
-        return None;
-    }
-    // SAFETY: SYS-3: after a receive call the header describes the control bytes written.
-    let mut message = unsafe { libc::CMSG_FIRSTHDR(header) };
-    while !message.is_null() {
-        // SAFETY: SYS-3: not null, hence a whole control header inside the control buffer.
-        let current = unsafe { message.read_unaligned() };
-        if current.cmsg_level == libc::SOL_SOCKET && current.cmsg_type == libc::SCM_TIMESTAMPNS {
-            // SAFETY: SYS-3: the data of a message follows its header.
-            let data = unsafe { libc::CMSG_DATA(message) };
-            // SAFETY: SYS-3: a message of this type carries a whole `timespec`.
-            let time = unsafe { data.cast::<libc::timespec>().read_unaligned() };
-            return time
-                .tv_sec
-                .checked_mul(1_000_000_000)?
-                .checked_add(time.tv_nsec);
-        }
-        // SAFETY: SYS-3: both pointers come from this header.
-        message = unsafe { libc::CMSG_NXTHDR(header, message) };
-    }
-    None
+/// Bursts are Linux's alone.
+///
+/// # Errors
+/// Always `Unsupported` on this operating system.
+#[cfg(not(target_os = "linux"))]
+pub fn send_bursts(
+    _socket: BorrowedFd<'_>,
+    _to: Option<&SocketAddr>,
+    _bursts: &[(&[u8], usize)],
+) -> io::Result<usize> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Whether an error of [`send_bursts`] means that the kernel, the device or the path does not take
+/// bursts: the same datagrams may well go out one by one.
+#[must_use]
+pub fn is_burst_refusal(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::Unsupported
+        || matches!(
+            error.raw_os_error(),
+            Some(
+                libc::EIO
+                    | libc::EINVAL
+                    | libc::EMSGSIZE
+                    | libc::ENOPROTOOPT
+                    | libc::EOPNOTSUPP
+                    | libc::EPROTONOSUPPORT
+            )
+        )
 }
 
 #[cfg(test)]
@@ -302,79 +254,6 @@ mod tests {
     use std::net::UdpSocket;
     use std::os::fd::AsFd;
 
-    fn receive_all(socket: &UdpSocket, batch: &mut ReceiveBatch, wanted: usize) -> Vec<Vec<u8>> {
-        let mut got = Vec::new();
-        socket.set_nonblocking(true).expect("non-blocking");
-        for _ in 0..1_000_000 {
-            let outcome = batch.receive(socket.as_fd(), |d| got.push(d.bytes.to_vec()));
-            if let Err(error) = outcome {
-                assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
-            }
-            if got.len() >= wanted {
-                return got;
-            }
-        }
-        panic!("only {} of {wanted} datagrams arrived", got.len());
-    }
-
-    #[test]
-    fn a_batch_arrives_in_order_with_its_source() {
-        for bind in ["127.0.0.1:0", "[::1]:0"] {
-            let Ok(receiver) = UdpSocket::bind(bind) else {
-                continue;
-            };
-            let sender = UdpSocket::bind(bind).expect("a second socket");
-            let to = receiver.local_addr().expect("bound");
-            let datagrams: Vec<Vec<u8>> = (0..5u8).map(|i| vec![i; 100 + usize::from(i)]).collect();
-            let slices: Vec<&[u8]> = datagrams.iter().map(Vec::as_slice).collect();
-            let sent = send_datagrams(sender.as_fd(), Some(&to), &slices).expect("sent");
-            assert_eq!(sent, 5);
-            let mut batch = ReceiveBatch::new(4, 2048);
-            assert_eq!(receive_all(&receiver, &mut batch, 5), datagrams);
-        }
-    }
-
-    #[test]
-    fn after_silence_one_datagram_is_asked_for_and_then_a_batch() {
-        let receiver = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-        let sender = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-        let to = receiver.local_addr().expect("bound");
-        let mut batch = ReceiveBatch::new(4, 2048);
-        // Loopback delivers within the call that sends.
-        let sent = send_datagrams(sender.as_fd(), Some(&to), &[b"0", b"1", b"2", b"3"]);
-        assert_eq!(sent.expect("sent"), 4);
-        let mut receive = || {
-            batch
-                .receive(receiver.as_fd(), |_| {})
-                .map_err(|error| error.kind())
-        };
-        assert_eq!(receive(), Ok(1));
-        let batch_length = if cfg!(target_os = "linux") { 3 } else { 1 };
-        assert_eq!(receive(), Ok(batch_length));
-    }
-
-    #[test]
-    fn a_datagram_too_long_for_the_buffer_is_marked() {
-        let receiver = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-        let sender = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-        sender
-            .connect(receiver.local_addr().expect("bound"))
-            .expect("connected");
-        assert_eq!(
-            send_datagrams(sender.as_fd(), None, &[&[7; 300]]).expect("sent"),
-            1
-        );
-        let mut batch = ReceiveBatch::new(1, 64);
-        let mut truncated = None;
-        for _ in 0..1_000_000 {
-            let _ = batch.receive(receiver.as_fd(), |d| truncated = Some(d.is_truncated));
-            if truncated.is_some() {
-                break;
-            }
-        }
-        assert_eq!(truncated, Some(true));
-    }
-
     #[test]
     fn nothing_to_send_is_no_error() {
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
@@ -382,5 +261,43 @@ mod tests {
             send_datagrams(socket.as_fd(), None, &[]).expect("nothing"),
             0
         );
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_burst_arrives_as_its_datagrams() {
+        let receiver = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        let sender = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        let to = receiver.local_addr().expect("bound");
+        let bytes: Vec<u8> = (0..250).collect();
+        let bursts: [(&[u8], usize); 3] = [(&bytes, 100), (&bytes[..20], 20), (&bytes, 125)];
+        let sent = send_bursts(sender.as_fd(), Some(&to), &bursts).expect("sent");
+        assert_eq!(sent, 3);
+        let expected = [
+            &bytes[..100],
+            &bytes[100..200],
+            &bytes[200..],
+            &bytes[..20],
+            &bytes[..125],
+            &bytes[125..],
+        ];
+        let mut buffer = [0; 2048];
+        for datagram in expected {
+            let length = receiver.recv(&mut buffer).expect("received");
+            assert_eq!(&buffer[..length], datagram);
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn bursts_past_the_limits_are_refused_before_the_kernel_sees_them() {
+        let sender = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        let bytes = vec![0; BURST_LENGTH_MAX + 1];
+        for (length, segment_length) in [(65, 1), (BURST_LENGTH_MAX + 1, 1408), (70_000, 66_000)] {
+            let bytes = &bytes[..length.min(bytes.len())];
+            let refused = send_bursts(sender.as_fd(), None, &[(bytes, segment_length)]);
+            let is_one = bytes.len() <= segment_length;
+            assert!(is_one || is_burst_refusal(&refused.expect_err("refused")));
+        }
     }
 }

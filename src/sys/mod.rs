@@ -9,6 +9,7 @@ mod interfaces;
 mod mmsg;
 #[cfg(target_os = "linux")]
 mod ready_set;
+mod receive_batch;
 #[cfg(target_os = "linux")]
 mod socket_calls;
 mod socket_options;
@@ -17,8 +18,16 @@ mod user;
 pub use affinity::{pin_current_thread, set_thread_name};
 pub use files::{allocate_file, usable_space};
 pub use interfaces::{LocalInterface, local_interfaces};
-pub use mmsg::{DATAGRAMS_PER_CALL_MAX, ReceiveBatch, ReceivedDatagram, send_datagrams};
+pub use mmsg::{
+    BURST_LENGTH_MAX, DATAGRAMS_PER_BURST_MAX, DATAGRAMS_PER_CALL_MAX, is_burst_refusal,
+    send_bursts, send_datagrams,
+};
 #[cfg(target_os = "linux")]
 pub use ready_set::ReadySet;
-pub use socket_options::{disable_multicast_all, enable_receive_timestamps};
+pub use receive_batch::{ReceiveBatch, ReceivedDatagram};
+#[cfg(all(test, target_os = "linux"))]
+pub(crate) use socket_options::have_bursts_refused;
+pub use socket_options::{
+    disable_multicast_all, enable_coalescing, enable_receive_timestamps, probe_bursts,
+};
 pub use user::user_name;

@@ -48,6 +48,48 @@ pub fn enable_receive_timestamps(_socket: BorrowedFd<'_>) -> io::Result<()> {
     Err(io::Error::from(io::ErrorKind::Unsupported))
 }
 
+/// Has the kernel put datagrams of one sender and one length together (`UDP_GRO`).
+///
+/// # Errors
+/// What the operating system answers.
+#[cfg(target_os = "linux")]
+pub fn enable_coalescing(socket: BorrowedFd<'_>) -> io::Result<()> {
+    set_int(socket, libc::SOL_UDP, libc::UDP_GRO, 1)
+}
+
+/// Has the kernel put datagrams of one sender together; not offered by this operating system.
+///
+/// # Errors
+/// Always `Unsupported` on this operating system.
+#[cfg(not(target_os = "linux"))]
+pub fn enable_coalescing(_socket: BorrowedFd<'_>) -> io::Result<()> {
+    Err(io::Error::from(io::ErrorKind::Unsupported))
+}
+
+/// Asks whether the kernel knows how to cut bursts into datagrams (`UDP_SEGMENT`); changes nothing.
+///
+/// # Errors
+/// What the operating system answers if it does not.
+#[cfg(target_os = "linux")]
+pub fn probe_bursts(socket: BorrowedFd<'_>) -> io::Result<()> {
+    set_int(socket, libc::SOL_UDP, libc::UDP_SEGMENT, 0)
+}
+
+/// Asks whether the kernel knows how to cut bursts into datagrams: not this operating system's.
+///
+/// # Errors
+/// Always `Unsupported` on this operating system.
+#[cfg(not(target_os = "linux"))]
+pub fn probe_bursts(_socket: BorrowedFd<'_>) -> io::Result<()> {
+    Err(io::Error::from(io::ErrorKind::Unsupported))
+}
+
+/// Has the kernel refuse bursts on a socket from now on: it does not cut what has no checksum.
+#[cfg(all(test, target_os = "linux"))]
+pub(crate) fn have_bursts_refused(socket: BorrowedFd<'_>) {
+    set_int(socket, libc::SOL_SOCKET, libc::SO_NO_CHECK, 1).expect("set");
+}
+
 #[cfg(target_os = "linux")]
 fn set_int(socket: BorrowedFd<'_>, level: i32, option: i32, value: i32) -> io::Result<()> {
     use std::os::fd::AsRawFd;
@@ -83,6 +125,8 @@ mod tests {
         disable_multicast_all(socket.as_fd(), false).expect("set");
         if cfg!(target_os = "linux") {
             enable_receive_timestamps(socket.as_fd()).expect("set");
+            enable_coalescing(socket.as_fd()).expect("set");
+            probe_bursts(socket.as_fd()).expect("known");
         }
     }
 }

@@ -195,6 +195,7 @@ impl<N: Network> Conductor<N> {
             retransmit,
             mtu_length: params.mtu_length,
             messages_per_send_max: config.network_publication_max_messages_per_send,
+            sends_bursts: config.socket_gso,
             publication_window: params.publication_window,
             is_exclusive: request.is_exclusive,
             is_response: params.is_response,

@@ -165,6 +165,7 @@ fn receive_transport_spec(
         socket_rcvbuf_length: endpoint_channel.socket_rcvbuf_length(),
         media_timestamps,
         receive_batch: config.receiver_io_vector_capacity,
+        segment_offload: config.socket_gro,
     }
 }
 

@@ -343,6 +343,7 @@ fn send_transport_spec(
         socket_rcvbuf_length: channel.socket_rcvbuf_length(),
         media_timestamps: false,
         receive_batch: config.sender_io_vector_capacity,
+        segment_offload: config.socket_gso,
     }
 }
 

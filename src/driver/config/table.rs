@@ -310,13 +310,20 @@ options! {
             "aeron.receiver.wildcard.port.range", "AERON_RECEIVER_WILDCARD_PORT_RANGE";
         /// Connects unicast send sockets.
         connect: bool = true, flag(), "aeron.driver.connect", "AERON_DRIVER_CONNECT";
+        /// Gives the kernel bursts of datagrams of equal length in one piece (Linux, `UDP_SEGMENT`);
+        /// the wire does not show it. Off, and where the kernel or the path refuses, datagrams go
+        /// several per call.
+        socket_gso: bool = true, flag(), "aileron.socket.gso", "AILERON_SOCKET_GSO";
+        /// Lets the kernel put datagrams of equal length together on receipt (Linux, `UDP_GRO`).
+        socket_gro: bool = true, flag(), "aileron.socket.gro", "AILERON_SOCKET_GRO";
         /// Datagrams received per call.
         receiver_io_vector_capacity: usize = 4, count("count", 1, 16),
             "aeron.receiver.io.vector.capacity", "AERON_RECEIVER_IO_VECTOR_CAPACITY";
         /// Control datagrams received per call.
         sender_io_vector_capacity: usize = 4, count("count", 1, 16),
             "aeron.sender.io.vector.capacity", "AERON_SENDER_IO_VECTOR_CAPACITY";
-        /// Datagrams per publication and sender cycle.
+        /// Datagrams per publication and sender cycle; with `aileron.socket.gso` bursts of them, each
+        /// of up to 64 datagrams and 65,507 bytes that lie one behind the other and have one length.
         network_publication_max_messages_per_send: usize = 4, count("count", 1, 16),
             "aeron.network.publication.max.messages.per.send",
             "AERON_NETWORK_PUBLICATION_MAX_MESSAGES_PER_SEND";

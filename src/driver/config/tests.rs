@@ -438,6 +438,20 @@ const CASES: &[Case] = &[
         NOT_BOOL,
     ),
     (
+        "aileron.socket.gso",
+        "AILERON_SOCKET_GSO",
+        "false",
+        &[],
+        NOT_BOOL,
+    ),
+    (
+        "aileron.socket.gro",
+        "AILERON_SOCKET_GRO",
+        "false",
+        &[],
+        NOT_BOOL,
+    ),
+    (
         "aeron.receiver.io.vector.capacity",
         "AERON_RECEIVER_IO_VECTOR_CAPACITY",
         "16",

@@ -29,11 +29,13 @@ pub(crate) struct Timestamp {
     pub(crate) epoch_ns: i64,
 }
 
-/// A data datagram for an image, with the fields of its first frame.
+/// Datagrams, the first of which is data for an image, with the fields of its first frame.
 #[derive(Debug)]
 pub(crate) struct Arrival<'a> {
-    /// The datagram.
+    /// The datagram, and what else the kernel put together with it.
     pub(crate) bytes: &'a mut [u8],
+    /// Bytes of each datagram but the last.
+    pub(crate) segment_length: usize,
     /// Term of all its frames.
     pub(crate) term_id: TermId,
     /// Where the first one lies.
@@ -130,19 +132,34 @@ impl ReceiverHalf {
         self.time_of_last_packet = now;
     }
 
-    /// Takes in a data datagram (`PublicationImage.insertPacket`).
-    pub(crate) fn insert(&mut self, arrival: Arrival<'_>, now: Nanos, system: &SystemCounters) {
+    /// Takes in the first datagram (`PublicationImage.insertPacket`), and those that continue it.
+    /// Returns how many bytes that was.
+    pub(crate) fn insert(
+        &mut self,
+        mut arrival: Arrival<'_>,
+        now: Nanos,
+        system: &SystemCounters,
+    ) -> usize {
         let geometry = self.log.geometry();
+        let first_length = arrival.segment_length.min(arrival.bytes.len());
         let is_before_stream = arrival.term_id.count_since(geometry.initial_term_id()) < 0;
         if self.rejection.is_some() || is_before_stream {
-            return;
+            return first_length;
         }
-        let Some(covered) = geometry.validate_datagram(arrival.term_offset, arrival.bytes) else {
+        let run = geometry.validate_run(arrival.term_offset, arrival.bytes, arrival.segment_length);
+        let Some(mut run) = run else {
             system.get(SystemCounter::InvalidPackets).add(1);
-            return;
+            return first_length;
         };
         let position = geometry.position(arrival.term_id, arrival.term_offset);
-        let end_position = position + i64::from(covered);
+        if run.length > first_length && !self.accepts(position, position + i64::from(run.covered)) {
+            // Each is judged and counted by itself then. All but the last are whole.
+            run.covered = i32::try_from(first_length).unwrap_or(run.covered);
+            run.length = first_length;
+        }
+        let bytes = std::mem::take(&mut arrival.bytes);
+        arrival.bytes = &mut bytes[..run.length];
+        let end_position = position + i64::from(run.covered);
         if end_position > self.overrun_threshold {
             system.get(SystemCounter::FlowControlOverRuns).add(1);
         } else if arrival.is_heartbeat {
@@ -150,6 +167,7 @@ impl ReceiverHalf {
         } else {
             self.on_data(arrival, position, end_position, now, system);
         }
+        run.length
     }
 
     /// A SETUP for this image arrived through a transport.
@@ -267,6 +285,11 @@ impl ReceiverHalf {
 
     // Arrivals.
 
+    /// Whether data of this range is within the window.
+    fn accepts(&self, position: Position, end_position: Position) -> bool {
+        position >= self.last_sm_position && end_position <= self.overrun_threshold
+    }
+
     fn on_heartbeat(
         &mut self,
         arrival: &Arrival<'_>,
@@ -320,6 +343,7 @@ impl ReceiverHalf {
     ) {
         let Arrival {
             bytes,
+            segment_length,
             transport_index,
             control_address,
             timestamps,
@@ -339,7 +363,7 @@ impl ReceiverHalf {
         for timestamp in timestamps.into_iter().flatten() {
             super::timestamps::write(bytes, timestamp);
         }
-        self.log.insert(position, bytes);
+        self.log.insert_run(position, bytes, segment_length);
         self.counters.hwm.propose_max(end_position.get());
     }
 

@@ -177,6 +177,7 @@ impl Rig {
         let port = if transport_index == 0 { 1 } else { 2 };
         let mut copy = bytes.to_vec();
         let arrival = Arrival {
+            segment_length: bytes.len(),
             term_id,
             term_offset,
             is_heartbeat: frame.is_heartbeat(),

@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use crate::base::{Nanos, ReceiverId, RegistrationId};
 use crate::concurrent::AtomicCounter;
 use crate::driver::messages::Destination;
-use crate::port::Transport;
+use crate::port::{Burst, Transport};
 
 /// Silence after which a dynamic destination is dropped and the name of a manual one looked up
 /// again, in nanoseconds.
@@ -176,7 +176,7 @@ impl Destinations {
     pub(crate) fn send<T: Transport>(
         &mut self,
         transport: &mut T,
-        datagrams: &[&[u8]],
+        bursts: &[Burst<'_>],
         now: Nanos,
     ) -> Option<SendFault> {
         if self.kind == DestinationKind::Dynamic {
@@ -194,7 +194,7 @@ impl Destinations {
             let Some(address) = self.entries[index].address else {
                 continue;
             };
-            if let Err(error) = transport.send(Some(address), datagrams) {
+            if let Err(error) = transport.send_bursts(Some(address), bursts) {
                 fault = Some(SendFault {
                     address: Some(address),
                     error,
@@ -275,7 +275,7 @@ mod tests {
 
     fn send(list: &mut Destinations, now: i64) -> Vec<SocketAddr> {
         let mut transport = FakeTransport::new();
-        let fault = list.send(&mut transport, &[&[1, 2, 3]], Nanos(now));
+        let fault = list.send(&mut transport, &[Burst::one(&[1, 2, 3])], Nanos(now));
         assert!(fault.is_none());
         transport
             .take_sent()
@@ -391,7 +391,7 @@ mod tests {
         let mut transport = FakeTransport::new();
         transport.fail_next();
         let fault = list
-            .send(&mut transport, &[&[1]], Nanos(0))
+            .send(&mut transport, &[Burst::one(&[1])], Nanos(0))
             .expect("one failed");
         assert_eq!(fault.address, Some(address(1, 9000)));
         assert_eq!(transport.take_sent().len(), 1);

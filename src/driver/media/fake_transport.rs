@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 
-use crate::port::{AlwaysReady, Datagram, Transport};
+use crate::port::{AlwaysReady, Burst, Datagram, Transport};
 
 /// A recorded datagram.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,7 @@ pub(crate) struct FakeTransport {
     is_connect_refused: bool,
     peer: Option<SocketAddr>,
     calls: usize,
+    burst_refusal: Option<io::Error>,
 }
 
 impl FakeTransport {
@@ -37,6 +38,7 @@ impl FakeTransport {
             is_connect_refused: false,
             peer: None,
             calls: 0,
+            burst_refusal: None,
         }
     }
 
@@ -53,6 +55,11 @@ impl FakeTransport {
     /// The next send fails.
     pub(crate) fn fail_next(&mut self) {
         self.failing_sends += 1;
+    }
+
+    /// It has found out that the kernel refuses bursts.
+    pub(crate) fn refuse_bursts(&mut self) {
+        self.burst_refusal = Some(io::Error::from_raw_os_error(5));
     }
 
     /// Connecting fails from now on, or works again.
@@ -96,6 +103,15 @@ impl Transport for FakeTransport {
         Ok(accepted)
     }
 
+    fn send_bursts(&mut self, to: Option<SocketAddr>, bursts: &[Burst<'_>]) -> io::Result<usize> {
+        let datagrams: Vec<&[u8]> = bursts.iter().flat_map(Burst::datagrams).collect();
+        self.send(to, &datagrams)
+    }
+
+    fn take_burst_refusal(&mut self) -> Option<io::Error> {
+        self.burst_refusal.take()
+    }
+
     fn poll(&mut self, mut handler: impl FnMut(Datagram<'_>)) -> io::Result<usize> {
         let mut bytes_received = 0;
         for _ in 0..4 {
@@ -103,11 +119,7 @@ impl Transport for FakeTransport {
                 break;
             };
             bytes_received += bytes.len();
-            handler(Datagram {
-                bytes: &mut bytes,
-                source,
-                media_timestamp_ns: None,
-            });
+            handler(Datagram::whole(&mut bytes, source));
         }
         Ok(bytes_received)
     }

@@ -18,8 +18,12 @@ use crate::cnc::counter_types::ChannelStatus;
 use crate::cnc::{SystemCounter, SystemCounters};
 use crate::concurrent::AtomicCounter;
 use crate::driver::messages::{Destination, EndpointId};
-use crate::port::Transport;
+use crate::port::{Burst, Transport};
 use crate::protocol::{DataFrame, Frame, SocketRole};
+
+/// What the kernel refused when it takes no bursts; the datagrams themselves are not lost.
+const BURST_REFUSED: &str =
+    "send bursts in one piece (aileron.socket.gso), going on with single datagrams,";
 
 /// Where a channel sends to.
 #[derive(Debug)]
@@ -144,45 +148,74 @@ impl<T: Transport> SendEndpoint<T> {
         }
     }
 
-    /// Sends datagrams in order and returns how many are on their way; the others are to be sent
-    /// again. `learnt` is the peer of a response publication, once it has one.
+    /// Sends bursts in order and returns how many datagrams are on their way; the others are to be
+    /// sent again. `learnt` is the peer of a response publication, once it has one.
     pub(crate) fn send(
         &mut self,
         learnt: Option<SocketAddr>,
-        datagrams: &[&[u8]],
+        bursts: &[Burst<'_>],
         now: Nanos,
     ) -> usize {
         if self.data_loss.is_empty() {
-            return self.transmit(learnt, datagrams, now);
+            return self.transmit(learnt, bursts, now);
         }
         let mut sent = 0;
-        for datagram in datagrams.chunks(1) {
-            let is_lost = datagram
-                .iter()
-                .any(|bytes| is_dropped(&mut self.data_loss, bytes));
-            if !is_lost && self.transmit(learnt, datagram, now) == 0 {
+        for burst in bursts {
+            let of_burst = self.send_with_losses(learnt, burst, now);
+            sent += of_burst;
+            if of_burst < burst.count() {
                 break;
             }
-            sent += 1;
         }
         sent
+    }
+
+    /// Sends what deliberate loss leaves of a burst, in as few pieces as that makes. Returns how
+    /// many datagrams are on their way or lost on purpose, up to the first that is neither.
+    fn send_with_losses(
+        &mut self,
+        learnt: Option<SocketAddr>,
+        burst: &Burst<'_>,
+        now: Nanos,
+    ) -> usize {
+        let mut settled = 0;
+        let mut left = Some(*burst);
+        while let Some(rest) = left {
+            let mut datagrams = rest.datagrams();
+            let kept = datagrams
+                .by_ref()
+                .take_while(|datagram| !is_dropped(&mut self.data_loss, datagram))
+                .count();
+            if kept > 0 {
+                let sent = self.transmit(learnt, &[rest.first(kept)], now);
+                settled += sent;
+                if sent < kept {
+                    break;
+                }
+            }
+            // Behind those that were kept stands the one that was not.
+            let passed = (kept + 1).min(rest.count());
+            settled += passed - kept;
+            left = rest.from(passed);
+        }
+        settled
     }
 
     /// Receives control frames into `inbox`. Returns the bytes received.
     pub(crate) fn poll(&mut self, inbox: &mut ControlInbox, system: &SystemCounters) -> usize {
         let control_loss = &mut self.control_loss;
-        let polled = self.transport.poll(|datagram| {
-            let bytes: &[u8] = datagram.bytes;
-            if bytes.is_empty() {
-                return;
-            }
-            match Frame::parse_for(SocketRole::Send, bytes) {
-                Ok(Some(frame)) if !(is_lossy(&frame) && control_loss.should_drop(bytes)) => {
-                    inbox.push(datagram.source, bytes);
-                }
-                Ok(_) => {}
-                Err(_) => {
-                    system.get(SystemCounter::InvalidPackets).add(1);
+        let polled = self.transport.poll(|mut datagram| {
+            let source = datagram.source;
+            for bytes in datagram.segments() {
+                let bytes: &[u8] = bytes;
+                match Frame::parse_for(SocketRole::Send, bytes) {
+                    Ok(Some(frame)) if !(is_lossy(&frame) && control_loss.should_drop(bytes)) => {
+                        inbox.push(source, bytes);
+                    }
+                    Ok(_) => {}
+                    Err(_) => {
+                        system.get(SystemCounter::InvalidPackets).add(1);
+                    }
                 }
             }
         });
@@ -297,7 +330,17 @@ impl<T: Transport> SendEndpoint<T> {
         self.fault.take()
     }
 
-    fn transmit(&mut self, learnt: Option<SocketAddr>, datagrams: &[&[u8]], now: Nanos) -> usize {
+    fn transmit(&mut self, learnt: Option<SocketAddr>, bursts: &[Burst<'_>], now: Nanos) -> usize {
+        let accepted = self.hand_over(learnt, bursts, now);
+        if let Some(error) = self.transport.take_burst_refusal() {
+            let address = learnt.or_else(|| self.address());
+            self.note_fault(BURST_REFUSED, address, error);
+        }
+        accepted
+    }
+
+    fn hand_over(&mut self, learnt: Option<SocketAddr>, bursts: &[Burst<'_>], now: Nanos) -> usize {
+        let count = bursts.iter().map(Burst::count).sum();
         let to = match &mut self.peers {
             SendPeers::Address { address, link } => match link {
                 SendLink::Connected => None,
@@ -307,15 +350,15 @@ impl<T: Transport> SendEndpoint<T> {
             SendPeers::Learnt if learnt.is_none() => return 0,
             SendPeers::Learnt => learnt,
             SendPeers::Destinations(destinations) => {
-                let fault = destinations.send(&mut self.transport, datagrams, now);
+                let fault = destinations.send(&mut self.transport, bursts, now);
                 if let Some(fault) = fault {
                     self.note_fault("send", fault.address, fault.error);
                 }
-                return datagrams.len();
+                return count;
             }
         };
-        match self.transport.send(to, datagrams) {
-            Ok(accepted) => accepted.min(datagrams.len()),
+        match self.transport.send_bursts(to, bursts) {
+            Ok(accepted) => accepted.min(count),
             Err(error) => {
                 let address = learnt.or_else(|| self.address());
                 self.note_fault("send", address, error);
@@ -366,245 +409,4 @@ const fn is_lossy(frame: &Frame<'_>) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::{Rng, SessionId, StreamId, TermId, TermOffset};
-    use crate::driver::media::destinations::DestinationKind;
-    use crate::driver::media::fake_transport::FakeTransport;
-    use crate::driver::media::loss::{FixedLoss, LossGenerator, RandomLoss};
-    use crate::protocol::{DataHeader, FrameType, Nak, ResponseSetup};
-
-    const SECOND: i64 = 1_000_000_000;
-
-    fn peer(last: u8) -> SocketAddr {
-        SocketAddr::from(([10, 0, 0, last], 9000))
-    }
-
-    fn unicast() -> SendPeers {
-        SendPeers::Address {
-            address: peer(1),
-            link: SendLink::Connected,
-        }
-    }
-
-    fn endpoint(peers: SendPeers) -> SendEndpoint<FakeTransport> {
-        SendEndpoint::new(params(peers))
-    }
-
-    fn params(peers: SendPeers) -> SendEndpointParams<FakeTransport> {
-        SendEndpointParams {
-            id: EndpointId(1),
-            transport: FakeTransport::new(),
-            peers,
-            status: AtomicCounter::detached(ChannelStatus::Active.to_wire()),
-            endpoint_text: Some("receiver:9000".to_owned()),
-            send_timestamp_offset: None,
-            data_loss: LossChain::default(),
-            control_loss: LossChain::default(),
-            now: Nanos(0),
-        }
-    }
-
-    fn all_lost() -> LossChain {
-        let all = RandomLoss::new(1.0, u64::MAX, Rng::new(1));
-        LossChain::new(vec![LossGenerator::Random(all)])
-    }
-
-    fn nak() -> [u8; Nak::LENGTH] {
-        let mut bytes = [0; Nak::LENGTH];
-        Nak {
-            session_id: SessionId(1),
-            stream_id: StreamId(2),
-            term_id: TermId(3),
-            term_offset: TermOffset(0),
-            length: 32,
-        }
-        .encode(&mut bytes);
-        bytes
-    }
-
-    #[test]
-    fn a_connected_endpoint_sends_to_its_peer() {
-        let mut endpoint = endpoint(unicast());
-        endpoint.transport.accept_next(2);
-        assert_eq!(endpoint.send(None, &[&[1], &[2], &[3]], Nanos(0)), 2);
-        let sent = endpoint.transport.take_sent();
-        assert_eq!(sent.len(), 2);
-        assert_eq!(sent[0].to, None);
-    }
-
-    #[test]
-    fn a_refused_send_is_kept_for_the_log() {
-        let mut endpoint = endpoint(unicast());
-        endpoint.transport.fail_next();
-        assert_eq!(endpoint.send(None, &[&[1]], Nanos(0)), 0);
-        let fault = endpoint.take_fault().expect("a fault");
-        assert_eq!((fault.operation, fault.address), ("send", Some(peer(1))));
-        assert!(endpoint.take_fault().is_none());
-    }
-
-    #[test]
-    fn a_response_endpoint_sends_nothing_before_it_knows_where() {
-        let mut endpoint = endpoint(SendPeers::Learnt);
-        assert_eq!(endpoint.send(None, &[&[1]], Nanos(0)), 0);
-        assert_eq!(endpoint.send(Some(peer(7)), &[&[1]], Nanos(0)), 1);
-        assert_eq!(endpoint.transport.take_sent()[0].to, Some(peer(7)));
-    }
-
-    #[test]
-    fn many_destinations_or_none_take_everything() {
-        let count = AtomicCounter::detached(0);
-        let list = Destinations::new(DestinationKind::Dynamic, count);
-        let mut endpoint = endpoint(SendPeers::Destinations(list));
-        assert_eq!(endpoint.send(None, &[&[1], &[2]], Nanos(0)), 2);
-        endpoint.on_status_message(ReceiverId(1), peer(1), Nanos(0));
-        endpoint.transport.accept_next(1);
-        assert_eq!(
-            endpoint.send(None, &[&[1], &[2]], Nanos(0)),
-            2,
-            "the rest is loss"
-        );
-        assert_eq!(endpoint.transport.take_sent().len(), 1);
-    }
-
-    #[test]
-    fn lost_datagrams_count_as_sent() {
-        let mut endpoint = SendEndpoint::new(SendEndpointParams {
-            data_loss: all_lost(),
-            ..params(unicast())
-        });
-        assert_eq!(endpoint.send(None, &[&[1; 32], &[2; 32]], Nanos(0)), 2);
-        assert_eq!(endpoint.transport.calls(), 0);
-    }
-
-    #[test]
-    fn a_lost_range_passes_the_second_time() {
-        let range = FixedLoss::new(TermId(7), TermOffset(64), 32);
-        let data_loss = LossChain::new(vec![LossGenerator::Fixed(range)]);
-        let mut endpoint = SendEndpoint::new(SendEndpointParams {
-            data_loss,
-            ..params(unicast())
-        });
-        let frame = |frame_length, term_offset| {
-            let mut bytes = [0; DataHeader::LENGTH];
-            DataHeader {
-                frame_length,
-                flags: 0xc0,
-                frame_type: FrameType::Data,
-                term_offset: TermOffset(term_offset),
-                session_id: SessionId(1),
-                stream_id: StreamId(2),
-                term_id: TermId(7),
-                reserved_value: 0,
-            }
-            .encode(&mut bytes);
-            bytes
-        };
-        let (before, within) = (frame(32, 32), frame(32, 64));
-        let heartbeat = frame(0, 64);
-        let batch: [&[u8]; 3] = [&before, &heartbeat, &within];
-        assert_eq!(endpoint.send(None, &batch, Nanos(0)), 3);
-        assert_eq!(endpoint.transport.take_sent().len(), 2);
-        assert_eq!(endpoint.send(None, &batch, Nanos(0)), 3);
-        assert_eq!(endpoint.transport.take_sent().len(), 3);
-    }
-
-    #[test]
-    fn lost_control_frames_are_not_delivered_but_others_are() {
-        let mut endpoint = SendEndpoint::new(SendEndpointParams {
-            control_loss: all_lost(),
-            ..params(unicast())
-        });
-        let mut response = [0; ResponseSetup::LENGTH];
-        ResponseSetup {
-            session_id: SessionId(1),
-            stream_id: StreamId(2),
-            response_session_id: SessionId(3),
-        }
-        .encode(&mut response);
-        endpoint.transport.deliver(peer(1), &nak());
-        endpoint.transport.deliver(peer(1), &response);
-        let mut inbox = ControlInbox::new();
-        endpoint.poll(&mut inbox, &SystemCounters::detached());
-        assert_eq!(
-            inbox.datagrams().map(|(_, b)| b.len()).collect::<Vec<_>>(),
-            [20]
-        );
-    }
-
-    #[test]
-    fn malformed_datagrams_are_counted_and_foreign_ones_ignored() {
-        let mut endpoint = endpoint(unicast());
-        let system = SystemCounters::detached();
-        let mut inbox = ControlInbox::new();
-        let mut setup = [0; 40];
-        setup[..8].copy_from_slice(&[40, 0, 0, 0, 0, 0, 5, 0]);
-        endpoint.transport.deliver(peer(1), &[]);
-        endpoint.transport.deliver(peer(1), &[9; 7]);
-        endpoint.transport.deliver(peer(1), &setup);
-        endpoint.transport.deliver(peer(1), &nak());
-        assert_eq!(endpoint.poll(&mut inbox, &system), 7 + 40 + 28);
-        assert_eq!(system.get(SystemCounter::InvalidPackets).get(), 1);
-        assert_eq!(inbox.datagrams().count(), 1);
-    }
-
-    #[test]
-    fn silence_of_all_receivers_asks_for_resolution_every_five_seconds() {
-        let mut endpoint = endpoint(unicast());
-        let mut asked = Vec::new();
-        for (heard, now) in [
-            (None, 9),
-            (Some(6), 9),
-            (Some(0), 10),
-            (Some(0), 11),
-            (Some(0), 16),
-        ] {
-            endpoint.check_resolution(
-                heard.map(|second: i64| Nanos(second * SECOND)),
-                Nanos(now * SECOND),
-                |text, address| asked.push((now, text.to_owned(), address)),
-            );
-        }
-        let text = || "receiver:9000".to_owned();
-        assert_eq!(
-            asked,
-            [(10, text(), Some(peer(1))), (16, text(), Some(peer(1)))]
-        );
-    }
-
-    #[test]
-    fn a_new_address_is_connected_to() {
-        let mut endpoint = endpoint(unicast());
-        endpoint.on_resolution_change("receiver:9000", peer(2));
-        assert_eq!(endpoint.transport.peer(), Some(peer(2)));
-        assert_eq!(endpoint.address(), Some(peer(2)));
-    }
-
-    #[test]
-    fn datagrams_name_their_address_where_sockets_are_not_connected() {
-        let mut endpoint = endpoint(SendPeers::Address {
-            address: peer(1),
-            link: SendLink::Addressed,
-        });
-        assert_eq!(endpoint.send(None, &[&[1]], Nanos(0)), 1);
-        assert_eq!(endpoint.transport.take_sent()[0].to, Some(peer(1)));
-        endpoint.on_resolution_change("receiver:9000", peer(2));
-        assert_eq!(endpoint.send(None, &[&[1]], Nanos(0)), 1);
-        assert_eq!(endpoint.transport.take_sent()[0].to, Some(peer(2)));
-        assert_eq!(endpoint.transport.peer(), None);
-    }
-
-    #[test]
-    fn a_failed_reconnect_silences_the_endpoint_until_the_next() {
-        let mut endpoint = endpoint(unicast());
-        endpoint.transport.refuse_connect(true);
-        endpoint.on_resolution_change("receiver:9000", peer(2));
-        assert_eq!(endpoint.status.get(), ChannelStatus::Errored.to_wire());
-        assert_eq!(endpoint.take_fault().expect("a fault").operation, "connect");
-        assert_eq!(endpoint.send(None, &[&[1]], Nanos(0)), 0);
-        endpoint.transport.refuse_connect(false);
-        endpoint.on_resolution_change("receiver:9000", peer(3));
-        assert_eq!(endpoint.status.get(), ChannelStatus::Active.to_wire());
-        assert_eq!(endpoint.send(None, &[&[1]], Nanos(0)), 1);
-    }
-}
+mod tests;

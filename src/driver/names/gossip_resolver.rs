@@ -157,13 +157,13 @@ impl<T: Transport> GossipResolver<T> {
             ..
         } = self;
         let mut is_full = false;
-        let received = transport.poll(|datagram| {
-            if datagram.bytes.is_empty() {
-                return;
-            }
-            if let Err(refused) = gossip.on_datagram(datagram.bytes, datagram.source, tick.now) {
-                system.get(SystemCounter::InvalidPackets).add(1);
-                is_full |= refused == Refused::Full;
+        let received = transport.poll(|mut datagram| {
+            let source = datagram.source;
+            for bytes in datagram.segments() {
+                if let Err(refused) = gossip.on_datagram(bytes, source, tick.now) {
+                    system.get(SystemCounter::InvalidPackets).add(1);
+                    is_full |= refused == Refused::Full;
+                }
             }
         });
         if is_full {

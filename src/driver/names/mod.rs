@@ -148,6 +148,7 @@ fn open_transport<N: Network>(
         socket_rcvbuf_length: config.socket_rcvbuf_length,
         media_timestamps: false,
         receive_batch: RECEIVE_BATCH,
+        segment_offload: false,
     };
     parts
         .network

@@ -97,9 +97,6 @@ impl Source<'_> {
     }
 
     fn hides_data(&mut self, datagram: &[u8], fields: &DataFields) -> bool {
-        if self.loss.is_empty() {
-            return false;
-        }
         let place = FramePlace {
             stream_id: fields.stream_id,
             session_id: fields.session_id,
@@ -159,7 +156,7 @@ impl<T: Transport> Intake<'_, T> {
             dispatcher,
             loss: data_loss,
         };
-        match transport.poll(|datagram| self.on_datagram(datagram, &mut source)) {
+        match transport.poll(|datagram| self.on_arrival(datagram, &mut source)) {
             Ok(bytes_received) => bytes_received,
             Err(error) => {
                 let text = format!("failed to receive: {error}");
@@ -169,15 +166,41 @@ impl<T: Transport> Intake<'_, T> {
         }
     }
 
+    /// Takes in one datagram after the other, or several at once where they continue one another.
     #[inline]
-    fn on_datagram(&mut self, datagram: Datagram<'_>, source: &mut Source<'_>) {
-        if datagram.bytes.is_empty() {
-            return;
+    fn on_arrival(&mut self, datagram: Datagram<'_>, source: &mut Source<'_>) {
+        if datagram.is_truncated {
+            self.count_invalid();
         }
-        match Frame::parse_for(SocketRole::Receive, datagram.bytes) {
-            Ok(Some(Frame::Data(frame))) => self.on_data(DataFields::of(frame), source, datagram),
-            Ok(Some(Frame::Setup(frame))) => self.on_setup(frame, source, &datagram),
-            Ok(Some(Frame::RttMeasurement(frame))) => self.on_rtt(frame, source, &datagram),
+        let segment_length = datagram.segment_length.max(1);
+        let mut rest = datagram.bytes;
+        while !rest.is_empty() {
+            let taken = self.on_datagram(
+                Datagram {
+                    bytes: &mut *rest,
+                    segment_length,
+                    ..datagram
+                },
+                source,
+            );
+            debug_assert!(taken > 0, "every datagram is taken in or dropped");
+            rest = rest.get_mut(taken.max(1)..).unwrap_or_default();
+        }
+    }
+
+    /// Takes in the first datagram, or more. Returns how many bytes.
+    #[inline]
+    fn on_datagram(&mut self, datagram: Datagram<'_>, source: &mut Source<'_>) -> usize {
+        let length = datagram.segment_length.min(datagram.bytes.len());
+        let first = &datagram.bytes[..length];
+        match Frame::parse_for(SocketRole::Receive, first) {
+            Ok(Some(Frame::Data(frame))) => {
+                return self.on_data(DataFields::of(frame), source, datagram);
+            }
+            Ok(Some(Frame::Setup(frame))) => self.on_setup(frame, first, source, datagram.source),
+            Ok(Some(Frame::RttMeasurement(frame))) => {
+                self.on_rtt(frame, first, source, datagram.source);
+            }
             Ok(
                 None
                 | Some(
@@ -188,19 +211,30 @@ impl<T: Transport> Intake<'_, T> {
                     | Frame::Resolution(_),
                 ),
             ) => {}
-            Err(_malformed) => {
-                self.context
-                    .counters
-                    .get(SystemCounter::InvalidPackets)
-                    .add(1);
-            }
+            Err(_malformed) => self.count_invalid(),
         }
+        length
     }
 
     #[inline]
-    fn on_data(&mut self, fields: DataFields, source: &mut Source<'_>, datagram: Datagram<'_>) {
-        if source.hides_data(datagram.bytes, &fields) {
-            return;
+    fn on_data(
+        &mut self,
+        fields: DataFields,
+        source: &mut Source<'_>,
+        datagram: Datagram<'_>,
+    ) -> usize {
+        let Datagram {
+            mut bytes,
+            segment_length,
+            ..
+        } = datagram;
+        let length = segment_length.min(bytes.len());
+        if !source.loss.is_empty() {
+            // Deliberate loss judges each datagram.
+            bytes = &mut bytes[..length];
+            if source.hides_data(bytes, &fields) {
+                return length;
+            }
         }
         let now = self.context.tick.now;
         source.state.on_activity(now);
@@ -219,7 +253,8 @@ impl<T: Transport> Intake<'_, T> {
             DataAction::Insert(slot) => {
                 let timestamps = self.timestamps(source.state, datagram.media_timestamp_ns);
                 let arrival = Arrival {
-                    bytes: datagram.bytes,
+                    bytes,
+                    segment_length,
                     term_id: fields.term_id,
                     term_offset: fields.term_offset,
                     is_heartbeat: fields.is_heartbeat,
@@ -233,7 +268,7 @@ impl<T: Transport> Intake<'_, T> {
                     self.images.has_worked(slot);
                 }
                 if let Some(image) = self.images.get_mut(slot) {
-                    image.insert(arrival, now, self.context.counters);
+                    return image.insert(arrival, now, self.context.counters);
                 }
             }
             DataAction::Elicit => {
@@ -244,20 +279,22 @@ impl<T: Transport> Intake<'_, T> {
                 });
             }
         }
+        length
     }
 
     fn on_setup(
         &mut self,
         frame: SetupFrame<'_>,
+        bytes: &[u8],
         source: &mut Source<'_>,
-        datagram: &Datagram<'_>,
+        sender: SocketAddr,
     ) {
-        if source.hides(datagram.bytes) {
+        if source.hides(bytes) {
             return;
         }
         let now = self.context.tick.now;
         source.state.on_activity(now);
-        let control_address = source.state.control_address(datagram.source);
+        let control_address = source.state.control_address(sender);
         match source
             .dispatcher
             .on_setup(frame.stream_id(), frame.session_id())
@@ -279,7 +316,7 @@ impl<T: Transport> Intake<'_, T> {
                         .get(SystemCounter::PossibleTtlAsymmetry)
                         .add(1);
                 }
-                self.request_image(frame, source, datagram.source, control_address);
+                self.request_image(frame, source, sender, control_address);
             }
         }
     }
@@ -320,11 +357,12 @@ impl<T: Transport> Intake<'_, T> {
     fn on_rtt(
         &mut self,
         frame: RttMeasurementFrame<'_>,
+        bytes: &[u8],
         source: &mut Source<'_>,
-        datagram: &Datagram<'_>,
+        sender: SocketAddr,
     ) {
         let is_for_us = frame.receiver_id() == source.receiver_id || frame.receiver_id().get() == 0;
-        if !is_for_us || source.hides(datagram.bytes) {
+        if !is_for_us || source.hides(bytes) {
             return;
         }
         let now = self.context.tick.now;
@@ -340,7 +378,7 @@ impl<T: Transport> Intake<'_, T> {
                 receiver_id: source.receiver_id,
                 ..RttMeasurement::answer_to(frame)
             };
-            let to = source.state.control_address(datagram.source);
+            let to = source.state.control_address(sender);
             self.replies.push(Reply::RttAnswer { to, answer });
         } else if let Some(image) = self.images.get_mut(slot) {
             let elapsed_ns = now.since(frame.echo_timestamp());
@@ -364,6 +402,12 @@ impl<T: Transport> Intake<'_, T> {
             .zip(media_timestamp_ns)
             .map(|(offset, epoch_ns)| Timestamp { offset, epoch_ns });
         [channel, media]
+    }
+
+    #[cold]
+    fn count_invalid(&self) {
+        let invalid = self.context.counters.get(SystemCounter::InvalidPackets);
+        invalid.add(1);
     }
 
     #[cold]

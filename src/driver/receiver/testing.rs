@@ -41,6 +41,7 @@ pub(crate) fn tick(now: i64) -> Tick {
 struct Inbound {
     source: SocketAddr,
     bytes: Vec<u8>,
+    segment_length: usize,
     media_timestamp_ns: Option<i64>,
 }
 
@@ -71,8 +72,19 @@ impl TestTransport {
         let bytes = bytes.to_vec();
         self.state().inbound.push_back(Inbound {
             source,
+            segment_length: bytes.len().max(1),
             bytes,
             media_timestamp_ns: time,
+        });
+    }
+
+    /// Has datagrams of a length arrive together, the last of which may be shorter.
+    pub(crate) fn deliver_together(&self, source: SocketAddr, bytes: &[u8], segment_length: usize) {
+        self.state().inbound.push_back(Inbound {
+            source,
+            segment_length,
+            bytes: bytes.to_vec(),
+            media_timestamp_ns: None,
         });
     }
 
@@ -131,9 +143,9 @@ impl Transport for TestTransport {
             };
             count += inbound.bytes.len();
             handler(Datagram {
-                bytes: &mut inbound.bytes,
-                source: inbound.source,
+                segment_length: inbound.segment_length,
                 media_timestamp_ns: inbound.media_timestamp_ns,
+                ..Datagram::whole(&mut inbound.bytes, inbound.source)
             });
         }
         Ok(count)

@@ -1057,3 +1057,105 @@ fn endpoints_are_closed_with_the_agent() {
     rig.receive(&data(INITIAL_TERM, 0, 64));
     assert_eq!(rig.transport.take_sent(), []);
 }
+
+/// Datagrams of one message each, one behind the other, from the begin of the stream on.
+fn stream_of(count: usize) -> Vec<u8> {
+    let length = 32 + 96;
+    (0..count)
+        .flat_map(|n| data(INITIAL_TERM, i32::try_from(n * length).expect("short"), 96))
+        .collect()
+}
+
+/// The data that an image holds.
+fn received(conductor_half: &ConductorHalf) -> usize {
+    let log = conductor_half.log();
+    let begin = log.geometry().position(INITIAL_TERM, TermOffset(0));
+    reader::poll(log, begin, 10_000, |_, _| {}).fragments
+}
+
+#[test]
+fn datagrams_that_come_together_are_taken_in_together() {
+    let (mut rig, conductor_half) = Rig::with_image();
+    let bytes = stream_of(20);
+    rig.transport.deliver_together(address(SOURCE), &bytes, 128);
+    assert_eq!(rig.cycle(), bytes.len());
+    assert_eq!(received(&conductor_half), 20);
+    assert_eq!(conductor_half.counters().hwm.get(), 20 * 128);
+    assert_eq!(rig.count(SystemCounter::InvalidPackets), 0);
+}
+
+#[test]
+fn what_comes_together_may_be_anything() {
+    let (mut rig, conductor_half) = Rig::with_image();
+    let mut bytes = stream_of(9);
+    // The third is of another stream, the fifth is no frame, the seventh is a heartbeat that is too
+    // long, and the ninth comes twice.
+    bytes[2 * 128 + 16] ^= 0x40;
+    bytes[4 * 128 + 4] = 77;
+    bytes[6 * 128..6 * 128 + 4].fill(0);
+    bytes.extend_from_within(8 * 128..);
+    rig.transport.deliver_together(address(SOURCE), &bytes, 128);
+    rig.cycle();
+    assert_eq!(received(&conductor_half), 2);
+    assert_eq!(conductor_half.counters().hwm.get(), 9 * 128);
+    assert_eq!(rig.count(SystemCounter::InvalidPackets), 2);
+    rig.transport
+        .deliver_together(address(SOURCE), &stream_of(9), 128);
+    rig.cycle();
+    assert_eq!(received(&conductor_half), 9);
+}
+
+#[test]
+fn a_run_beyond_the_window_is_judged_datagram_by_datagram() {
+    let (mut rig, conductor_half) = Rig::with_image();
+    let fitting = usize::try_from(TERM_LENGTH / 2 / 128).expect("positive");
+    let bytes = stream_of(fitting + 3);
+    rig.transport.deliver_together(address(SOURCE), &bytes, 128);
+    rig.cycle();
+    assert_eq!(received(&conductor_half), fitting);
+    assert_eq!(rig.count(SystemCounter::FlowControlOverRuns), 3);
+}
+
+#[test]
+fn segments_of_any_length_do_no_harm() {
+    let (mut rig, conductor_half) = Rig::with_image();
+    let bytes = stream_of(4);
+    for segment_length in [0, 1, 7, 31, 32, 33, 127, 129, 256, 511, 70_000] {
+        rig.transport
+            .deliver_together(address(SOURCE), &bytes, segment_length);
+        rig.cycle();
+    }
+    // As two datagrams of two frames, or one of all, they are what they look like.
+    assert_eq!(received(&conductor_half), 4);
+    assert!(rig.count(SystemCounter::InvalidPackets) > 0);
+}
+
+#[test]
+fn deliberate_loss_takes_single_datagrams_out_of_what_comes_together() {
+    let endpoint = || ReceiveEndpointSpec {
+        data_loss: LossChain::new(vec![LossGenerator::Random(RandomLoss::new(
+            0.3,
+            u64::MAX,
+            Rng::new(5),
+        ))]),
+        ..endpoint_spec()
+    };
+    let mut arrived = Vec::new();
+    for together in [false, true] {
+        let mut rig = Rig::with(endpoint(), transport_spec());
+        rig.subscribe(None);
+        let conductor_half = rig.join(1);
+        let bytes = stream_of(40);
+        if together {
+            rig.transport.deliver_together(address(SOURCE), &bytes, 128);
+            rig.cycle();
+        } else {
+            bytes.chunks(128).for_each(|datagram| rig.receive(datagram));
+        }
+        let log = conductor_half.log();
+        let is_there = |n: i64| log.scan(Position(n * 128), 1408).available > 0;
+        arrived.push((0..40).filter(|n| is_there(*n)).collect::<Vec<_>>());
+    }
+    assert_eq!(arrived[0], arrived[1]);
+    assert!((10..40).contains(&arrived[0].len()), "{arrived:?}");
+}

@@ -204,6 +204,7 @@ fn params(endpoint: u32, session: i32) -> NetworkPublicationParams {
         }),
         mtu_length: 1408,
         messages_per_send_max: 4,
+        sends_bursts: false,
         publication_window: WINDOW,
         is_exclusive: false,
         is_response: false,

@@ -197,6 +197,7 @@ fn hostile_frames_are_counted() {
         socket_rcvbuf_length: 0,
         media_timestamps: false,
         receive_batch: 1,
+        segment_offload: false,
     };
     let mut socket = other.open(&spec).expect("opened");
     let cut_off = [

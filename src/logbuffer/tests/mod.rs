@@ -8,6 +8,7 @@ mod golden;
 mod hostile;
 mod read;
 mod rebuild;
+mod runs;
 mod stream;
 mod unblock;
 

@@ -14,6 +14,7 @@ fn pair(network: &SimNetwork) -> (SimTransport, SimTransport) {
         socket_rcvbuf_length: 0,
         media_timestamps: false,
         receive_batch: 16,
+        segment_offload: false,
     };
     let mut a = network.host(IpAddr::from([10, 0, 0, 1]));
     let mut b = network.host(IpAddr::from([10, 0, 0, 2]));

@@ -373,6 +373,7 @@ impl Run {
                     socket_rcvbuf_length: 0,
                     media_timestamps: false,
                     receive_batch: 1,
+                    segment_offload: false,
                 };
                 Some(Box::new(self.network.host(address).open(&spec)))
             }

@@ -107,8 +107,10 @@ pub(crate) struct NetworkPublicationParams {
     pub(crate) retransmit: RetransmitHandler,
     /// Longest datagram in bytes.
     pub(crate) mtu_length: i32,
-    /// Datagrams per send, 1 to 16.
+    /// Datagrams, or bursts of datagrams, per send: 1 to 16.
     pub(crate) messages_per_send_max: usize,
+    /// Whether they are bursts.
+    pub(crate) sends_bursts: bool,
     /// Bytes publishers may be ahead of the slowest consumer.
     pub(crate) publication_window: i32,
     /// Whether one client alone writes to the log.

@@ -21,7 +21,7 @@ use crate::driver::media::send_endpoint::SendEndpoint;
 use crate::driver::messages::EndpointId;
 use crate::driver::retransmit::{Resend, RetransmitHandler};
 use crate::logbuffer::{FrameWatch, LogBuffer, TermGeometry};
-use crate::port::Transport;
+use crate::port::{Burst, Transport};
 use crate::protocol::{DataHeader, Setup, data, setup};
 
 /// Nanoseconds between SETUPs.
@@ -39,6 +39,8 @@ pub(super) struct Identity {
     pub(super) geometry: TermGeometry,
     pub(super) mtu_length: i32,
     pub(super) messages_per_send_max: usize,
+    /// Whether a message may be a burst of datagrams.
+    pub(super) sends_bursts: bool,
     pub(super) setup_flags: u8,
     pub(super) ttl: u8,
     pub(super) is_response: bool,
@@ -98,6 +100,7 @@ impl SenderHalf {
                 geometry: params.log.geometry(),
                 mtu_length: params.mtu_length,
                 messages_per_send_max: params.messages_per_send_max.max(1),
+                sends_bursts: params.sends_bursts,
                 setup_flags,
                 ttl: params.ttl,
                 is_response: params.is_response,
@@ -241,14 +244,14 @@ impl SenderHalf {
         }
         let range = self.range(self.position, window);
         let batch = Batch::gather(&self.log, &range, stamp(endpoint, cycle));
-        let gathered = batch.datagrams().len();
+        let gathered = batch.datagram_count();
         if gathered == 0 {
             if batch.is_blocked() {
                 self.on_back_pressure(cycle);
             }
             return 0;
         }
-        let sent = endpoint.send(self.response_address, batch.datagrams(), cycle.now);
+        let sent = endpoint.send(self.response_address, batch.bursts(), cycle.now);
         let (end, bytes) = (batch.end_of(sent), batch.bytes_of(sent));
         if sent < gathered {
             cycle.system.get(SystemCounter::ShortSends).add(1);
@@ -355,11 +358,11 @@ impl SenderHalf {
         while cursor < end {
             let range = self.range(cursor, end - cursor);
             let batch = Batch::gather(&self.log, &range, stamp(endpoint, cycle));
-            let gathered = batch.datagrams().len();
+            let gathered = batch.datagram_count();
             if gathered == 0 {
                 break;
             }
-            let sent = endpoint.send(self.response_address, batch.datagrams(), cycle.now);
+            let sent = endpoint.send(self.response_address, batch.bursts(), cycle.now);
             bytes += batch.bytes_of(sent);
             if let Some(reached) = batch.end_of(sent) {
                 cursor = reached;
@@ -387,7 +390,7 @@ impl SenderHalf {
         endpoint: &mut SendEndpoint<T>,
         cycle: &Cycle<'_>,
     ) -> usize {
-        if endpoint.send(self.response_address, &[frame], cycle.now) == 0 {
+        if endpoint.send(self.response_address, &[Burst::one(frame)], cycle.now) == 0 {
             cycle.system.get(SystemCounter::ShortSends).add(1);
             return 0;
         }
@@ -414,6 +417,7 @@ impl SenderHalf {
             length,
             mtu_length: self.identity.mtu_length,
             count_max: self.identity.messages_per_send_max,
+            has_bursts: self.identity.sends_bursts,
         }
     }
 

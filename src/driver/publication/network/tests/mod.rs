@@ -89,6 +89,7 @@ pub(super) fn params() -> NetworkPublicationParams {
         retransmit: retransmit(false, 0),
         mtu_length: MTU_LENGTH,
         messages_per_send_max: 4,
+        sends_bursts: false,
         publication_window: WINDOW,
         is_exclusive: false,
         is_response: false,

@@ -529,3 +529,106 @@ fn a_stream_may_start_anywhere() {
     assert_eq!(setup.active_term_id, INITIAL_TERM_ID.plus(2));
     assert_eq!(setup.term_offset, TermOffset(4096));
 }
+
+/// A connected publication that sends bursts.
+fn connected_with_bursts(window: i32) -> Stream {
+    let mut stream = Stream::of(NetworkPublicationParams {
+        sends_bursts: true,
+        ..params()
+    });
+    stream.connect(window);
+    stream
+}
+
+#[test]
+fn bursts_are_the_same_datagrams() {
+    let lengths: Vec<usize> = (0..60_usize)
+        .map(|n| if n % 7 == 6 { n * 41 } else { 600 })
+        .collect();
+    let mut sent = Vec::new();
+    for sends_bursts in [false, true] {
+        let mut stream = Stream::of(NetworkPublicationParams {
+            sends_bursts,
+            ..params()
+        });
+        stream.connect(WINDOW);
+        let mut calls = 0;
+        let mut all = Vec::new();
+        for chunk in lengths.chunks(20) {
+            chunk.iter().for_each(|length| stream.offer(*length));
+            let before = stream.endpoint.transport_mut().calls();
+            stream.send_until_idle();
+            calls += stream.endpoint.transport_mut().calls() - before;
+            all.extend(stream.take_sent());
+        }
+        sent.push((all, stream.sender_position(), calls));
+    }
+    let (with, without) = (&sent[1], &sent[0]);
+    assert_eq!((&with.0, with.1), (&without.0, without.1));
+    assert!(
+        with.2 < without.2,
+        "{} calls, without {}",
+        with.2,
+        without.2
+    );
+}
+
+#[test]
+fn a_burst_ends_at_the_limit_of_flow_control() {
+    let mut stream = connected_with_bursts(5 * MTU_LENGTH + 64);
+    stream.offer_full_frames(20);
+    stream.send_until_idle();
+    assert_eq!(lengths(&stream.take_sent()), [1408; 5]);
+    assert_eq!(stream.sender_position(), 5 * FRAME_LENGTH);
+    stream.status(5 * FRAME_LENGTH, WINDOW);
+    stream.send();
+    assert_eq!(stream.take_sent().len(), 15, "one send takes them all");
+}
+
+#[test]
+fn what_is_accepted_of_a_burst_is_not_sent_again() {
+    let mut stream = connected_with_bursts(WINDOW);
+    stream.offer_full_frames(10);
+    stream.offer(100);
+    for (accepted, reached) in [(3, 3), (0, 3), (6, 9), (1, 10)] {
+        stream.endpoint.transport_mut().accept_next(accepted);
+        stream.send();
+        assert_eq!(stream.take_sent().len(), accepted);
+        assert_eq!(stream.sender_position(), reached * FRAME_LENGTH);
+    }
+    stream.send();
+    assert_eq!(lengths(&stream.take_sent()), [160]);
+}
+
+#[test]
+fn a_burst_passes_over_the_padding_behind_it() {
+    let mut stream = connected_with_bursts(WINDOW);
+    let filler = i64::from(TERM_LENGTH) - 3 * FRAME_LENGTH - 64;
+    for at in (0..filler).step_by(160) {
+        let length = (filler - at).min(160) - 32;
+        stream.offer(usize::try_from(length.max(0)).expect("positive"));
+        stream.send_until_idle();
+        stream.status(stream.sender_position(), WINDOW);
+    }
+    stream.take_sent();
+    stream.offer_full_frames(4);
+    stream.send_until_idle();
+    let sent = stream.take_sent();
+    assert_eq!(lengths(&sent), [1408, 1408, 1408, 32, 1408]);
+    assert_eq!(
+        stream.sender_position(),
+        i64::from(TERM_LENGTH) + FRAME_LENGTH
+    );
+}
+
+#[test]
+fn what_is_missing_is_sent_again_in_bursts() {
+    let mut stream = connected_with_bursts(WINDOW);
+    stream.offer_full_frames(10);
+    stream.send_until_idle();
+    let first = stream.take_sent();
+    let before = stream.endpoint.transport_mut().calls();
+    stream.nak(INITIAL_TERM_ID, MTU_LENGTH, 7 * MTU_LENGTH);
+    assert_eq!(stream.take_sent(), first[1..8]);
+    assert_eq!(stream.endpoint.transport_mut().calls() - before, 1);
+}
