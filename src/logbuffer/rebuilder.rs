@@ -1,5 +1,7 @@
 //! What the receiver does with a data datagram: validate it, and put it where it belongs.
 
+use std::ops::Range;
+
 use crate::base::{Position, TermOffset, align_i64};
 use crate::memory::AtomicBuffer;
 
@@ -166,8 +168,16 @@ impl LogBuffer {
 impl LogBuffer {
     /// Receiver: puts datagrams, which passed [`TermGeometry::validate_run`] together, at
     /// `position` and behind it, each as [`Self::insert`] does: those in whose place there is
-    /// something already are left out.
-    pub(crate) fn insert_run(&self, position: Position, bytes: &[u8], segment_length: usize) {
+    /// something already are left out. `on_part` is told which parts of `bytes` were put, and which
+    /// were there already.
+    #[inline]
+    pub(crate) fn insert_run(
+        &self,
+        position: Position,
+        bytes: &[u8],
+        segment_length: usize,
+        mut on_part: impl FnMut(Range<usize>, bool),
+    ) {
         let Some((index, offset)) = self.geometry().locate(position) else {
             return;
         };
@@ -183,12 +193,13 @@ impl LogBuffer {
             while end < bytes.len() && is_empty(end) {
                 end += segment_length;
             }
-            if end == begin {
-                begin += segment_length;
-                continue;
+            let is_hole = end > begin;
+            if !is_hole {
+                end += segment_length;
             }
-            let hole = &bytes[begin..end.min(bytes.len())];
-            self.insert(position + begin as i64, hole);
+            let part = begin..end.min(bytes.len());
+            let is_put = is_hole && self.insert(position + begin as i64, &bytes[part.clone()]);
+            on_part(part, is_put);
             begin = end;
         }
     }

@@ -12,6 +12,7 @@ use super::{ImageCounters, ImageParams};
 use crate::base::{CorrelationId, Nanos, Position, SessionId, StreamId, TermId, TermOffset};
 use crate::cnc::{SystemCounter, SystemCounters};
 use crate::driver::congestion::RttSchedule;
+use crate::driver::loss::{LossRecovery, RecoveryParams};
 use crate::driver::media::receive_endpoint::{ReceiveEndpoint, SendContext};
 use crate::driver::messages::EndpointId;
 use crate::logbuffer::LogBuffer;
@@ -54,6 +55,19 @@ pub(crate) struct Arrival<'a> {
     pub(crate) timestamps: [Option<Timestamp>; 2],
 }
 
+/// What asks for all that an image misses, if it is to.
+fn recovery(params: &ImageParams) -> Option<Box<LossRecovery>> {
+    let recovery_params = RecoveryParams {
+        delay: params.nak_delay.clone(),
+        geometry: params.log.geometry(),
+        start: params.join_position,
+        window_length_max: params.congestion.max_window_length(),
+        mtu_length: params.log.mtu_length(),
+    };
+    (params.has_recovery && params.is_reliable)
+        .then(|| Box::new(LossRecovery::new(recovery_params, params.now)))
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct ReceiverHalf {
@@ -87,6 +101,8 @@ pub(crate) struct ReceiverHalf {
     is_sending_eos_sm: bool,
     last_deadline_resets: i64,
     last_loss_sequence: i64,
+    /// Knows what is missing and asks for it; else the conductor does.
+    recovery: Option<Box<LossRecovery>>,
 }
 
 impl ReceiverHalf {
@@ -121,6 +137,7 @@ impl ReceiverHalf {
             is_sending_eos_sm: false,
             last_deadline_resets: 0,
             last_loss_sequence: 0,
+            recovery: recovery(params),
         }
     }
 
@@ -180,6 +197,9 @@ impl ReceiverHalf {
         // What is echoed comes from the network.
         if rtt_ns < 0 {
             return;
+        }
+        if let Some(recovery) = &mut self.recovery {
+            recovery.on_round_trip(rtt_ns, now);
         }
         if let Some(schedule) = &mut self.rtt {
             schedule.on_rtt(rtt_ns, now);
@@ -248,6 +268,7 @@ impl ReceiverHalf {
         }
         usize::from(self.send_status(endpoint, context))
             + usize::from(self.process_loss(endpoint, context))
+            + self.recover(endpoint, context)
             + usize::from(self.request_rtt(endpoint, context))
     }
 
@@ -309,6 +330,9 @@ impl ReceiverHalf {
             self.on_end_of_stream(arrival, position, system);
         }
         self.counters.hwm.propose_max(position.get());
+        if let Some(recovery) = &mut self.recovery {
+            recovery.on_sender_position(position, now);
+        }
         system.get(SystemCounter::HeartbeatsReceived).add(1);
     }
 
@@ -363,7 +387,18 @@ impl ReceiverHalf {
         for timestamp in timestamps.into_iter().flatten() {
             super::timestamps::write(bytes, timestamp);
         }
-        self.log.insert_run(position, bytes, segment_length);
+        let recovery = &mut self.recovery;
+        self.log
+            .insert_run(position, bytes, segment_length, |part, is_put| {
+                let Some(recovery) = recovery else { return };
+                // The last frame may be a padding that is longer than what is sent of it.
+                let end = if part.end == bytes.len() {
+                    end_position
+                } else {
+                    position + part.end as i64
+                };
+                recovery.on_data(position + part.start as i64, end, is_put, now);
+            });
         self.counters.hwm.propose_max(end_position.get());
     }
 

@@ -160,7 +160,7 @@ fn a_run_comes_in_as_its_datagrams_do() {
                 let valid = geometry.validate_run(offset, rest, run.segment_length);
                 let valid = valid.expect("valid");
                 assert_eq!(valid.length, rest.len(), "all of it continues, seed {seed}");
-                many.insert_run(at, &rest[..valid.length], run.segment_length);
+                many.insert_run(at, &rest[..valid.length], run.segment_length, |_, _| {});
                 at += i64::from(valid.covered);
                 rest = &rest[valid.length..];
             }
@@ -235,7 +235,7 @@ fn segments_of_any_length_are_valid_or_not_but_never_out_of_bounds() {
             assert!(run.covered <= TERM_LENGTH - offset);
             if run.covered > 0 {
                 let position = geometry.position(geometry.initial_term_id(), TermOffset(offset));
-                image.insert_run(position, &bytes[..run.length], segment_length);
+                image.insert_run(position, &bytes[..run.length], segment_length, |_, _| {});
             }
         }
     }

@@ -144,7 +144,7 @@ fn bytes() -> Vec<u8> {
 /// A socket like any other, and what arrives on it.
 fn plain_socket() -> (UdpSocket, SocketAddr) {
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-    let timeout = std::time::Duration::from_secs(10);
+    let timeout = Duration::from_secs(10);
     socket.set_read_timeout(Some(timeout)).expect("set");
     let address = socket.local_addr().expect("bound");
     (socket, address)

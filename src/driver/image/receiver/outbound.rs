@@ -6,6 +6,7 @@ use crate::base::{Nanos, SessionId};
 use crate::cnc::SystemCounter;
 use crate::command::ErrorCode;
 use crate::driver::media::receive_endpoint::{ReceiveEndpoint, SendContext};
+use crate::logbuffer::Gap;
 use crate::port::Transport;
 use crate::protocol::{
     ErrorMessage, Nak, ResponseSetup, RttMeasurement, StatusMessage, status_message,
@@ -84,7 +85,7 @@ impl ReceiverHalf {
         self.last_sm_sequence = sequence;
         self.last_sm_position = position;
         self.overrun_threshold = position + i64::from(geometry.term_length() / 2);
-        self.sm_deadline = now.plus_ns(self.status_message_timeout_ns);
+        self.sm_deadline = now.plus_ns(self.status_interval_ns(now));
         self.publish_transport_count(now);
     }
 
@@ -148,6 +149,54 @@ impl ReceiverHalf {
             }
             return true;
         }
+        self.send_nak(gap, endpoint, context);
+        true
+    }
+
+    /// Asks for what is missing, wherever that is. Returns how many requests went out.
+    pub(super) fn recover<T: Transport>(
+        &mut self,
+        endpoint: &mut ReceiveEndpoint<T>,
+        context: &SendContext<'_>,
+    ) -> usize {
+        let now = context.tick.now;
+        let Some(recovery) = &mut self.recovery else {
+            return 0;
+        };
+        let Some(asks) = recovery.poll(self.last_sm_position, &self.log, now) else {
+            return 0;
+        };
+        let is_over = self.rejection.is_some() || self.shared.is_draining();
+        if is_over || self.log.is_publication_revoked() {
+            return 0;
+        }
+        let is_measuring = recovery.should_measure(now);
+        let geometry = self.log.geometry();
+        for ask in asks.all() {
+            let gap = Gap {
+                term_id: geometry.term_id_at(ask.begin),
+                term_offset: geometry.term_offset_at(ask.begin),
+                length: ask.length,
+            };
+            for _ in 0..ask.copies {
+                self.send_nak(gap, endpoint, context);
+            }
+        }
+        if is_measuring {
+            self.send_rtt_request(endpoint, context);
+        }
+        if let Some(recovery) = &self.recovery {
+            self.shared.report_lost(recovery.tally());
+        }
+        asks.all().len()
+    }
+
+    fn send_nak<T: Transport>(
+        &self,
+        gap: Gap,
+        endpoint: &mut ReceiveEndpoint<T>,
+        context: &SendContext<'_>,
+    ) {
         let mut frame = [0; Nak::LENGTH];
         Nak {
             session_id: self.session_id,
@@ -160,7 +209,14 @@ impl ReceiverHalf {
         self.send(&frame, endpoint, context);
         context.counters.get(SystemCounter::NaksSent).add(1);
         self.counters.naks_sent.increment_single_writer();
-        true
+    }
+
+    /// Longest time to the next status message.
+    fn status_interval_ns(&self, now: Nanos) -> i64 {
+        let timeout_ns = self.status_message_timeout_ns;
+        self.recovery.as_ref().map_or(timeout_ns, |recovery| {
+            recovery.status_interval_ns(timeout_ns, now)
+        })
     }
 
     pub(super) fn request_rtt<T: Transport>(
@@ -173,18 +229,26 @@ impl ReceiverHalf {
             Some(schedule) if schedule.should_measure(now) => schedule.on_sent(now),
             Some(_) | None => return false,
         }
+        self.send_rtt_request(endpoint, context);
+        true
+    }
+
+    fn send_rtt_request<T: Transport>(
+        &self,
+        endpoint: &mut ReceiveEndpoint<T>,
+        context: &SendContext<'_>,
+    ) {
         let mut frame = [0; RttMeasurement::LENGTH];
         RttMeasurement {
             is_reply_requested: true,
             session_id: self.session_id,
             stream_id: self.stream_id,
-            echo_timestamp: now,
+            echo_timestamp: context.tick.now,
             reception_delta_ns: 0,
             receiver_id: endpoint.receiver_id(),
         }
         .encode(&mut frame);
         self.send(&frame, endpoint, context);
-        true
     }
 
     /// Sends a frame over all connections that are not silent; returns how many took it.
