@@ -11,6 +11,7 @@ use super::shared::Shared;
 use super::{ImageCounters, ImageParams};
 use crate::base::{CorrelationId, Nanos, Position, SessionId, StreamId, TermId, TermOffset};
 use crate::cnc::{SystemCounter, SystemCounters};
+use crate::concurrent::EventWriter;
 use crate::driver::congestion::RttSchedule;
 use crate::driver::media::receive_endpoint::{ReceiveEndpoint, SendContext};
 use crate::driver::messages::EndpointId;
@@ -85,6 +86,7 @@ pub(crate) struct ReceiverHalf {
     is_sending_eos_sm: bool,
     last_deadline_resets: i64,
     last_loss_sequence: i64,
+    events: EventWriter,
 }
 
 impl ReceiverHalf {
@@ -119,7 +121,13 @@ impl ReceiverHalf {
             is_sending_eos_sm: false,
             last_deadline_resets: 0,
             last_loss_sequence: 0,
+            events: EventWriter::off(),
         }
+    }
+
+    /// Writes down in the event log of the receiver what it asks for again.
+    pub(crate) fn log_to(&mut self, events: &EventWriter) {
+        self.events = events.clone();
     }
 
     // Inputs.

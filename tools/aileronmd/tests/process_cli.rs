@@ -55,6 +55,10 @@ struct Driver {
 
 impl Driver {
     fn start(dir: &Path, defines: &[&str]) -> Self {
+        Self::start_with(dir, defines, &[])
+    }
+
+    fn start_with(dir: &Path, defines: &[&str], arguments: &[&str]) -> Self {
         let small = [
             "aeron.counters.buffer.length=1m",
             "aeron.threading.mode=SHARED",
@@ -64,6 +68,7 @@ impl Driver {
             command.arg(format!("-D{define}"));
         }
         let process = command
+            .args(arguments)
             .arg(format!("-Daeron.dir={}", dir.display()))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -332,4 +337,39 @@ fn a_directory_that_cannot_be_made_is_an_error_of_one_line() {
     let errors = text(&output.stderr);
     assert_eq!(errors.lines().count(), 1, "{errors}");
     assert!(errors.contains("cannot create"), "{errors}");
+}
+
+#[test]
+fn events_are_printed_and_outlive_a_driver_that_is_killed() {
+    let (_place, dir) = place();
+    let mut driver = Driver::start_with(&dir, &[], &["--events", "json:command,life"]);
+    use_driver(&dir);
+    let mut process = driver.process.stderr.take().expect("a pipe");
+    driver.signal(9);
+    driver.process.wait().expect("its end");
+    let mut printed = String::new();
+    process.read_to_string(&mut printed).expect("text");
+    let line = |name: &str| {
+        printed
+            .lines()
+            .find(|line| line.contains(name))
+            .map(str::to_owned)
+    };
+    let added = line("\"CMD_IN_ADD_PUBLICATION\"").expect("printed");
+    assert!(added.starts_with('{') && added.ends_with('}'), "{added}");
+    assert!(line("CMD_OUT").is_none(), "{printed}");
+
+    // The next driver keeps what the killed one wrote down.
+    let next = Driver::start(&dir, &["aeron.driver.timeout=0"]);
+    let pid = i64::from(next.process.id());
+    wait_until("the next driver", || {
+        runtime::map_cnc(&dir, true).is_ok_and(|cnc| cnc.pid() == pid)
+    });
+    let mut events = runtime::open_events(&runtime::last_events_path(&dir)).expect("kept");
+    let mut names = std::iter::from_fn(|| events.next_event().map(|event| event.name()));
+    assert!(names.any(|name| name == "PUBLICATION_CREATED"));
+    next.signal(SIGTERM);
+    let (status, _, errors) = next.end();
+    assert_eq!(status, Some(SIGTERM));
+    assert!(errors.contains("Existing events saved to: "), "{errors}");
 }

@@ -16,6 +16,7 @@ use super::shared::Shared;
 use super::{Cycle, NetworkPublicationParams, PublicationCounters};
 use crate::base::{CorrelationId, Nanos, Position, RegistrationId, SessionId, StreamId};
 use crate::cnc::SystemCounter;
+use crate::concurrent::{EventKind, EventWriter};
 use crate::driver::flow_control::FlowControl;
 use crate::driver::media::send_endpoint::SendEndpoint;
 use crate::driver::messages::EndpointId;
@@ -74,6 +75,7 @@ pub(crate) struct SenderHalf {
     pub(super) is_setup_elicited: bool,
     /// A receiver has reported at least once.
     pub(super) has_initial_connection: bool,
+    pub(super) events: EventWriter,
 }
 
 impl SenderHalf {
@@ -122,7 +124,19 @@ impl SenderHalf {
             tracks_limits: false,
             is_setup_elicited: false,
             has_initial_connection: false,
+            events: EventWriter::off(),
         }
+    }
+
+    /// Writes down in the event log of the sender what it sends again, and for whom.
+    pub(crate) fn log_to(&mut self, events: &EventWriter) {
+        let Identity {
+            session_id,
+            stream_id,
+            ..
+        } = self.identity;
+        self.flow_control.log_to(events, session_id, stream_id);
+        self.events = events.clone();
     }
 
     /// Sends what is due and allowed. Returns the bytes of data or heartbeat that went out.
@@ -367,6 +381,21 @@ impl SenderHalf {
                 .get(SystemCounter::RetransmittedBytes)
                 .add(bytes);
             cycle.system.get(SystemCounter::BytesSent).add(bytes);
+            self.log_resend(&resend, bytes, cycle.now);
+        }
+    }
+
+    fn log_resend(&self, resend: &Resend, bytes: i64, now: Nanos) {
+        if self.events.is_on() {
+            let values = [
+                i64::from(self.identity.session_id.get()),
+                i64::from(self.identity.stream_id.get()),
+                i64::from(resend.term_id.get()),
+                i64::from(resend.term_offset.get()),
+                i64::from(resend.length),
+                bytes,
+            ];
+            self.events.emit(now, EventKind::Resend, &values, "");
         }
     }
 
