@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod events;
+mod supervisor;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -20,6 +21,7 @@ use aileron::{MediaDriver, runtime};
 use clap::Parser;
 use events::{EventOutput, EventPrinter};
 use signal_hook::consts::{SIGINT, SIGTERM};
+use supervisor::Supervisor;
 
 /// Between looks at whether it is time to stop.
 const STOP_POLL_PERIOD: Duration = Duration::from_millis(20);
@@ -56,6 +58,11 @@ struct Arguments {
     /// json, or either with a list, such as json:nak,error
     #[arg(long, value_name = "FORMAT[:LIST]", value_parser = EventOutput::parse)]
     events: Option<EventOutput>,
+
+    /// Serve OpenMetrics over HTTP on this address, such as 127.0.0.1:9464
+    #[cfg(feature = "metrics")]
+    #[arg(long, value_name = "ADDRESS")]
+    metrics: Option<std::net::SocketAddr>,
 
     /// Print the version and exit
     #[arg(short = 'v', long = "version")]
@@ -101,7 +108,7 @@ fn main() -> ExitCode {
         print_settings(&config);
         return ExitCode::SUCCESS;
     }
-    run(config, arguments.events.as_ref())
+    run(config, &arguments)
 }
 
 fn print_version() {
@@ -157,7 +164,7 @@ fn print_settings(config: &DriverConfig) {
     }
 }
 
-fn run(config: DriverConfig, events: Option<&EventOutput>) -> ExitCode {
+fn run(config: DriverConfig, arguments: &Arguments) -> ExitCode {
     let signal = Arc::new(AtomicUsize::new(0));
     for number in [SIGINT, SIGTERM] {
         let value = usize::try_from(number).unwrap_or(1);
@@ -169,6 +176,18 @@ fn run(config: DriverConfig, events: Option<&EventOutput>) -> ExitCode {
         Ok(driver) => driver,
         Err(error) => return fail(&[error.to_string()]),
     };
+    #[cfg(feature = "metrics")]
+    let _metrics = match arguments.metrics {
+        Some(address) => {
+            let server = aileron_cli::metrics::MetricsServer::start(address, driver.directory());
+            match server {
+                Ok(server) => Some(server),
+                Err(error) => return fail(&[error.to_string()]),
+            }
+        }
+        None => None,
+    };
+    let events = arguments.events.as_ref();
     let mut printer = match events.map(|output| EventPrinter::open(driver.directory(), output)) {
         Some(Ok(printer)) => Some(printer),
         Some(Err(error)) => return fail(&[error.to_string()]),
@@ -179,7 +198,10 @@ fn run(config: DriverConfig, events: Option<&EventOutput>) -> ExitCode {
             printer.print(&mut std::io::stderr().lock());
         }
     };
+    let mut supervisor = Supervisor::of_this_process();
+    supervisor.ready();
     loop {
+        supervisor.poll(&driver);
         print_events();
         let number = signal.load(Ordering::Relaxed);
         if number != 0 {
@@ -199,6 +221,7 @@ fn run(config: DriverConfig, events: Option<&EventOutput>) -> ExitCode {
 
 fn stop(driver: MediaDriver, status: u8, mut print_events: impl FnMut()) -> ExitCode {
     say("Shutting down driver...");
+    Supervisor::stopping();
     driver.close();
     print_events();
     ExitCode::from(status)

@@ -59,16 +59,23 @@ impl Driver {
     }
 
     fn start_with(dir: &Path, defines: &[&str], arguments: &[&str]) -> Self {
+        Self::start_in(dir, |command| {
+            command.args(defines.iter().map(|define| format!("-D{define}")));
+            command.args(arguments);
+        })
+    }
+
+    fn start_in(dir: &Path, change: impl FnOnce(&mut Command)) -> Self {
         let small = [
             "aeron.counters.buffer.length=1m",
             "aeron.threading.mode=SHARED",
         ];
         let mut command = program();
-        for define in small.iter().chain(defines) {
+        for define in &small {
             command.arg(format!("-D{define}"));
         }
+        change(&mut command);
         let process = command
-            .args(arguments)
             .arg(format!("-Daeron.dir={}", dir.display()))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -372,4 +379,34 @@ fn events_are_printed_and_outlive_a_driver_that_is_killed() {
     let (status, _, errors) = next.end();
     assert_eq!(status, Some(SIGTERM));
     assert!(errors.contains("Existing events saved to: "), "{errors}");
+}
+
+#[test]
+fn supervisor_hears_of_readiness_of_life_and_of_the_end() {
+    let (place, dir) = place();
+    let path = place.path().join("notify");
+    let socket = std::os::unix::net::UnixDatagram::bind(&path).expect("a socket");
+    socket.set_read_timeout(Some(WATCHDOG)).expect("a timeout");
+    let driver = Driver::start_in(&dir, |command| {
+        command
+            .env("NOTIFY_SOCKET", &path)
+            .env("WATCHDOG_USEC", "100000")
+            .arg("-Daeron.timer.interval=20ms");
+    });
+    let await_words = |wanted: &str| {
+        let mut buffer = [0; 4096];
+        loop {
+            let length = socket.recv(&mut buffer).expect("it says something");
+            let said = String::from_utf8_lossy(&buffer[..length]).into_owned();
+            if said.lines().any(|line| line == wanted) {
+                return;
+            }
+        }
+    };
+    await_words("READY=1");
+    await_words("WATCHDOG=1");
+    await_words("WATCHDOG=1");
+    driver.signal(SIGTERM);
+    await_words("STOPPING=1");
+    assert_eq!(driver.end().0, Some(SIGTERM));
 }
