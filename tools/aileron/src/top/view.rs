@@ -501,7 +501,7 @@ fn draw_keys(frame: &mut Frame<'_>, app: &App, area: Rect) {
         right = format!("filter '{}'  {right}", app.filter);
     }
     let left = match app.page {
-        Page::List => " q quit  Enter open  s order  r turn  / filter  t kind  u sockets  ? help",
+        Page::List => " q quit  Enter open  s order  / filter  u sockets  ? help",
         Page::Stream(_) => " Esc back  j k next  space hold  ? help  q quit",
         Page::Sockets | Page::Help => " Esc back  q quit",
     };
