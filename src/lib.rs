@@ -57,6 +57,23 @@ pub use client::{
 pub use driver::config::DriverConfig;
 pub use runtime::{Context, DriverInvoker, MediaDriver};
 
+/// The programs of the book run as tests.
+#[cfg(doctest)]
+mod book {
+    #[doc = include_str!("../docs/book/src/first-steps.md")]
+    struct FirstSteps;
+    #[doc = include_str!("../docs/book/src/channels.md")]
+    struct Channels;
+    #[doc = include_str!("../docs/book/src/delivery.md")]
+    struct Delivery;
+    #[doc = include_str!("../docs/book/src/tuning.md")]
+    struct Tuning;
+    #[doc = include_str!("../docs/book/src/coming-from-aeron.md")]
+    struct ComingFromAeron;
+    #[doc = include_str!("../docs/book/src/wire.md")]
+    struct Wire;
+}
+
 /// The README's program runs as a test.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

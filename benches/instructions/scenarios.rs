@@ -293,6 +293,7 @@ fn idle_driver() -> Box<dyn FnMut()> {
         clock: Arc::new(SystemClock::new()),
         interfaces: Box::new(SystemInterfaces),
         rng: Rng::new(7),
+        events: None,
     };
     let core = DriverCore::new(DriverConfig::default(), environment, tick).expect("a driver");
     let mut agents = core.into_composite();

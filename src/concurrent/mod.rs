@@ -7,6 +7,7 @@
 //! | [`CountersManager`], [`CountersReader`], [`AtomicCounter`] | whoever owns a value to whoever looks | CnC file |
 //! | [`DistinctErrorLog`] | driver to tools | CnC file |
 //! | [`LossReport`] | driver to tools | a file of its own |
+//! | [`EventFile`], [`EventReader`] | each agent to tools: what it did | a file of its own |
 //! | [`BoundedQueue`] | agent to agent | heap |
 //! | [`StampedCell`] | one agent to others, latest value only | heap |
 //!
@@ -22,6 +23,7 @@
 mod broadcast;
 mod counters;
 mod error_log;
+mod event_log;
 mod loss_report;
 mod queue;
 mod record;
@@ -37,6 +39,10 @@ pub use counters::{
     STATIC_OWNER_ID,
 };
 pub use error_log::{DistinctErrorLog, ErrorObservation, read_error_log};
+pub use event_log::{
+    EVENT_SLOT_LENGTH, EVENT_TEXT_LENGTH_MAX, EVENT_VALUES_MAX, EventFamily, EventFile, EventKind,
+    EventReader, EventRecord, EventSet, EventWriter, InvalidEventFile,
+};
 pub use loss_report::{LossEntry, LossObservation, LossReport, LossSource, read_loss_report};
 pub use queue::BoundedQueue;
 pub use ring_buffer::{

@@ -7,8 +7,8 @@ use std::time::Duration;
 use crate::base::Rng;
 use crate::cnc::{Cnc, SemanticVersion, SystemCounter, SystemCounterLabels, SystemCounters};
 use crate::concurrent::{
-    BoundedQueue, CountersFull, DistinctErrorLog, InvalidCapacity, LossReport, RingConsumer,
-    Transmitter,
+    BoundedQueue, CountersFull, DistinctErrorLog, EventFile, InvalidCapacity, LossReport,
+    RingConsumer, Transmitter,
 };
 use crate::logbuffer::LogStore;
 use crate::port::{Agent, Clock, Interfaces, NameResolver, Network, Tick};
@@ -18,6 +18,7 @@ use super::config::DriverConfig;
 use super::counters::DriverCounters;
 use super::duty_cycle::DutyCycleTracker;
 use super::errors::ErrorReporter;
+use super::event_logs::EventLogs;
 use super::media::wildcard_ports::WildcardPorts;
 use super::messages::{Outbox, QUEUE_CAPACITY};
 use super::names::{self, NameParts};
@@ -48,6 +49,8 @@ pub struct DriverEnvironment<N> {
     pub interfaces: Box<dyn Interfaces>,
     /// Source of everything random.
     pub rng: Rng,
+    /// Where events are written down, with a lane for each of [`EVENT_LANES`]; nowhere if absent.
+    pub events: Option<EventFile>,
 }
 
 impl<N> fmt::Debug for DriverEnvironment<N> {
@@ -129,6 +132,7 @@ impl std::error::Error for DriverCoreError {
 ///     clock: std::sync::Arc::new(SystemClock::new()),
 ///     interfaces: Box::new(SystemInterfaces),
 ///     rng: Rng::new(7),
+///     events: None,
 /// };
 /// let core = DriverCore::new(DriverConfig::default(), environment, tick)?;
 /// assert!(!core.termination().is_set());
@@ -191,6 +195,7 @@ impl<N: Network> DriverCore<N> {
         let error_log = DistinctErrorLog::new(cnc.error_log_buffer());
         let errors =
             ErrorReporter::new(error_log.clone(), system.get(SystemCounter::Errors).clone());
+        let logs = EventLogs::new(environment.events.as_ref(), config.logged_events());
         let events = Transmitter::new(cnc.to_clients_buffer()).map_err(DriverCoreError::Events)?;
         let to_sender = BoundedQueue::new(QUEUE_CAPACITY);
         let to_receiver = BoundedQueue::new(QUEUE_CAPACITY);
@@ -205,14 +210,14 @@ impl<N: Network> DriverCore<N> {
             to_sender.clone(),
             Outbox::new(to_conductor.clone(), conductor_fails.clone()),
             system.clone(),
-            errors.clone(),
+            errors.with_events(&logs.sender),
             tick,
         );
         let receiver = Receiver::new(ReceiverParams {
             commands: to_receiver.clone(),
             conductor: Outbox::new(to_conductor.clone(), conductor_fails.clone()),
             counters: system.clone(),
-            errors: errors.clone(),
+            errors: errors.with_events(&logs.receiver),
             duty_cycle: DutyCycleTracker::new(
                 config.receiver_cycle_threshold_ns,
                 counter_of(SystemCounter::ReceiverMaxCycleTime),
@@ -231,7 +236,8 @@ impl<N: Network> DriverCore<N> {
             manager: &mut manager,
             ports: &mut receiver_ports,
             system: &system,
-            errors: &errors,
+            errors: &errors.with_events(&logs.resources),
+            events: logs.resources.clone(),
             tick,
         })?;
         let ports = ResourcePorts {
@@ -245,7 +251,7 @@ impl<N: Network> DriverCore<N> {
             to_resources.clone(),
             Outbox::new(replies.clone(), conductor_fails),
             system.clone(),
-            errors.clone(),
+            errors.with_events(&logs.resources),
         );
         let conductor = Conductor::new(ConductorParts {
             tick,
@@ -253,7 +259,7 @@ impl<N: Network> DriverCore<N> {
             commands: RingConsumer::new(cnc.to_driver()),
             events,
             counters: DriverCounters::new(manager),
-            errors,
+            errors: errors.with_events(&logs.conductor),
             loss_report: environment.loss_report,
             sender: Outbox::new(to_sender, counter_of(SystemCounter::SenderProxyFails)),
             receiver: Outbox::new(to_receiver, counter_of(SystemCounter::ReceiverProxyFails)),
@@ -268,6 +274,7 @@ impl<N: Network> DriverCore<N> {
             receiver_ports,
             system,
             config,
+            logs,
         });
         Ok(Self {
             conductor,

@@ -33,7 +33,7 @@
 //! | `loss`, `congestion`, `dispatcher` | what a receiver misses, how much it takes, which image a frame is for |
 //! | `names` | host names: those of other drivers, of a table, of the operating system |
 //! | `untethered` | the subscribers of a stream |
-//! | `counters`, `errors`, `duty_cycle` | what tools see |
+//! | `counters`, `errors`, `event_logs`, `duty_cycle` | what tools see |
 
 #![forbid(unsafe_code)]
 
@@ -46,6 +46,7 @@ pub(crate) mod dispatcher;
 pub(crate) mod duty_cycle;
 pub(crate) mod epoch;
 pub(crate) mod errors;
+pub(crate) mod event_logs;
 pub(crate) mod failure;
 pub(crate) mod flow_control;
 pub(crate) mod image;
@@ -66,6 +67,7 @@ pub(crate) mod untethered;
 
 pub use assembly::{DriverAgents, DriverCore, DriverCoreError, DriverEnvironment, DriverParts};
 pub use congestion::{CongestionController, RebuildProgress, WindowDecision};
+pub use event_logs::EVENT_LANES;
 pub use flow_control::{FlowControlStrategy, ReceiverFeedback};
 pub use termination::TerminationFlag;
 

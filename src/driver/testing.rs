@@ -272,6 +272,7 @@ impl TestDriver {
             clock: Arc::new(VirtualClock::new()),
             interfaces: Box::new(host),
             rng: Rng::new(7),
+            events: None,
         };
         let core = DriverCore::new(config, environment, tick)?;
         let termination = core.termination();

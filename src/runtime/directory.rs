@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::access::Access;
 use super::clock::SystemClock;
 use super::start_lock::StartLock;
-use crate::base::EpochMillis;
+use crate::base::{EpochMillis, NULL_VALUE};
 use crate::cnc::{Cnc, CncError};
 use crate::concurrent::read_error_log;
 use crate::memory::{map_file, map_file_read_only};
@@ -20,6 +20,8 @@ use crate::sys;
 pub(super) const CNC_FILE_NAME: &str = "cnc.dat";
 /// Name of the loss report in the directory.
 pub(super) const LOSS_REPORT_FILE_NAME: &str = "loss-report.dat";
+/// Name of the file of events in the directory.
+pub(super) const EVENTS_FILE_NAME: &str = "events.dat";
 /// Folders of the log buffers.
 pub(super) const LOG_FOLDERS: [&str; 2] = ["publications", "images"];
 
@@ -224,6 +226,7 @@ pub(super) fn prepare(
         if !policy.delete_on_start {
             check_abandoned(directory, policy, warn)?;
             save_error_log(directory, policy.access, warn);
+            save_events(directory, warn);
         }
         remove(directory)?;
     }
@@ -305,6 +308,36 @@ fn age_of(path: &Path) -> Duration {
         .ok()
         .and_then(|m| m.elapsed().ok())
         .unwrap_or_default()
+}
+
+/// Keeps the events of a driver that did not close, next to its directory. There is one such file:
+/// it is large, and a driver that fails over and over must not fill the memory.
+fn save_events(directory: &Path, warn: &dyn Fn(&str)) {
+    let died = map_cnc(directory, true)
+        .is_ok_and(|cnc| cnc.to_driver().consumer_heartbeat().get() != NULL_VALUE);
+    let from = directory.join(EVENTS_FILE_NAME);
+    if !died || !from.exists() {
+        return;
+    }
+    let to = last_events_path(directory);
+    match fs::rename(&from, &to) {
+        Ok(()) => warn(&format!("Existing events saved to: {}", to.display())),
+        Err(error) => warn(&format!("cannot save events to {}: {error}", to.display())),
+    }
+}
+
+/// Where the events of the last driver of a directory are that died: beside it.
+///
+/// ```
+/// use std::path::Path;
+/// let path = aileron::runtime::last_events_path(Path::new("/dev/shm/aeron-me"));
+/// assert_eq!(path, Path::new("/dev/shm/aeron-me-last-events.dat"));
+/// ```
+#[must_use]
+pub fn last_events_path(directory: &Path) -> PathBuf {
+    let mut name = directory.as_os_str().to_owned();
+    name.push("-last-events.dat");
+    name.into()
 }
 
 /// Keeps the errors that a dead driver left behind, next to its directory.

@@ -5,6 +5,7 @@ use std::io;
 
 use super::directory::DirectoryError;
 use crate::cnc::CncError;
+use crate::concurrent::InvalidCapacity;
 use crate::driver::DriverCoreError;
 use crate::driver::config::ConfigErrors;
 
@@ -18,6 +19,8 @@ pub enum LaunchError {
     Directory(DirectoryError),
     /// The lengths of the CnC file do not fit together.
     Cnc(CncError),
+    /// The file of events cannot have the length that is configured.
+    EventLog(InvalidCapacity),
     /// The agents cannot be built.
     Core(DriverCoreError),
     /// The CPUs of the threads are not those of the process's cpuset, or are warned of while
@@ -36,6 +39,7 @@ impl fmt::Display for LaunchError {
             Self::Config(errors) => errors.fmt(f),
             Self::Directory(error) => error.fmt(f),
             Self::Cnc(error) => error.fmt(f),
+            Self::EventLog(error) => write!(f, "cannot make the file of events: {error}"),
             Self::Core(error) => error.fmt(f),
             Self::Cpuset(text) => f.write_str(text),
             Self::Thread { source } => write!(f, "cannot start a thread: {source}"),
@@ -47,6 +51,7 @@ impl std::error::Error for LaunchError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Config(_) | Self::Cpuset(_) => None,
+            Self::EventLog(error) => Some(error),
             Self::Core(error) => Some(error),
             Self::Directory(error) => Some(error),
             Self::Cnc(error) => Some(error),

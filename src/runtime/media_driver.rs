@@ -10,7 +10,7 @@ use super::access::Access;
 use super::clock::{CycleClock, SystemClock};
 use super::cpuset::{self, CpuPlan};
 use super::directory::{
-    self, CNC_FILE_NAME, DirectoryError, DirectoryPolicy, LOSS_REPORT_FILE_NAME,
+    self, CNC_FILE_NAME, DirectoryError, DirectoryPolicy, EVENTS_FILE_NAME, LOSS_REPORT_FILE_NAME,
 };
 use super::idle::Idler;
 use super::launch_error::LaunchError;
@@ -19,12 +19,12 @@ use super::resolver::SystemResolver;
 use super::runner::{AgentThread, ThreadSpec};
 use crate::base::{EpochMillis, Rng, align_usize};
 use crate::cnc::{Cnc, CncLengths, CncMetadata, SystemCounter, SystemCounters};
-use crate::concurrent::{AtomicCounter, LossReport};
+use crate::concurrent::{AtomicCounter, EVENT_SLOT_LENGTH, EventFile, LossReport};
 use crate::driver::config::{DriverConfig, IdleStrategy, ThreadNaming, ThreadingMode};
-use crate::driver::{DriverCore, DriverEnvironment, TerminationFlag};
+use crate::driver::{DriverCore, DriverEnvironment, EVENT_LANES, TerminationFlag};
 use crate::memory::{AtomicBuffer, map_file};
 use crate::net::{SystemInterfaces, UdpNetwork};
-use crate::port::{Agent, Clock, NameResolver, Network};
+use crate::port::{Agent, Clock, NameResolver, Network, Tick};
 
 /// A running media driver. Closing or dropping it stops its threads, deletes its log files and
 /// tells clients at once.
@@ -323,6 +323,7 @@ fn furnish(
         clock: Arc::new(clock),
         interfaces: Box::new(SystemInterfaces),
         rng: Rng::new(random_seed()),
+        events: create_events(config, access, tick)?,
     };
     let core = DriverCore::new(config.clone(), environment, tick)?;
     SystemCounters::attach(&cnc.counters())
@@ -339,6 +340,24 @@ fn furnish(
         cpus,
     };
     Ok((home, core))
+}
+
+/// The file of events, unless none are wanted.
+fn create_events(
+    config: &DriverConfig,
+    access: Access,
+    tick: Tick,
+) -> Result<Option<EventFile>, LaunchError> {
+    if config.logged_events().is_empty() {
+        return Ok(None);
+    }
+    let slots = config.event_buffer_length / EVENT_SLOT_LENGTH / EVENT_LANES.len();
+    let length = EventFile::length(EVENT_LANES.len(), slots);
+    let path = config.dir.join(EVENTS_FILE_NAME);
+    let buffer = create_mapped(&path, length, access)?;
+    let pid = i64::from(std::process::id());
+    let file = EventFile::create(buffer, &EVENT_LANES, (tick.now, tick.epoch), pid);
+    file.map(Some).map_err(LaunchError::EventLog)
 }
 
 fn create_cnc(config: &DriverConfig, epoch: EpochMillis) -> Result<Cnc, LaunchError> {
@@ -469,12 +488,12 @@ impl Agent for Both {
         "[sender, receiver]"
     }
 
-    fn on_start(&mut self, tick: crate::port::Tick) {
+    fn on_start(&mut self, tick: Tick) {
         self.first.on_start(tick);
         self.second.on_start(tick);
     }
 
-    fn do_work(&mut self, tick: crate::port::Tick) -> usize {
+    fn do_work(&mut self, tick: Tick) -> usize {
         self.first.do_work(tick) + self.second.do_work(tick)
     }
 
@@ -491,7 +510,7 @@ impl Agent for Both {
         self.second.set_wake(wake);
     }
 
-    fn on_close(&mut self, tick: crate::port::Tick) {
+    fn on_close(&mut self, tick: Tick) {
         self.first.on_close(tick);
         self.second.on_close(tick);
     }

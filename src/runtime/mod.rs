@@ -9,6 +9,7 @@ mod clock;
 mod context;
 mod cpuset;
 mod directory;
+mod events;
 mod idle;
 mod launch_error;
 mod log_store;
@@ -24,8 +25,10 @@ pub use clock::SystemClock;
 pub use clock::step_epoch_clock;
 pub use context::Context;
 pub use directory::{
-    DirectoryError, MapCncError, default_directory, format_utc, is_driver_active, map_cnc,
+    DirectoryError, MapCncError, default_directory, format_utc, is_driver_active, last_events_path,
+    map_cnc,
 };
+pub use events::{EventsError, event_to_json, event_to_text, format_event_time, open_events};
 pub use idle::{Backoff, Idler};
 pub use launch_error::LaunchError;
 pub use media_driver::{DriverInvoker, MediaDriver, embedded};

@@ -121,6 +121,7 @@ impl SimDriver {
             clock: Arc::new(clock.clone()),
             interfaces: Box::new(host),
             rng,
+            events: None,
         };
         let core = DriverCore::<SimHost>::new(config, environment, tick)
             .map_err(|error| error.to_string())?;

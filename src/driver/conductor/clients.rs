@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::base::{ClientId, CorrelationId, EpochMillis, RegistrationId};
 use crate::cnc::{HeartbeatWatch, SystemCounter};
-use crate::concurrent::AtomicCounter;
+use crate::concurrent::{AtomicCounter, EventKind};
 use crate::driver::failure::CommandFailure;
 use crate::port::Network;
 
@@ -34,6 +34,7 @@ impl<N: Network> Conductor<N> {
         let tick = ctx.tick;
         let heartbeat = ctx.counters.client_heartbeat(client_id, tick.epoch)?;
         let beat = EpochMillis(heartbeat.get());
+        ctx.log(EventKind::ClientAdded, &[client_id.get()], "");
         ctx.events
             .counter_ready(CorrelationId(client_id.get()), heartbeat.id());
         self.clients.insert(
@@ -84,6 +85,9 @@ impl<N: Network> Conductor<N> {
         let Some(client) = self.clients.remove(&client_id) else {
             return;
         };
+        let timed_out = i64::from(!client.is_closed_by_command);
+        self.ctx
+            .log(EventKind::ClientRemoved, &[client_id.get(), timed_out], "");
         if !client.is_closed_by_command {
             self.ctx.count(SystemCounter::ClientTimeouts);
             self.ctx.events.client_timeout(client_id);

@@ -8,7 +8,7 @@ use crate::base::CorrelationId;
 use crate::command::{
     Command, CommandError, ErrorCode, GetNextAvailableSessionId, TerminateDriver,
 };
-use crate::concurrent::ReadAction;
+use crate::concurrent::{EventKind, ReadAction};
 use crate::driver::config::TerminationValidator;
 use crate::driver::failure::CommandFailure;
 use crate::driver::resources::{RequestId, ResourceOutcome};
@@ -16,6 +16,7 @@ use crate::port::Network;
 
 use super::Conductor;
 use super::destinations::SendDestinationRequest;
+use super::event_log::log_command;
 use super::ipc_publications::NewIpcPublication;
 use super::network_publications::NewNetworkPublication;
 use super::publications::PublicationRequest;
@@ -163,8 +164,13 @@ impl<N: Network> Conductor<N> {
     }
 
     fn on_command(&mut self, type_id: i32, payload: &[u8]) {
+        self.ctx.events.set_time(self.ctx.tick.now);
         match Command::decode(type_id, payload) {
             Ok(command) => {
+                let log = &self.ctx.logs.conductor;
+                if log.is_on() {
+                    log_command(log, self.ctx.tick.now, &command);
+                }
                 let correlation_id = command.correlation_id();
                 let progress = self.dispatch(command);
                 self.conclude(correlation_id, progress);
@@ -177,6 +183,8 @@ impl<N: Network> Conductor<N> {
     /// Aeron, whose Java driver answers under id 0 and whose C driver does not answer.
     fn on_malformed_command(&mut self, type_id: i32, error: &CommandError) {
         let text = format!("command of type id {type_id}: {error}");
+        self.ctx
+            .log(EventKind::CmdInMalformed, &[i64::from(type_id)], &text);
         let failure = CommandFailure::new(error.code(), text);
         match error.correlation_id {
             Some(correlation_id) => self.ctx.reject(correlation_id, &failure),

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use crate::base::{CorrelationId, CounterId};
 use crate::cnc::{SystemCounter, SystemCounters};
 use crate::command::ErrorCode;
-use crate::concurrent::RingBuffer;
+use crate::concurrent::{EventKind, RingBuffer};
 use crate::driver::config::DriverConfig;
 use crate::driver::counters::DriverCounters;
 use crate::driver::errors::ErrorReporter;
+use crate::driver::event_logs::EventLogs;
 use crate::driver::failure::CommandFailure;
 use crate::driver::messages::{EndpointId, Outbox, ReceiverMessage, SenderMessage};
 use crate::driver::resources::{CreatedLog, RequestId, ResourceRequest, ResourceTask};
@@ -31,6 +32,7 @@ pub(super) struct Context<T> {
     pub(super) sender: Outbox<SenderMessage<T>>,
     pub(super) receiver: Outbox<ReceiverMessage<T>>,
     pub(super) resources: Outbox<ResourceRequest>,
+    pub(super) logs: EventLogs,
     next_request: u64,
     next_endpoint: u32,
     next_link: u64,
@@ -48,6 +50,7 @@ pub(super) struct Surroundings<T> {
     pub(super) sender: Outbox<SenderMessage<T>>,
     pub(super) receiver: Outbox<ReceiverMessage<T>>,
     pub(super) resources: Outbox<ResourceRequest>,
+    pub(super) logs: EventLogs,
 }
 
 impl<T> Context<T> {
@@ -63,6 +66,7 @@ impl<T> Context<T> {
             sender,
             receiver,
             resources,
+            logs,
         } = surroundings;
         Self {
             config,
@@ -75,6 +79,7 @@ impl<T> Context<T> {
             sender,
             receiver,
             resources,
+            logs,
             next_request: 0,
             next_endpoint: 0,
             next_link: 0,
@@ -113,6 +118,11 @@ impl<T> Context<T> {
             self.errors
                 .report(self.tick.epoch, failure.code, failure.log_text());
         }
+    }
+
+    /// Writes an event down, if events are.
+    pub(super) fn log(&self, kind: EventKind, values: &[i64], text: &str) {
+        self.logs.conductor.emit(self.tick.now, kind, values, text);
     }
 
     /// Bumps a system counter.

@@ -4,13 +4,14 @@
 //! ordering guarantees toward clients rest on (`cnc.md` §14.5). Whatever an event announces, a log
 //! or a counter, is complete before the call.
 
-use crate::base::{ClientId, CorrelationId, CounterId, RegistrationId, SessionId, StreamId};
+use super::event_log::log_reply;
+use crate::base::{ClientId, CorrelationId, CounterId, Nanos, RegistrationId, SessionId, StreamId};
 use crate::command::{
     AvailableImage, ClientTimeout, CounterReady, ErrorResponse, Event, NextAvailableSessionId,
     OperationSuccess, PublicationError, PublicationReady, StaticCounter, SubscriptionReady,
     UnavailableCounter, UnavailableImage,
 };
-use crate::concurrent::Transmitter;
+use crate::concurrent::{EventWriter, Transmitter};
 use crate::driver::failure::CommandFailure;
 
 /// Source identity of images that are read from a publication's own log.
@@ -24,15 +25,25 @@ const ERROR_TEXT_LENGTH_MAX: usize = 6 * 1024;
 pub(super) struct Events {
     transmitter: Transmitter,
     scratch: Vec<u8>,
+    log: EventWriter,
+    /// When what is told was told, for the log.
+    now: Nanos,
 }
 
 impl Events {
-    /// Sends through `transmitter`.
-    pub(super) const fn new(transmitter: Transmitter) -> Self {
+    /// Sends through `transmitter`, and writes down in `log` what it sends.
+    pub(super) const fn new(transmitter: Transmitter, log: EventWriter) -> Self {
         Self {
             transmitter,
             scratch: Vec::new(),
+            log,
+            now: Nanos(0),
         }
+    }
+
+    /// The time of what is told next. Whatever leads to an event calls this first.
+    pub(super) const fn set_time(&mut self, now: Nanos) {
+        self.now = now;
     }
 
     /// A command failed.
@@ -149,6 +160,9 @@ impl Events {
     }
 
     fn send(&mut self, event: &Event<'_>) {
+        if self.log.is_on() {
+            log_reply(&self.log, self.now, event);
+        }
         self.scratch.clear();
         let type_id = event.encode(&mut self.scratch);
         let sent = self.transmitter.transmit(type_id, &self.scratch);

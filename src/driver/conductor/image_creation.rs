@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::base::CounterId;
 use crate::command::ErrorCode;
-use crate::concurrent::AtomicCounter;
+use crate::concurrent::{AtomicCounter, EventKind};
 use crate::driver::config::{GroupConsideration, StreamProfile};
 use crate::driver::congestion::{
     AutoWindow, CongestionAlgorithm, CongestionControl, Cubic, CubicCounters, CubicParams,
@@ -130,7 +130,19 @@ impl<N: Network> Conductor<N> {
                 return Err(failure);
             }
         };
-        let (half, receiver_half) = image::build(params);
+        let (half, mut receiver_half) = image::build(params);
+        receiver_half.log_to(&self.ctx.logs.receiver);
+        let source = half.source_identity();
+        let values = [
+            new.correlation_id.get(),
+            i64::from(request.session_id.get()),
+            i64::from(request.stream_id.get()),
+            new.join_position.get(),
+            i64::from(request.term_length),
+            i64::from(request.mtu_length),
+            i64::from(new.window_length),
+        ];
+        self.ctx.log(EventKind::ImageCreated, &values, source);
         let image = Image {
             half,
             path: log.path.clone(),

@@ -3,6 +3,7 @@
 use crate::base::{CorrelationId, CounterId, Position, RegistrationId};
 use crate::cnc::SystemCounter;
 use crate::command::RejectImage;
+use crate::concurrent::EventKind;
 use crate::driver::failure::CommandFailure;
 use crate::driver::image::{ConductorHalf, ImageEvent, ReceiverHalf};
 use crate::driver::messages::{ImageRequest, ReceiverMessage};
@@ -28,6 +29,15 @@ pub(super) struct Image {
 }
 
 impl Image {
+    /// Its ids, as events have them.
+    fn log_values(&self) -> [i64; 3] {
+        [
+            self.half.correlation_id().get(),
+            i64::from(self.half.session_id().get()),
+            i64::from(self.half.stream_id().get()),
+        ]
+    }
+
     /// The log, to be freed.
     pub(super) fn into_log(self) -> CreatedLog {
         CreatedLog {
@@ -137,7 +147,12 @@ impl<N: Network> Conductor<N> {
                 continue;
             };
             let mut untethered = Vec::new();
+            let before = image.half.state_name();
             let event = image.half.on_timer(self.ctx.tick, &mut untethered);
+            let (state, stream) = (image.half.state_name(), image.log_values());
+            if state != before {
+                self.ctx.log(EventKind::ImageStateChange, &stream, state);
+            }
             for event in untethered {
                 self.on_untethered(Stream::Image(id), event);
             }
@@ -224,6 +239,8 @@ impl<N: Network> Conductor<N> {
             .get(&id)
             .is_some_and(|image| image.half.has_reached_end_of_life());
         if is_done && let Some(mut image) = self.images.remove(&id) {
+            self.ctx
+                .log(EventKind::RemoveImageCleanup, &image.log_values(), "");
             self.ctx.free_counters(std::mem::take(&mut image.counters));
             self.ctx.free_log(image.into_log());
         }
@@ -231,6 +248,12 @@ impl<N: Network> Conductor<N> {
 
     /// Tells the receiver that no image came of a SETUP, so that the next one is taken up again.
     fn abandon_image(&mut self, request: &ImageRequest) {
+        if self.ctx.logs.conductor.is_on() {
+            let (session, stream) = (request.session_id.get(), request.stream_id.get());
+            let source = request.source.to_string();
+            let values = [i64::from(session), i64::from(stream)];
+            self.ctx.log(EventKind::ImageRefused, &values, &source);
+        }
         self.ctx
             .receiver
             .send(ReceiverMessage::RemoveInitInProgress {

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use crate::base::{CorrelationId, NULL_VALUE, RegistrationId, SessionId};
 use crate::command::{ErrorCode, PublicationError};
+use crate::concurrent::EventKind;
 use crate::driver::failure::CommandFailure;
 use crate::driver::messages::{
     ConductorMessage, EndpointId, PublicationErrorReport, ReceiverMessage, SenderMessage,
@@ -69,6 +70,7 @@ impl<N: Network> Conductor<N> {
     }
 
     fn on_message(&mut self, message: ConductorMessage<N::Transport>) {
+        self.ctx.events.set_time(self.ctx.tick.now);
         match message {
             ConductorMessage::CreateImage(request) => {
                 self.pending_driver = self.on_create_image(*request);
@@ -169,6 +171,7 @@ impl<N: Network> Conductor<N> {
                 if record.address.is_some() {
                     record.address = Some(found);
                 }
+                self.log_resolution_change(&text, address, found);
                 self.ctx.sender.send(SenderMessage::ResolutionChange {
                     endpoint,
                     endpoint_text: text,
@@ -178,8 +181,8 @@ impl<N: Network> Conductor<N> {
             ReResolution::Control {
                 endpoint,
                 index,
+                text,
                 address,
-                ..
             } if address != found => {
                 let Some(record) = self.receive_endpoints.get_mut(&endpoint) else {
                     return;
@@ -190,6 +193,7 @@ impl<N: Network> Conductor<N> {
                 let transport = record.transports.get_mut(index).and_then(Option::as_mut);
                 let Some(transport) = transport else { return };
                 transport.control_address = Some(found);
+                self.log_resolution_change(&text, Some(address), found);
                 let message = ReceiverMessage::ResolutionChange {
                     endpoint,
                     index,
@@ -198,6 +202,14 @@ impl<N: Network> Conductor<N> {
                 self.ctx.receiver.send(message);
             }
             ReResolution::Endpoint { .. } | ReResolution::Control { .. } => {}
+        }
+    }
+
+    fn log_resolution_change(&self, text: &str, before: Option<SocketAddr>, now: SocketAddr) {
+        if self.ctx.logs.conductor.is_on() {
+            let before = before.map_or_else(|| "nowhere".to_owned(), |at| at.to_string());
+            let text = format!("{text}: {before} -> {now}");
+            self.ctx.log(EventKind::ResolutionChange, &[], &text);
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::base::{CounterId, NULL_VALUE, Position, ReceiverId, RegistrationId};
 use crate::cnc::SystemCounter;
 use crate::command::{ErrorCode, PublicationError, PublicationReady};
-use crate::concurrent::AtomicCounter;
+use crate::concurrent::{AtomicCounter, EventKind};
 use crate::driver::counters::{StreamCounter, StreamIdentity};
 use crate::driver::failure::CommandFailure;
 use crate::driver::params::PublicationParams;
@@ -16,6 +16,7 @@ use crate::uri::{ChannelUri, params};
 
 use super::Conductor;
 use super::commands::{Progress, Step};
+use super::event_log::ipc_state_name;
 use super::linking::Stream;
 use super::links::LinkSource;
 use super::publications::{PublicationRequest, SharedParams, choose_start, publication_log_spec};
@@ -28,6 +29,16 @@ pub(super) struct IpcRecord {
 }
 
 impl IpcRecord {
+    /// Its ids, as events have them.
+    pub(super) fn log_values(&self) -> [i64; 3] {
+        let params = self.publication.params();
+        [
+            params.registration_id.get(),
+            i64::from(params.session_id.get()),
+            i64::from(params.stream_id.get()),
+        ]
+    }
+
     /// The log, to be freed.
     pub(super) fn into_log(self) -> CreatedLog {
         let params = self.publication.into_params();
@@ -133,6 +144,17 @@ impl<N: Network> Conductor<N> {
         );
         self.session_ids
             .activate(shared_params.session_id, request.stream_id, IPC_MEDIUM);
+        self.ctx.log(
+            EventKind::PublicationCreated,
+            &[
+                registration_id.get(),
+                i64::from(shared_params.session_id.get()),
+                i64::from(request.stream_id.get()),
+                i64::from(params.term_length),
+                i64::from(params.mtu_length),
+            ],
+            &request.channel,
+        );
         self.ipc_publications.insert(
             registration_id,
             IpcRecord {
@@ -188,10 +210,19 @@ impl<N: Network> Conductor<N> {
                 continue;
             };
             let mut effects = Vec::new();
+            let before = record.publication.state();
             record.publication.on_timer(self.ctx.tick.now, &mut effects);
+            let (state, stream) = (record.publication.state(), record.log_values());
+            if state != before {
+                let name = ipc_state_name(state);
+                self.ctx
+                    .log(EventKind::PublicationStateChange, &stream, name);
+            }
             let is_done = record.publication.state() == IpcState::Done;
             self.apply_ipc_effects(id, effects);
             if is_done && let Some(record) = self.ipc_publications.remove(&id) {
+                self.ctx
+                    .log(EventKind::RemovePublicationCleanup, &stream, "");
                 let params = record.publication.params();
                 let counters = [params.publisher_position.id(), params.publisher_limit.id()];
                 self.ctx.free_counters(counters);
@@ -206,8 +237,14 @@ impl<N: Network> Conductor<N> {
                 IpcEffect::ReleaseSession => self.release_ipc_session(id),
                 IpcEffect::UnavailableToAll => self.announce_unavailable(Stream::Ipc(id)),
                 IpcEffect::Untethered(event) => self.on_untethered(Stream::Ipc(id), event),
-                IpcEffect::CountRevoked => self.ctx.count(SystemCounter::PublicationsRevoked),
-                IpcEffect::CountUnblocked => self.ctx.count(SystemCounter::UnblockedPublications),
+                IpcEffect::CountRevoked => {
+                    self.ctx.count(SystemCounter::PublicationsRevoked);
+                    self.log_ipc(EventKind::PublicationRevoked, id);
+                }
+                IpcEffect::CountUnblocked => {
+                    self.ctx.count(SystemCounter::UnblockedPublications);
+                    self.log_ipc(EventKind::PublicationUnblocked, id);
+                }
                 IpcEffect::Relink => self.link_subscriptions_to(Stream::Ipc(id)),
                 IpcEffect::FreeCounters(counters) => self.ctx.free_counters(counters),
                 IpcEffect::Unlinked { links, counters } => {
@@ -215,6 +252,12 @@ impl<N: Network> Conductor<N> {
                     self.ctx.free_counters(counters);
                 }
             }
+        }
+    }
+
+    fn log_ipc(&self, kind: EventKind, id: RegistrationId) {
+        if let Some(record) = self.ipc_publications.get(&id) {
+            self.ctx.log(kind, &record.log_values(), "");
         }
     }
 

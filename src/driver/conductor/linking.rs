@@ -9,6 +9,7 @@
 
 use crate::base::{CorrelationId, CounterId, Position, RegistrationId, SessionId, StreamId};
 use crate::command::AvailableImage;
+use crate::concurrent::EventKind;
 use crate::driver::counters::StreamIdentity;
 use crate::driver::failure::CommandFailure;
 use crate::driver::untethered::{LinkId, SubscriberPosition, SubscriberPositions, UntetheredEvent};
@@ -146,6 +147,7 @@ impl<N: Network> Conductor<N> {
 
     /// Tells a client what became of its untethered subscriber.
     pub(super) fn on_untethered(&mut self, stream: Stream, event: UntetheredEvent) {
+        self.log_untethered(stream, &event);
         match event {
             UntetheredEvent::Unavailable { link, subscription } => {
                 self.announce_unlinked(stream, &[(link, subscription)]);
@@ -159,6 +161,38 @@ impl<N: Network> Conductor<N> {
             }
             UntetheredEvent::Closed { counter, .. } => self.ctx.free_counters([counter]),
         }
+    }
+
+    fn log_untethered(&self, stream: Stream, event: &UntetheredEvent) {
+        let (subscription, change) = match event {
+            UntetheredEvent::Unavailable { subscription, .. } => (subscription, "ACTIVE -> LINGER"),
+            UntetheredEvent::Available { subscription, .. } => (subscription, "RESTING -> ACTIVE"),
+            // It was LINGER before, of which the subscription was told.
+            UntetheredEvent::Closed { .. } => return,
+        };
+        let identity = match stream {
+            Stream::Ipc(id) => self.ipc_publications.get(&id).map(|record| {
+                let params = record.publication.params();
+                (params.session_id, params.stream_id)
+            }),
+            Stream::Spied(id) => {
+                let publication = self.network_publications.get(&id);
+                publication.map(|p| (p.half.session_id(), p.half.stream_id()))
+            }
+            Stream::Image(id) => {
+                let image = self.images.get(&id);
+                image.map(|image| (image.half.session_id(), image.half.stream_id()))
+            }
+        };
+        let Some((session_id, stream_id)) = identity else {
+            return;
+        };
+        let (session, stream) = (i64::from(session_id.get()), i64::from(stream_id.get()));
+        self.ctx.log(
+            EventKind::UntetheredSubscriptionStateChange,
+            &[subscription.get(), session, stream],
+            change,
+        );
     }
 
     /// Allocates a position for a link in a stream, at the stream's join position.

@@ -59,6 +59,7 @@ impl<N: Network> Conductor<N> {
     fn on_timer(&mut self) {
         let now = self.ctx.tick.now;
         self.timer_deadline = now.plus_ns(self.ctx.config.timer_interval_ns);
+        self.ctx.events.set_time(now);
         self.ctx.ring.set_consumer_heartbeat(self.ctx.tick.epoch);
         self.check_clients();
         self.check_ipc_publications();

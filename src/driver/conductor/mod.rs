@@ -26,6 +26,7 @@
 //! | `linking` | which subscription reads which stream |
 //! | `inbox` | messages from the sender and the receiver |
 //! | `liveness` | the timer |
+//! | `event_log` | what of all this is written down, if it is |
 //! | `events` | what clients are told |
 //!
 //! Invariants: every list is ordered, so that a run can be repeated; a counter or log is freed by
@@ -36,6 +37,7 @@ mod commands;
 mod context;
 mod counters;
 mod destinations;
+mod event_log;
 mod events;
 mod image_creation;
 mod images;
@@ -65,6 +67,7 @@ use crate::driver::config::DriverConfig;
 use crate::driver::counters::DriverCounters;
 use crate::driver::duty_cycle::DutyCycleTracker;
 use crate::driver::errors::ErrorReporter;
+use crate::driver::event_logs::EventLogs;
 use crate::driver::media::wildcard_ports::WildcardPorts;
 use crate::driver::messages::{
     ConductorMessage, EndpointId, Outbox, ReceiverMessage, SenderMessage,
@@ -107,6 +110,8 @@ pub(crate) struct ConductorParts<N: Network> {
     pub(crate) rng: Rng,
     /// Ports of receive endpoints; those of the driver itself are in use already.
     pub(crate) receiver_ports: WildcardPorts,
+    /// Where events are written down.
+    pub(crate) logs: EventLogs,
 }
 
 /// The agent. See the module's documentation.
@@ -197,7 +202,8 @@ impl<N: Network> Conductor<N> {
                 config,
                 tick: parts.tick,
                 ring,
-                events: Events::new(parts.events),
+                events: Events::new(parts.events, parts.logs.conductor.clone()),
+                logs: parts.logs,
                 counters: parts.counters,
                 system: parts.system,
                 errors: parts.errors,
@@ -214,6 +220,7 @@ impl<N: Network> Conductor<N> {
         let mut count = 0;
         while let Some(reply) = self.replies.pop() {
             count += 1;
+            self.ctx.events.set_time(self.ctx.tick.now);
             if self
                 .pending
                 .as_ref()

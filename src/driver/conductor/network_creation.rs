@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::base::{CorrelationId, Position, RegistrationId};
-use crate::concurrent::AtomicCounter;
+use crate::concurrent::{AtomicCounter, EventKind};
 use crate::driver::config::StreamProfile;
 use crate::driver::counters::{StreamCounter, StreamIdentity};
 use crate::driver::failure::CommandFailure;
@@ -45,13 +45,25 @@ impl<N: Network> Conductor<N> {
                 self.network_params(new, endpoint, log, counters),
             ))
         });
-        let (half, sender_half) = match built {
+        let (half, mut sender_half) = match built {
             Ok(halves) => halves,
             Err(failure) => {
                 self.close_send_endpoint_if_unused(endpoint);
                 return Err(failure);
             }
         };
+        sender_half.log_to(&self.ctx.logs.sender);
+        self.ctx.log(
+            EventKind::PublicationCreated,
+            &[
+                registration_id.get(),
+                i64::from(shared_params.session_id.get()),
+                i64::from(request.stream_id.get()),
+                i64::from(params.term_length),
+                i64::from(params.mtu_length),
+            ],
+            &request.channel,
+        );
         self.retain_send_endpoint(endpoint);
         self.session_ids
             .activate(shared_params.session_id, request.stream_id, medium);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::base::{CorrelationId, CounterId, RegistrationId};
 use crate::cnc::SystemCounter;
 use crate::command::PublicationReady;
+use crate::concurrent::EventKind;
 use crate::driver::config::DriverConfig;
 use crate::driver::failure::CommandFailure;
 use crate::driver::flow_control::FlowControlSpec;
@@ -19,6 +20,7 @@ use crate::uri::params;
 
 use super::Conductor;
 use super::commands::{Progress, Step};
+use super::event_log::network_state_name;
 use super::linking::Stream;
 use super::links::LinkSource;
 use super::publications::{
@@ -37,6 +39,15 @@ pub(super) struct NetworkPublication {
 }
 
 impl NetworkPublication {
+    /// Its ids, as events have them.
+    pub(super) fn log_values(&self) -> [i64; 3] {
+        [
+            self.half.registration_id().get(),
+            i64::from(self.half.session_id().get()),
+            i64::from(self.half.stream_id().get()),
+        ]
+    }
+
     /// The log, to be freed.
     pub(super) fn into_log(self) -> CreatedLog {
         CreatedLog {
@@ -136,6 +147,9 @@ impl<N: Network> Conductor<N> {
         let id = half.registration_id();
         drop(half);
         if let Some(publication) = self.network_publications.remove(&id) {
+            let stream = publication.log_values();
+            self.ctx
+                .log(EventKind::RemovePublicationCleanup, &stream, "");
             self.ctx.free_counters(publication.half.counters().ids());
             self.ctx.free_log(publication.into_log());
         }
@@ -149,9 +163,33 @@ impl<N: Network> Conductor<N> {
                 continue;
             };
             let mut effects = Vec::new();
+            let before = publication.half.state();
             publication.half.on_timer(self.ctx.tick.now, &mut effects);
+            let (state, stream) = (publication.half.state(), publication.log_values());
+            if state != before {
+                let name = network_state_name(state);
+                self.ctx
+                    .log(EventKind::PublicationStateChange, &stream, name);
+            }
+            self.log_effects(&stream, &effects);
             for effect in effects {
                 self.apply_network_effect(id, effect);
+            }
+        }
+    }
+
+    fn log_effects(&self, stream: &[i64; 3], effects: &[NetworkEffect]) {
+        for effect in effects {
+            match effect {
+                NetworkEffect::CountRevoked => {
+                    self.ctx.log(EventKind::PublicationRevoked, stream, "");
+                }
+                NetworkEffect::CountUnblocked => {
+                    self.ctx.log(EventKind::PublicationUnblocked, stream, "");
+                }
+                NetworkEffect::SpiesUnlinked { .. }
+                | NetworkEffect::Untethered(_)
+                | NetworkEffect::Release => {}
             }
         }
     }

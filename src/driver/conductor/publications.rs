@@ -6,6 +6,7 @@ use crate::base::{
     ClientId, CorrelationId, RegistrationId, Rng, SessionId, StreamId, TermId, TermOffset,
 };
 use crate::command::{AddPublication, ErrorCode, RemovePublication};
+use crate::concurrent::EventKind;
 use crate::driver::config::DriverConfig;
 use crate::driver::failure::CommandFailure;
 use crate::driver::media::udp_channel::UdpChannel;
@@ -16,6 +17,7 @@ use crate::uri::{ChannelUri, params};
 
 use super::Conductor;
 use super::commands::{IPC_PREFIX, Progress, unknown};
+use super::event_log::{ipc_state_name, network_state_name};
 use super::links::PublicationLink;
 
 /// A `response-correlation-id` that is given without naming anything yet.
@@ -229,9 +231,23 @@ impl<N: Network> Conductor<N> {
 
     fn release_publication(&mut self, publication: RegistrationId) {
         if let Some(record) = self.ipc_publications.get_mut(&publication) {
+            let before = record.publication.state();
             record.publication.remove_reference();
+            let state = record.publication.state();
+            if state != before {
+                let stream = record.log_values();
+                let (kind, name) = (EventKind::PublicationStateChange, ipc_state_name(state));
+                self.ctx.log(kind, &stream, name);
+            }
         } else if let Some(publication) = self.network_publications.get_mut(&publication) {
+            let before = publication.half.state();
             publication.half.remove_reference();
+            let state = publication.half.state();
+            if state != before {
+                let stream = publication.log_values();
+                let (kind, name) = (EventKind::PublicationStateChange, network_state_name(state));
+                self.ctx.log(kind, &stream, name);
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::base::{ReceiverId, RegistrationId, SessionId, StreamId};
 use crate::cnc::counter_types::ChannelStatus;
-use crate::concurrent::AtomicCounter;
+use crate::concurrent::{AtomicCounter, EventKind};
 use crate::driver::failure::CommandFailure;
 use crate::driver::media::loss::LossChain;
 use crate::driver::media::receive_endpoint::{
@@ -137,6 +137,11 @@ impl<N: Network> Conductor<N> {
             .receiver
             .send(ReceiverMessage::AddEndpoint(Box::new(endpoint)));
         let transports = record.into_iter().map(Some).collect();
+        self.ctx.log(
+            EventKind::ReceiveChannelCreation,
+            &[registration_id.get()],
+            channel.original_text(),
+        );
         self.receive_endpoints.insert(
             id,
             ReceiveEndpointRecord {
@@ -241,6 +246,8 @@ impl<N: Network> Conductor<N> {
         let Some(record) = self.receive_endpoints.remove(&id) else {
             return;
         };
+        let text = record.channel.original_text();
+        self.ctx.log(EventKind::ReceiveChannelClose, &[], text);
         let open = record.transports.into_iter().flatten();
         let closing = record
             .closing_transports

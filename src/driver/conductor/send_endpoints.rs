@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::base::{CounterId, RegistrationId};
 use crate::cnc::counter_types::ChannelStatus;
 use crate::command::ErrorCode;
-use crate::concurrent::AtomicCounter;
+use crate::concurrent::{AtomicCounter, EventKind};
 use crate::driver::failure::CommandFailure;
 use crate::driver::media::destinations::{DestinationKind, Destinations};
 use crate::driver::media::loss::LossChain;
@@ -120,6 +120,11 @@ impl<N: Network> Conductor<N> {
             ref_count,
             is_closing: false,
         };
+        self.ctx.log(
+            EventKind::SendChannelCreation,
+            &[registration_id.get()],
+            record.channel.original_text(),
+        );
         self.send_endpoints.insert(id, record);
         Ok(id)
     }
@@ -159,6 +164,8 @@ impl<N: Network> Conductor<N> {
         let id = endpoint.id();
         drop(endpoint);
         if let Some(record) = self.send_endpoints.remove(&id) {
+            let text = record.channel.original_text();
+            self.ctx.log(EventKind::SendChannelClose, &[], text);
             self.sender_ports.release(record.port);
             self.ctx.free_counters(record.counters);
         }

@@ -6,6 +6,8 @@
 
 use std::path::PathBuf;
 
+use crate::concurrent::{EventFamily, EventSet};
+
 pub(super) use crate::uri::{format_duration, format_size, parse_duration, parse_size};
 
 use super::idle::IdleStrategy;
@@ -454,6 +456,33 @@ impl Kind<Option<PortRange>> for Ports {
 
     fn range(&self) -> String {
         "0 to 65535, low not above high; 0 0 = chosen by the operating system".to_owned()
+    }
+}
+
+/// A set of kinds of events.
+pub(super) struct Events;
+
+pub(super) const fn events() -> Events {
+    Events
+}
+
+impl Kind<EventSet> for Events {
+    fn parse(&self, text: &str) -> Result<EventSet, String> {
+        EventSet::parse(text)
+    }
+
+    fn show(&self, value: &EventSet) -> String {
+        value.to_string()
+    }
+
+    fn unit(&self) -> &'static str {
+        "comma list"
+    }
+
+    fn range(&self) -> String {
+        let families = EventFamily::ALL.iter().map(|family| family.name());
+        let families = families.collect::<Vec<_>>().join(", ");
+        format!("all, {families}, or names of events")
     }
 }
 

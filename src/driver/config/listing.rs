@@ -68,8 +68,8 @@ pub struct OptionDoc {
 /// ```
 /// use aileron::driver::config::DriverConfig;
 /// let mut refused = DriverConfig::refused_options();
-/// let events = refused.find(|option| option.property == "aeron.event.log").unwrap();
-/// assert_eq!(events.environment, "AERON_EVENT_LOG");
+/// let events = refused.find(|option| option.property == "aeron.event.log.filename").unwrap();
+/// assert_eq!(events.environment, "AERON_EVENT_LOG_FILENAME");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -24,6 +24,8 @@ mod table;
 mod validate;
 mod values;
 
+use crate::concurrent::EventSet;
+
 pub use builder::DriverConfigBuilder;
 pub use error::{ConfigError, ConfigErrors};
 pub use idle::IdleStrategy;
@@ -39,6 +41,12 @@ pub use values::{
 };
 
 impl DriverConfig {
+    /// The events that are written down: those wanted, without those that are not.
+    #[must_use]
+    pub const fn logged_events(&self) -> EventSet {
+        self.event_log.without(self.event_log_disable)
+    }
+
     /// A builder with every option at its default.
     #[must_use]
     pub fn builder() -> DriverConfigBuilder {

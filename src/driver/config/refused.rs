@@ -18,7 +18,9 @@ pub(super) struct Refused {
 const CLASS: &str = "class names of the Java driver cannot be loaded";
 const SYMBOL: &str = "functions of the C driver cannot be loaded";
 const JAVA: &str = "this is an option of the Java driver only";
-const EVENTS: &str = "event logging is not implemented";
+const EVENTS: &str =
+    "events go to events.dat in the aeron directory; aileronmd --events prints them";
+const NO_PAYLOADS: &str = "events have no payloads: there is none per datagram";
 const MEDIA: &str = "there is one implementation of media";
 
 const fn refused(
@@ -142,20 +144,6 @@ pub(super) static REFUSED: &[Refused] = &[
         "no driver reads it; use aeron.name.resolver.init.args",
     ),
     refused(
-        "aeron.event.log",
-        "AERON_EVENT_LOG",
-        "Events to log.",
-        &[],
-        EVENTS,
-    ),
-    refused(
-        "aeron.event.log.disable",
-        "AERON_EVENT_LOG_DISABLE",
-        "Events not to log.",
-        &[],
-        EVENTS,
-    ),
-    refused(
         "aeron.event.log.filename",
         "AERON_EVENT_LOG_FILENAME",
         "File for the log of events; standard output if unset.",
@@ -181,14 +169,7 @@ pub(super) static REFUSED: &[Refused] = &[
         "",
         "Prints payloads in the log of events.",
         &["false"],
-        EVENTS,
-    ),
-    refused(
-        "aeron.event.buffer.length",
-        "",
-        "Length of the ring of events.",
-        &["8m", "8388608"],
-        EVENTS,
+        NO_PAYLOADS,
     ),
     refused(
         "aeron.fallback.logger",

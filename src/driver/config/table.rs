@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::builder::DriverConfigBuilder;
 use super::idle::IdleStrategy;
 use super::kind::{
-    Kind, count, duration, flag, idle, list, names, path, ports, probability, size, text,
+    Kind, count, duration, events, flag, idle, list, names, path, ports, probability, size, text,
 };
 use super::loss::{fixed_loss, multi_gap_loss, random_loss};
 use super::schema::{OptionInfo, OptionRow, options};
@@ -21,6 +21,7 @@ use super::values::{
     PortRange, TerminationValidator, ThreadNaming, ThreadingMode,
 };
 use super::{FixedLoss, MultiGapLoss, RandomLoss};
+use crate::concurrent::EventSet;
 
 const KIB: i128 = 1024;
 const MIB: i128 = 1024 * KIB;
@@ -487,6 +488,17 @@ options! {
         /// Arguments of the name resolver, such as the rows of the table.
         name_resolver_init_args: String as &str = String::new(), text(),
             "aeron.name.resolver.init.args", "AERON_NAME_RESOLVER_INIT_ARGS";
+    }
+    "Event log" {
+        /// Events that the agents write into `events.dat` in the aeron directory.
+        event_log: EventSet = EventSet::NONE, events(),
+            "aeron.event.log", "AERON_EVENT_LOG";
+        /// Events that they do not, of those above.
+        event_log_disable: EventSet = EventSet::NONE, events(),
+            "aeron.event.log.disable", "AERON_EVENT_LOG_DISABLE";
+        /// Length of the rings of all agents together; a quarter is for each, 512 bytes an event.
+        event_buffer_length: usize = 8 * 1024 * 1024, size(64 * KIB, GIB).power_of_two(),
+            "aeron.event.buffer.length", "";
     }
     "Debugging" {
         /// Share of outgoing data datagrams to drop.

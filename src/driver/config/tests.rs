@@ -809,6 +809,27 @@ const CASES: &[Case] = &[
         &[],
     ),
     (
+        "aeron.event.log",
+        "AERON_EVENT_LOG",
+        "NAK_SENT,NAK_RECEIVED",
+        &[],
+        &["nonsense", "FRAME_IN", "0xffff"],
+    ),
+    (
+        "aeron.event.log.disable",
+        "AERON_EVENT_LOG_DISABLE",
+        "NAK_SENT",
+        &[],
+        &["x"],
+    ),
+    (
+        "aeron.event.buffer.length",
+        "",
+        "1m",
+        &["32k", "3m", "2g"],
+        NOT_SIZE,
+    ),
+    (
         "aeron.debug.send.data.loss.rate",
         "AERON_DEBUG_SEND_DATA_LOSS_RATE",
         "0.25",

@@ -8,9 +8,9 @@
 //! in the minimum (the *setup hold*), so that the sender does not run away from the position at
 //! which the new image joins.
 
-use super::ReceiverFeedback;
+use super::{ReceiverFeedback, ReceiverLog};
 use crate::base::{Nanos, Position, ReceiverId};
-use crate::concurrent::AtomicCounter;
+use crate::concurrent::{AtomicCounter, EventKind};
 
 /// Members beyond this are not admitted. Anybody who can reach the port can invent receivers.
 const RECEIVERS_MAX: usize = 4096;
@@ -52,6 +52,7 @@ pub(crate) struct GroupFlowControl {
     hold: Option<SetupHold>,
     is_setup_elicited: bool,
     params: GroupParams,
+    log: ReceiverLog,
 }
 
 impl GroupFlowControl {
@@ -61,7 +62,12 @@ impl GroupFlowControl {
             hold: None,
             is_setup_elicited: false,
             params,
+            log: ReceiverLog::off(),
         }
+    }
+
+    pub(crate) fn log_to(&mut self, log: ReceiverLog) {
+        self.log = log;
     }
 
     pub(crate) fn on_status_message(
@@ -96,6 +102,9 @@ impl GroupFlowControl {
             least = least.min(edge);
             self.hold = None;
             self.publish_count();
+            let (id, count) = (feedback.receiver_id, self.receivers.len());
+            self.log
+                .emit(EventKind::FlowControlReceiverAdded, id, count, now);
         }
 
         if !self.has_required_receivers() {
@@ -111,11 +120,20 @@ impl GroupFlowControl {
         let mut least = self.hold_limit(now);
         let timeout_ns = self.params.receiver_timeout_ns;
         let count = self.receivers.len();
+        let (log, mut left) = (&self.log, count);
         self.receivers.retain(|receiver| {
             let is_silent = now.is_expired(receiver.time_of_last_status_message, timeout_ns);
             let stays = !is_silent && !receiver.is_end_of_stream;
             if stays {
                 least = least.min(receiver.edge);
+            } else {
+                left -= 1;
+                log.emit(
+                    EventKind::FlowControlReceiverRemoved,
+                    receiver.id,
+                    left,
+                    now,
+                );
             }
             stays
         });

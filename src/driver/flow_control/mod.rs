@@ -17,7 +17,8 @@ mod spec;
 
 use std::fmt;
 
-use crate::base::{Nanos, Position, ReceiverId};
+use crate::base::{Nanos, Position, ReceiverId, SessionId, StreamId};
+use crate::concurrent::{EventKind, EventWriter};
 
 pub(crate) use group::{GroupFlowControl, GroupParams};
 pub(crate) use max::MaxFlowControl;
@@ -141,6 +142,38 @@ pub trait FlowControlStrategy: fmt::Debug + Send {
     }
 }
 
+/// Where a strategy writes down which receivers take part.
+#[derive(Debug)]
+pub(crate) struct ReceiverLog {
+    events: EventWriter,
+    session_id: i32,
+    stream_id: i32,
+}
+
+impl ReceiverLog {
+    /// Nowhere.
+    const fn off() -> Self {
+        Self {
+            events: EventWriter::off(),
+            session_id: 0,
+            stream_id: 0,
+        }
+    }
+
+    /// A receiver came or went, and so many are there now.
+    fn emit(&self, kind: EventKind, receiver: ReceiverId, count: usize, now: Nanos) {
+        if self.events.is_on() {
+            let values = [
+                receiver.get(),
+                i64::from(self.session_id),
+                i64::from(self.stream_id),
+                i64::try_from(count).unwrap_or(i64::MAX),
+            ];
+            self.events.emit(now, kind, &values, "");
+        }
+    }
+}
+
 /// The strategy of one publication.
 #[derive(Debug)]
 pub(crate) enum FlowControl {
@@ -153,6 +186,17 @@ pub(crate) enum FlowControl {
 }
 
 impl FlowControl {
+    /// Writes down who takes part, as far as the strategy knows.
+    pub(crate) fn log_to(&mut self, events: &EventWriter, session: SessionId, stream: StreamId) {
+        if let Self::Group(group) = self {
+            group.log_to(ReceiverLog {
+                events: events.clone(),
+                session_id: session.get(),
+                stream_id: stream.get(),
+            });
+        }
+    }
+
     /// See [`FlowControlStrategy::on_status_message`].
     pub(crate) fn on_status_message(
         &mut self,

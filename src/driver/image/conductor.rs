@@ -259,6 +259,16 @@ impl ConductorHalf {
         self.endpoint
     }
 
+    /// The name of its state.
+    pub(crate) const fn state_name(&self) -> &'static str {
+        match self.state {
+            State::Active => "ACTIVE",
+            State::Draining { .. } => "DRAINING",
+            State::Linger { .. } => "LINGER",
+            State::Done => "DONE",
+        }
+    }
+
     /// Who sent the SETUP, as clients are told.
     pub(crate) fn source_identity(&self) -> &str {
         &self.source_identity

@@ -11,6 +11,7 @@ use super::shared::Shared;
 use super::{ImageCounters, ImageParams};
 use crate::base::{CorrelationId, Nanos, Position, SessionId, StreamId, TermId, TermOffset};
 use crate::cnc::{SystemCounter, SystemCounters};
+use crate::concurrent::EventWriter;
 use crate::driver::congestion::RttSchedule;
 use crate::driver::loss::{LossRecovery, RecoveryParams};
 use crate::driver::media::receive_endpoint::{ReceiveEndpoint, SendContext};
@@ -103,6 +104,7 @@ pub(crate) struct ReceiverHalf {
     last_loss_sequence: i64,
     /// Knows what is missing and asks for it; else the conductor does.
     recovery: Option<Box<LossRecovery>>,
+    events: EventWriter,
 }
 
 impl ReceiverHalf {
@@ -138,7 +140,13 @@ impl ReceiverHalf {
             last_deadline_resets: 0,
             last_loss_sequence: 0,
             recovery: recovery(params),
+            events: EventWriter::off(),
         }
+    }
+
+    /// Writes down in the event log of the receiver what it asks for again.
+    pub(crate) fn log_to(&mut self, events: &EventWriter) {
+        self.events = events.clone();
     }
 
     // Inputs.

@@ -133,6 +133,11 @@ impl Gossip {
         self.cache.expire(now, timeout_ns) + self.neighbors.expire(now, timeout_ns)
     }
 
+    /// The other drivers that are known.
+    pub(super) fn neighbors(&self) -> impl Iterator<Item = SocketAddr> {
+        self.neighbors.iter()
+    }
+
     /// Whether it is time to announce the own name; asking starts the next interval.
     pub(super) fn is_self_due(&mut self, now: Nanos) -> bool {
         is_due(&mut self.self_deadline, now, self.spec.self_interval_ns)

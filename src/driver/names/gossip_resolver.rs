@@ -21,7 +21,8 @@ use crate::cnc::counter_types::{
 use crate::cnc::{SystemCounter, SystemCounters};
 use crate::command::ErrorCode;
 use crate::concurrent::{
-    AtomicCounter, CounterSpec, CountersFull, CountersManager, CountersReader,
+    AtomicCounter, CounterSpec, CountersFull, CountersManager, CountersReader, EventKind,
+    EventWriter,
 };
 use crate::driver::config::DriverConfig;
 use crate::driver::errors::ErrorReporter;
@@ -43,6 +44,7 @@ pub(super) struct GossipParts<'a, T> {
     pub(super) system: SystemCounters,
     pub(super) errors: ErrorReporter,
     pub(super) tick: Tick,
+    pub(super) events: EventWriter,
 }
 
 /// A driver that is known from the start.
@@ -72,6 +74,9 @@ pub(super) struct GossipResolver<T> {
     counters: CountersReader,
     system: SystemCounters,
     errors: ErrorReporter,
+    events: EventWriter,
+    /// The drivers that were known when events were last written down.
+    logged_neighbors: Vec<SocketAddr>,
 }
 
 impl<T: Transport> GossipResolver<T> {
@@ -84,6 +89,7 @@ impl<T: Transport> GossipResolver<T> {
             manager,
             system,
             errors,
+            events,
             tick,
         } = parts;
         let address = transport.local_address();
@@ -145,6 +151,8 @@ impl<T: Transport> GossipResolver<T> {
             counters: manager.reader(),
             system,
             errors,
+            events,
+            logged_neighbors: Vec::new(),
         })
     }
 
@@ -263,6 +271,31 @@ impl<T: Transport> GossipResolver<T> {
         });
     }
 
+    /// Writes down who came and who went since the last time.
+    fn log_neighbors(&mut self, tick: Tick) {
+        let Self {
+            gossip,
+            events,
+            logged_neighbors,
+            ..
+        } = self;
+        logged_neighbors.retain(|address| {
+            let stays = gossip.is_neighbor(*address);
+            if !stays {
+                let kind = EventKind::NameResolutionNeighborRemoved;
+                events.emit(tick.now, kind, &[], &address.to_string());
+            }
+            stays
+        });
+        for address in gossip.neighbors() {
+            if !logged_neighbors.contains(&address) {
+                let kind = EventKind::NameResolutionNeighborAdded;
+                events.emit(tick.now, kind, &[], &address.to_string());
+                logged_neighbors.push(address);
+            }
+        }
+    }
+
     fn publish_counts(&self) {
         let count = |length: usize| i64::try_from(length).unwrap_or(i64::MAX);
         self.neighbors.set(count(self.gossip.neighbor_count()));
@@ -291,6 +324,9 @@ impl<T: Transport> NameResolver for GossipResolver<T> {
         work += self.receive(tick);
         work += self.gossip.expire(tick.now);
         self.publish_counts();
+        if self.events.is_on() {
+            self.log_neighbors(tick);
+        }
         work += self.announce(tick);
         work += self.resolve_bootstrap(tick);
         work

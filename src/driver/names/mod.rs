@@ -33,7 +33,7 @@ use super::errors::ErrorReporter;
 use super::media::interface::resolve_interface;
 use super::media::wildcard_ports::WildcardPorts;
 use crate::cnc::{SystemCounter, SystemCounters};
-use crate::concurrent::CountersManager;
+use crate::concurrent::{CountersManager, EventWriter};
 use crate::port::{Clock, Interfaces, NameResolver, Network, Tick, TransportRole, TransportSpec};
 use gossip_resolver::{GossipParts, GossipResolver};
 use stopwatch::{Stopwatch, TimedResolver};
@@ -62,6 +62,8 @@ pub(crate) struct NameParts<'a, N> {
     pub(crate) system: &'a SystemCounters,
     /// What goes wrong.
     pub(crate) errors: &'a ErrorReporter,
+    /// Where look-ups and other drivers are written down.
+    pub(crate) events: EventWriter,
     /// When the driver starts.
     pub(crate) tick: Tick,
 }
@@ -109,12 +111,17 @@ pub(crate) fn build<N: Network>(
                 manager: parts.manager,
                 system: parts.system.clone(),
                 errors: parts.errors.clone(),
+                events: parts.events.clone(),
                 tick: parts.tick,
             })
             .map_err(DriverCoreError::Counters)?,
         );
     }
-    Ok(Box::new(TimedResolver::new(resolver, stopwatch)))
+    Ok(Box::new(TimedResolver::new(
+        resolver,
+        stopwatch,
+        parts.events,
+    )))
 }
 
 /// The socket on which drivers tell each other names.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::concurrent::AtomicCounter;
+use crate::concurrent::{AtomicCounter, EventKind, EventWriter};
 use crate::port::{Clock, NameResolver, ResolveError, Tick};
 
 /// Measures calls that may block, and publishes in two system counters. The resource agent is the
@@ -37,6 +37,10 @@ impl Stopwatch {
 
     /// Makes a call and measures it.
     pub(super) fn measure<R>(&self, call: impl FnOnce() -> R) -> R {
+        self.measure_in_ns(call).0
+    }
+
+    fn measure_in_ns<R>(&self, call: impl FnOnce() -> R) -> (R, i64) {
         let start = self.clock.now();
         let answer = call();
         let elapsed_ns = self.clock.now().since(start);
@@ -44,7 +48,7 @@ impl Stopwatch {
         if elapsed_ns > self.threshold_ns {
             self.threshold_exceeded.increment_single_writer();
         }
-        answer
+        (answer, elapsed_ns)
     }
 }
 
@@ -60,22 +64,56 @@ impl fmt::Debug for Stopwatch {
 pub(super) struct TimedResolver {
     inner: Box<dyn NameResolver>,
     stopwatch: Stopwatch,
+    events: EventWriter,
 }
 
 impl TimedResolver {
-    pub(super) const fn new(inner: Box<dyn NameResolver>, stopwatch: Stopwatch) -> Self {
-        Self { inner, stopwatch }
+    pub(super) const fn new(
+        inner: Box<dyn NameResolver>,
+        stopwatch: Stopwatch,
+        events: EventWriter,
+    ) -> Self {
+        Self {
+            inner,
+            stopwatch,
+            events,
+        }
+    }
+
+    fn log(
+        &self,
+        host: &str,
+        is_re_resolution: bool,
+        elapsed_ns: i64,
+        found: &Result<IpAddr, ResolveError>,
+    ) {
+        let text = match found {
+            Ok(address) => format!("{host} is {address}"),
+            Err(error) => format!("{host}: {error}"),
+        };
+        let values = [i64::from(is_re_resolution), elapsed_ns];
+        let now = self.stopwatch.clock.now();
+        let kind = EventKind::NameResolutionResolve;
+        self.events.emit(now, kind, &values, &text);
     }
 }
 
 impl NameResolver for TimedResolver {
     fn resolve(&mut self, host: &str, is_re_resolution: bool) -> Result<IpAddr, ResolveError> {
-        let Self { inner, stopwatch } = self;
-        stopwatch.measure(|| inner.resolve(host, is_re_resolution))
+        let Self {
+            inner, stopwatch, ..
+        } = self;
+        let (found, elapsed_ns) = stopwatch.measure_in_ns(|| inner.resolve(host, is_re_resolution));
+        if self.events.is_on() {
+            self.log(host, is_re_resolution, elapsed_ns, &found);
+        }
+        found
     }
 
     fn lookup(&mut self, endpoint: &str) -> Option<String> {
-        let Self { inner, stopwatch } = self;
+        let Self {
+            inner, stopwatch, ..
+        } = self;
         stopwatch.measure(|| inner.lookup(endpoint))
     }
 
@@ -110,7 +148,7 @@ mod tests {
             max.clone(),
             exceeded.clone(),
         );
-        let mut resolver = TimedResolver::new(Box::new(Slow(clock)), stopwatch);
+        let mut resolver = TimedResolver::new(Box::new(Slow(clock)), stopwatch, EventWriter::off());
         let mut take = |ms: &str| {
             resolver.resolve(ms, false).expect("known");
             (max.get() / 1_000_000, exceeded.get())

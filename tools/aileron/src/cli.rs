@@ -122,6 +122,12 @@ enum Command {
     Counters(commands::counters::Arguments),
     /// Inspect a log buffer: metadata, frames, gaps
     Log(commands::log::Arguments),
+    /// Show what the driver wrote into its event log, and follow it
+    Events(commands::events::Arguments),
+    /// Watch streams, agents and sockets in the terminal
+    Top(crate::top::Arguments),
+    /// Serve OpenMetrics over HTTP
+    Metrics(crate::metrics::Arguments),
     /// Find the drivers of this machine
     Drivers(commands::drivers::Arguments),
     /// Ask the driver to terminate
@@ -171,6 +177,9 @@ fn dispatch(cli: &Cli) -> CommandResult {
         Command::Errors(arguments) => commands::errors::run(common, arguments),
         Command::Counters(arguments) => commands::counters::run(common, arguments),
         Command::Log(arguments) => commands::log::run(common, arguments),
+        Command::Events(arguments) => commands::events::run(common, arguments),
+        Command::Top(arguments) => crate::top::run(common, arguments),
+        Command::Metrics(arguments) => crate::metrics::run(common, arguments),
         Command::Drivers(arguments) => commands::drivers::run(common, arguments),
         Command::Terminate(arguments) => commands::terminate::run(common, arguments),
         Command::Completions(arguments) => commands::generate::completions(arguments),

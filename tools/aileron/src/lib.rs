@@ -10,6 +10,8 @@
 
 pub mod cli;
 pub mod commands;
+pub mod metrics;
+mod top;
 
 mod directory;
 mod log_files;

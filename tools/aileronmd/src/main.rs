@@ -5,6 +5,9 @@
 //! wrong.
 #![forbid(unsafe_code)]
 
+mod events;
+mod supervisor;
+
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -16,7 +19,9 @@ use aileron::net::UdpNetwork;
 use aileron::port::Network as _;
 use aileron::{MediaDriver, runtime};
 use clap::Parser;
+use events::{EventOutput, EventPrinter};
 use signal_hook::consts::{SIGINT, SIGTERM};
+use supervisor::Supervisor;
 
 /// Between looks at whether it is time to stop.
 const STOP_POLL_PERIOD: Duration = Duration::from_millis(20);
@@ -48,6 +53,16 @@ struct Arguments {
     /// Start from settings made for a purpose: low-latency, throughput or ipc
     #[arg(long, value_name = "NAME", value_parser = parse_preset)]
     preset: Option<Preset>,
+
+    /// Write events down (-Daeron.event.log=LIST, or all) and print them on standard error: text,
+    /// json, or either with a list, such as json:nak,error
+    #[arg(long, value_name = "FORMAT[:LIST]", value_parser = EventOutput::parse)]
+    events: Option<EventOutput>,
+
+    /// Serve OpenMetrics over HTTP on this address, such as 127.0.0.1:9464
+    #[cfg(feature = "metrics")]
+    #[arg(long, value_name = "ADDRESS")]
+    metrics: Option<std::net::SocketAddr>,
 
     /// Print the version and exit
     #[arg(short = 'v', long = "version")]
@@ -93,7 +108,7 @@ fn main() -> ExitCode {
         print_settings(&config);
         return ExitCode::SUCCESS;
     }
-    run(config)
+    run(config, &arguments)
 }
 
 fn print_version() {
@@ -119,6 +134,9 @@ fn configure(arguments: &Arguments) -> Result<DriverConfig, Vec<String>> {
         }));
     if let Some(preset) = arguments.preset {
         builder = builder.preset(preset);
+    }
+    if let Some(events) = &arguments.events {
+        builder = builder.define(&format!("aeron.event.log={}", events.list));
     }
     for define in &arguments.define {
         builder = builder.define(define);
@@ -146,7 +164,7 @@ fn print_settings(config: &DriverConfig) {
     }
 }
 
-fn run(config: DriverConfig) -> ExitCode {
+fn run(config: DriverConfig, arguments: &Arguments) -> ExitCode {
     let signal = Arc::new(AtomicUsize::new(0));
     for number in [SIGINT, SIGTERM] {
         let value = usize::try_from(number).unwrap_or(1);
@@ -158,25 +176,54 @@ fn run(config: DriverConfig) -> ExitCode {
         Ok(driver) => driver,
         Err(error) => return fail(&[error.to_string()]),
     };
+    #[cfg(feature = "metrics")]
+    let _metrics = match arguments.metrics {
+        Some(address) => {
+            let server = aileron_cli::metrics::MetricsServer::start(address, driver.directory());
+            match server {
+                Ok(server) => Some(server),
+                Err(error) => return fail(&[error.to_string()]),
+            }
+        }
+        None => None,
+    };
+    let events = arguments.events.as_ref();
+    let mut printer = match events.map(|output| EventPrinter::open(driver.directory(), output)) {
+        Some(Ok(printer)) => Some(printer),
+        Some(Err(error)) => return fail(&[error.to_string()]),
+        None => None,
+    };
+    let mut print_events = || {
+        if let Some(printer) = &mut printer {
+            printer.print(&mut std::io::stderr().lock());
+        }
+    };
+    let mut supervisor = Supervisor::of_this_process();
+    supervisor.ready();
     loop {
+        supervisor.poll(&driver);
+        print_events();
         let number = signal.load(Ordering::Relaxed);
         if number != 0 {
-            return stop(driver, u8::try_from(number).unwrap_or(1));
+            return stop(driver, u8::try_from(number).unwrap_or(1), print_events);
         }
         if driver.is_termination_requested() {
-            return stop(driver, 0);
+            return stop(driver, 0, print_events);
         }
         if driver.has_failed() {
             drop(driver);
+            print_events();
             return fail(&["an agent of the driver has panicked".to_owned()]);
         }
         std::thread::sleep(STOP_POLL_PERIOD);
     }
 }
 
-fn stop(driver: MediaDriver, status: u8) -> ExitCode {
+fn stop(driver: MediaDriver, status: u8, mut print_events: impl FnMut()) -> ExitCode {
     say("Shutting down driver...");
+    Supervisor::stopping();
     driver.close();
+    print_events();
     ExitCode::from(status)
 }
 

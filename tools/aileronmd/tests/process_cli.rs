@@ -55,14 +55,26 @@ struct Driver {
 
 impl Driver {
     fn start(dir: &Path, defines: &[&str]) -> Self {
+        Self::start_with(dir, defines, &[])
+    }
+
+    fn start_with(dir: &Path, defines: &[&str], arguments: &[&str]) -> Self {
+        Self::start_in(dir, |command| {
+            command.args(defines.iter().map(|define| format!("-D{define}")));
+            command.args(arguments);
+        })
+    }
+
+    fn start_in(dir: &Path, change: impl FnOnce(&mut Command)) -> Self {
         let small = [
             "aeron.counters.buffer.length=1m",
             "aeron.threading.mode=SHARED",
         ];
         let mut command = program();
-        for define in small.iter().chain(defines) {
+        for define in &small {
             command.arg(format!("-D{define}"));
         }
+        change(&mut command);
         let process = command
             .arg(format!("-Daeron.dir={}", dir.display()))
             .stdout(Stdio::piped())
@@ -332,4 +344,69 @@ fn a_directory_that_cannot_be_made_is_an_error_of_one_line() {
     let errors = text(&output.stderr);
     assert_eq!(errors.lines().count(), 1, "{errors}");
     assert!(errors.contains("cannot create"), "{errors}");
+}
+
+#[test]
+fn events_are_printed_and_outlive_a_driver_that_is_killed() {
+    let (_place, dir) = place();
+    let mut driver = Driver::start_with(&dir, &[], &["--events", "json:command,life"]);
+    use_driver(&dir);
+    let mut process = driver.process.stderr.take().expect("a pipe");
+    driver.signal(9);
+    driver.process.wait().expect("its end");
+    let mut printed = String::new();
+    process.read_to_string(&mut printed).expect("text");
+    let line = |name: &str| {
+        printed
+            .lines()
+            .find(|line| line.contains(name))
+            .map(str::to_owned)
+    };
+    let added = line("\"CMD_IN_ADD_PUBLICATION\"").expect("printed");
+    assert!(added.starts_with('{') && added.ends_with('}'), "{added}");
+    assert!(line("CMD_OUT").is_none(), "{printed}");
+
+    // The next driver keeps what the killed one wrote down.
+    let next = Driver::start(&dir, &["aeron.driver.timeout=0"]);
+    let pid = i64::from(next.process.id());
+    wait_until("the next driver", || {
+        runtime::map_cnc(&dir, true).is_ok_and(|cnc| cnc.pid() == pid)
+    });
+    let mut events = runtime::open_events(&runtime::last_events_path(&dir)).expect("kept");
+    let mut names = std::iter::from_fn(|| events.next_event().map(|event| event.name()));
+    assert!(names.any(|name| name == "PUBLICATION_CREATED"));
+    next.signal(SIGTERM);
+    let (status, _, errors) = next.end();
+    assert_eq!(status, Some(SIGTERM));
+    assert!(errors.contains("Existing events saved to: "), "{errors}");
+}
+
+#[test]
+fn supervisor_hears_of_readiness_of_life_and_of_the_end() {
+    let (place, dir) = place();
+    let path = place.path().join("notify");
+    let socket = std::os::unix::net::UnixDatagram::bind(&path).expect("a socket");
+    socket.set_read_timeout(Some(WATCHDOG)).expect("a timeout");
+    let driver = Driver::start_in(&dir, |command| {
+        command
+            .env("NOTIFY_SOCKET", &path)
+            .env("WATCHDOG_USEC", "100000")
+            .arg("-Daeron.timer.interval=20ms");
+    });
+    let await_words = |wanted: &str| {
+        let mut buffer = [0; 4096];
+        loop {
+            let length = socket.recv(&mut buffer).expect("it says something");
+            let said = String::from_utf8_lossy(&buffer[..length]).into_owned();
+            if said.lines().any(|line| line == wanted) {
+                return;
+            }
+        }
+    };
+    await_words("READY=1");
+    await_words("WATCHDOG=1");
+    await_words("WATCHDOG=1");
+    driver.signal(SIGTERM);
+    await_words("STOPPING=1");
+    assert_eq!(driver.end().0, Some(SIGTERM));
 }

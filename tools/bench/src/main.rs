@@ -6,6 +6,7 @@
 //! | `streams` | `throughput` and `echo` of aileron alone |
 //! | `crowd` | `streams`: a working stream among many idle ones |
 //! | `compare` | the same work done by aileron, its peers and the floors, in turn, and the table of it |
+//! | `report` | `docs/performance.md` and its charts, from the results of a comparison |
 //! | `scenario`, `targets`, `settings` | what `compare` measures, what is to come of it, with which settings |
 //! | `worker`, `measure` | one measurement in a process of its own |
 //! | `processes`, `driver` | one with publisher, subscriber and driver in processes of their own |
@@ -16,7 +17,7 @@
 //! | `machine`, `figures`, `outcome`, `sample` | what is printed |
 //!
 //! All of it runs on this machine, so network figures are those of the loopback interface.
-#![forbid(unsafe_code)]
+#![cfg_attr(not(feature = "io-uring"), forbid(unsafe_code))]
 #![expect(
     clippy::print_stdout,
     reason = "a program that a person runs in a terminal"
@@ -35,6 +36,7 @@ mod outcome;
 #[cfg(feature = "peers")]
 mod peers;
 mod processes;
+mod report;
 mod sample;
 mod scenario;
 mod settings;
@@ -67,6 +69,7 @@ enum Command {
     Echo(streams::EchoArguments),
     Streams(crowd::Arguments),
     Compare(compare::Arguments),
+    Report(report::Arguments),
     #[command(hide = true)]
     Worker(worker::Arguments),
     #[command(hide = true)]
@@ -82,6 +85,7 @@ fn main() -> ExitCode {
         Command::Echo(arguments) => streams::echo(&arguments),
         Command::Streams(arguments) => crowd::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
         Command::Worker(arguments) => worker::run(&arguments),
         Command::Driver(arguments) => driver::run(&arguments),
         Command::Side(arguments) => processes::run(&arguments),

@@ -52,7 +52,25 @@ pub(crate) fn measure(
             };
             floor::udp::round_trips(pace, scenario.length, settings.period()?).map(trips)
         }
+        System::UringGsoGro | System::UringZeroCopy | System::UringEcho => {
+            uring(scenario, system, settings)
+        }
     }
+}
+
+#[cfg(feature = "io-uring")]
+fn uring(scenario: &Scenario, system: System, settings: &Settings) -> Result<Measured, Failure> {
+    if let Work::Echo { pace, .. } = scenario.work {
+        let period = settings.period()?;
+        return floor::uring::round_trips(pace, scenario.length, period).map(trips);
+    }
+    let is_zero_copy = system == System::UringZeroCopy;
+    floor::uring::segmented(settings, is_zero_copy).map(|rate| flooded(&rate))
+}
+
+#[cfg(not(feature = "io-uring"))]
+fn uring(_: &Scenario, _: System, _: &Settings) -> Result<Measured, Failure> {
+    Err("built without io_uring: build with `--features io-uring`".into())
 }
 
 fn aileron(scenario: &Scenario, settings: &Settings) -> Result<Measured, Failure> {

@@ -36,6 +36,12 @@ pub(crate) enum System {
     RawGsoGro,
     /// UDP sockets that both sides poll without a pause
     RawEcho,
+    /// The same as raw-gso-gro through io_uring
+    UringGsoGro,
+    /// The same with sends that copy nothing
+    UringZeroCopy,
+    /// The same as raw-echo through io_uring
+    UringEcho,
 }
 
 impl System {
@@ -52,6 +58,9 @@ impl System {
             Self::RawGso => "raw GSO",
             Self::RawGsoGro => "raw GSO+GRO",
             Self::RawEcho => "raw spinning UDP",
+            Self::UringGsoGro => "io_uring GSO+GRO",
+            Self::UringZeroCopy => "io_uring zero-copy",
+            Self::UringEcho => "io_uring UDP",
         }
     }
 
@@ -76,6 +85,9 @@ impl System {
     pub(crate) const fn is_built(self) -> bool {
         match self {
             Self::AeronC | Self::Iceoryx2 | Self::Quinn => cfg!(feature = "peers"),
+            Self::UringGsoGro | Self::UringZeroCopy | Self::UringEcho => {
+                cfg!(feature = "io-uring")
+            }
             Self::Aileron
             | Self::CoreToCore
             | Self::Memcpy
@@ -257,6 +269,8 @@ pub(crate) fn all() -> Vec<Scenario> {
         System::RawGso,
         System::RawMmsg,
         System::RawPlain,
+        System::UringGsoGro,
+        System::UringZeroCopy,
     ];
     let new = Scenario::new;
     let (iceoryx, quinn) = ([System::Iceoryx2], [System::Quinn]);
@@ -292,8 +306,7 @@ pub(crate) fn all() -> Vec<Scenario> {
             "UDP loopback, 32 B",
             32,
             flood(Medium::Udp),
-        )
-        .beside(&quinn),
+        ),
         new("udp-1k", "UDP loopback, 1 KiB", KIB, flood(Medium::Udp))
             .beside(&quinn)
             .over(&raw_flood),
@@ -320,7 +333,11 @@ pub(crate) fn all() -> Vec<Scenario> {
             let name = format!("udp-echo-{length}{suffix}");
             let title = format!("UDP echo, {length} B, {words}");
             let scenario = new(&name, &title, length, work);
-            all.push(scenario.beside(peers).over(&[System::RawEcho]));
+            all.push(
+                scenario
+                    .beside(peers)
+                    .over(&[System::RawEcho, System::UringEcho]),
+            );
         }
     }
     all.extend([

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Failure;
 use crate::node::free_port;
-use crate::scenario::{Medium, Scenario};
+use crate::scenario::{Medium, Scenario, Work};
 use crate::work::Period;
 
 /// Of the loss scenario: one in a hundred of the frames that arrive, of the types padding, data,
@@ -19,6 +19,14 @@ const LOSS: [(&str, &str); 2] = [
         "AERON_UDP_CHANNEL_TRANSPORT_BINDINGS_LOSS_ARGS",
         "rate=0.01|seed=1|recv-msg-mask=0xF",
     ),
+];
+
+/// The largest bursts that both implementations allow: the defaults are smaller, and Aeron C is a
+/// little slower with them.
+const BURSTS: [(&str, &str); 3] = [
+    ("AERON_NETWORK_PUBLICATION_MAX_MESSAGES_PER_SEND", "16"),
+    ("AERON_SENDER_IO_VECTOR_CAPACITY", "16"),
+    ("AERON_RECEIVER_IO_VECTOR_CAPACITY", "16"),
 ];
 
 /// A size such as 64k.
@@ -86,14 +94,20 @@ impl Settings {
 
     /// What goes into the environment of a process that measures `scenario`.
     pub(crate) fn environment(&self, scenario: &Scenario) -> Vec<(String, String)> {
-        let mut variables: Vec<_> = self
-            .define
-            .iter()
-            .filter_map(|text| text.split_once('='))
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect();
+        let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        let mut variables: Vec<_> = match scenario.work {
+            // A driver's footprint is that with the settings that it comes with.
+            Work::Footprint(_) => Vec::new(),
+            Work::Flood { .. } | Work::Echo { .. } => BURSTS.map(owned).to_vec(),
+        };
+        variables.extend(
+            self.define
+                .iter()
+                .filter_map(|text| text.split_once('='))
+                .map(owned),
+        );
         if scenario.work.medium() == Some(Medium::LossyUdp) {
-            variables.extend(LOSS.map(|(name, value)| (name.to_owned(), value.to_owned())));
+            variables.extend(LOSS.map(owned));
         }
         variables
     }
@@ -159,13 +173,15 @@ impl Settings {
         };
         format!(
             "terms {} (IPC) and {} (UDP), MTU {}, window and socket buffers {}, {} B offered per \
-             duty cycle, {} fragments per poll{defines}; {} s each after {} s of warm-up",
+             duty cycle, {} fragments per poll, bursts of {} datagrams{defines}; {} s each after \
+             {} s of warm-up",
             self.ipc_term_length,
             self.term_length,
             self.mtu,
             self.window,
             self.cycle,
             self.fragment_limit,
+            BURSTS[0].1,
             self.duration,
             self.warm_up
         )

@@ -5,6 +5,7 @@ use super::ReceiverHalf;
 use crate::base::{Nanos, SessionId};
 use crate::cnc::SystemCounter;
 use crate::command::ErrorCode;
+use crate::concurrent::EventKind;
 use crate::driver::media::receive_endpoint::{ReceiveEndpoint, SendContext};
 use crate::logbuffer::Gap;
 use crate::port::Transport;
@@ -146,6 +147,7 @@ impl ReceiverHalf {
         if !self.is_reliable {
             if self.log.fill_gap(gap) {
                 context.counters.get(SystemCounter::LossGapFills).add(1);
+                self.log_gap(EventKind::GapFilled, gap, context);
             }
             return true;
         }
@@ -209,6 +211,7 @@ impl ReceiverHalf {
         self.send(&frame, endpoint, context);
         context.counters.get(SystemCounter::NaksSent).add(1);
         self.counters.naks_sent.increment_single_writer();
+        self.log_gap(EventKind::NakSent, gap, context);
     }
 
     /// Longest time to the next status message.
@@ -217,6 +220,19 @@ impl ReceiverHalf {
         self.recovery.as_ref().map_or(timeout_ns, |recovery| {
             recovery.status_interval_ns(timeout_ns, now)
         })
+    }
+
+    fn log_gap(&self, kind: EventKind, gap: Gap, context: &SendContext<'_>) {
+        if self.events.is_on() {
+            let values = [
+                i64::from(self.session_id.get()),
+                i64::from(self.stream_id.get()),
+                i64::from(gap.term_id.get()),
+                i64::from(gap.term_offset.get()),
+                i64::from(gap.length),
+            ];
+            self.events.emit(context.tick.now, kind, &values, "");
+        }
     }
 
     pub(super) fn request_rtt<T: Transport>(

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use super::{Cycle, SenderHalf, set_connected};
 use crate::base::{CorrelationId, Nanos, RegistrationId};
 use crate::cnc::SystemCounter;
+use crate::concurrent::EventKind;
 use crate::driver::flow_control::ReceiverFeedback;
 use crate::driver::media::send_endpoint::SendEndpoint;
 use crate::driver::messages::PublicationErrorReport;
@@ -89,6 +90,7 @@ impl SenderHalf {
         cycle.system.get(SystemCounter::NaksReceived).add(1);
         self.counters.sender_naks_received.increment_single_writer();
         self.time_of_last_nak = Some(cycle.now);
+        self.log_nak(EventKind::NakReceived, nak, cycle.now);
         let (term_id, term_offset) = (nak.term_id(), nak.term_offset());
         if let Some(queue) = &mut self.resend_queue {
             let begin = self.identity.geometry.position(term_id, term_offset);
@@ -107,8 +109,22 @@ impl SenderHalf {
             NakOutcome::Resend(resend) => self.resend(resend, endpoint, cycle),
             NakOutcome::Overflow => {
                 cycle.system.get(SystemCounter::RetransmitOverflow).add(1);
+                self.log_nak(EventKind::ResendOverflow, nak, cycle.now);
             }
             NakOutcome::Ignored | NakOutcome::Delayed => {}
+        }
+    }
+
+    fn log_nak(&self, kind: EventKind, nak: &NakFrame<'_>, now: Nanos) {
+        if self.events.is_on() {
+            let values = [
+                i64::from(self.identity.session_id.get()),
+                i64::from(self.identity.stream_id.get()),
+                i64::from(nak.term_id().get()),
+                i64::from(nak.term_offset().get()),
+                i64::from(nak.length()),
+            ];
+            self.events.emit(now, kind, &values, "");
         }
     }
 

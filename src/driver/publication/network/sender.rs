@@ -16,6 +16,7 @@ use super::shared::Shared;
 use super::{Cycle, NetworkPublicationParams, PublicationCounters};
 use crate::base::{CorrelationId, Nanos, Position, RegistrationId, SessionId, StreamId};
 use crate::cnc::SystemCounter;
+use crate::concurrent::{EventKind, EventWriter};
 use crate::driver::flow_control::FlowControl;
 use crate::driver::media::send_endpoint::SendEndpoint;
 use crate::driver::messages::EndpointId;
@@ -84,6 +85,7 @@ pub(crate) struct SenderHalf {
     pub(super) is_setup_elicited: bool,
     /// A receiver has reported at least once.
     pub(super) has_initial_connection: bool,
+    pub(super) events: EventWriter,
 }
 
 impl SenderHalf {
@@ -135,7 +137,19 @@ impl SenderHalf {
             tracks_limits: false,
             is_setup_elicited: false,
             has_initial_connection: false,
+            events: EventWriter::off(),
         }
+    }
+
+    /// Writes down in the event log of the sender what it sends again, and for whom.
+    pub(crate) fn log_to(&mut self, events: &EventWriter) {
+        let Identity {
+            session_id,
+            stream_id,
+            ..
+        } = self.identity;
+        self.flow_control.log_to(events, session_id, stream_id);
+        self.events = events.clone();
     }
 
     /// Sends what is due and allowed. Returns the bytes of data or heartbeat that went out.
@@ -397,6 +411,21 @@ impl SenderHalf {
         if bytes > 0 {
             cycle.system.get(SystemCounter::RetransmitsSent).add(1);
             count_resent(bytes, cycle);
+            self.log_resend(&resend, bytes, cycle.now);
+        }
+    }
+
+    fn log_resend(&self, resend: &Resend, bytes: usize, now: Nanos) {
+        if self.events.is_on() {
+            let values = [
+                i64::from(self.identity.session_id.get()),
+                i64::from(self.identity.stream_id.get()),
+                i64::from(resend.term_id.get()),
+                i64::from(resend.term_offset.get()),
+                i64::from(resend.length),
+                i64::try_from(bytes).unwrap_or(i64::MAX),
+            ];
+            self.events.emit(now, EventKind::Resend, &values, "");
         }
     }
 
@@ -438,6 +467,13 @@ impl SenderHalf {
                     cycle.system.get(SystemCounter::RetransmitsSent).add(1);
                 }
                 count_resent(bytes, cycle);
+                let geometry = self.identity.geometry;
+                let resend = Resend {
+                    term_id: geometry.term_id_at(next.begin),
+                    term_offset: geometry.term_offset_at(next.begin),
+                    length: i32::try_from(next.end - next.begin).unwrap_or(i32::MAX),
+                };
+                self.log_resend(&resend, bytes, cycle.now);
             }
             if sent < batch.datagram_count() {
                 cycle.system.get(SystemCounter::ShortSends).add(1);

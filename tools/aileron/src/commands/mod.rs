@@ -11,6 +11,7 @@ pub mod backlog;
 pub mod counters;
 pub mod drivers;
 pub mod errors;
+pub mod events;
 pub mod generate;
 pub mod log;
 pub mod loss;
@@ -71,10 +72,15 @@ pub fn watch(
     let stop = stop_flag()?;
     while !stop.load(Ordering::Relaxed) {
         print(&format!("\x1b[2J\x1b[H{}", page()?))?;
-        let next = Instant::now() + interval;
-        while Instant::now() < next && !stop.load(Ordering::Relaxed) {
-            std::thread::sleep(STOP_POLL_PERIOD.min(interval));
-        }
+        pause(interval, &stop);
     }
     Ok(())
+}
+
+/// Waits, but not longer than until asked to stop.
+pub fn pause(interval: Duration, stop: &AtomicBool) {
+    let next = Instant::now() + interval;
+    while Instant::now() < next && !stop.load(Ordering::Relaxed) {
+        std::thread::sleep(STOP_POLL_PERIOD.min(interval));
+    }
 }

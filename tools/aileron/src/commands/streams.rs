@@ -68,7 +68,7 @@ fn page(snapshot: &Snapshot) -> String {
 }
 
 /// Publications and images with all that is known of them.
-pub(super) fn streams_json(snapshot: &Snapshot) -> serde_json::Value {
+pub(crate) fn streams_json(snapshot: &Snapshot) -> serde_json::Value {
     let publications: Vec<_> = snapshot.publications.iter().map(publication_json).collect();
     let images: Vec<_> = snapshot.images.iter().map(image_json).collect();
     json!({

@@ -5,11 +5,12 @@
 //! suffice and neither side profits from a thread more. Every repetition runs all systems one after
 //! the other, and the next the other way round: what slows the machine down hits all.
 
-mod result;
-mod table;
+pub(crate) mod result;
+pub(crate) mod table;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use aileron::runtime::{SystemClock, format_utc};
 use clap::Args;
@@ -18,7 +19,8 @@ use crate::Failure;
 use crate::figures::Latencies;
 use crate::machine::Machine;
 use crate::outcome::Outcome;
-use crate::scenario::{self, Scenario, System};
+use crate::report;
+use crate::scenario::{self, SWEEP_PREFIX, Scenario, System};
 use crate::settings::Settings;
 use crate::worker::measure_apart;
 use result::{Comparison, Results, Runs};
@@ -27,6 +29,8 @@ const LAYOUT: &str = "one process, two threads, each on a CPU of its own: the pu
 invokes its driver and client, the subscribing thread its own (over IPC: a second client of the \
 same driver); no other threads work";
 const AERON_C: &str = "1.53 as built by rusteron-media-driver 0.2.16: -O3 -march=native";
+/// Most repetitions of the scenarios of which only a chart is made.
+const SWEEP_REPEATS: u32 = 3;
 /// Percentiles that are kept for plots.
 const PERCENTILES: [f64; 12] = [
     0.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.5, 99.9, 99.99, 100.0,
@@ -60,6 +64,10 @@ pub(crate) struct Arguments {
     /// Keep results and histograms in this directory
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+
+    /// Write `performance.md` and its charts into this directory
+    #[arg(long, value_name = "DIR")]
+    write_docs: Option<PathBuf>,
 
     /// Fail if a target is missed
     #[arg(long)]
@@ -105,8 +113,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     print_head(&comparison);
     let scratch = Scratch::create(arguments.out.as_deref())?;
-    for scenario in arguments.scenarios()? {
-        let results = measure(&scenario, arguments, &comparison, &scratch)?;
+    let start = Instant::now();
+    let scenarios = arguments.scenarios()?;
+    for (index, scenario) in scenarios.iter().enumerate() {
+        let (done, all) = (index + 1, scenarios.len());
+        let minutes = start.elapsed().as_secs_f64() / 60.0;
+        eprintln!("[{done} of {all}, {minutes:.1} min] {}", scenario.name);
+        let results = measure(scenario, arguments, &comparison, &scratch)?;
         table::print(&results);
         comparison.scenarios.push(results);
     }
@@ -114,9 +127,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(&comparison)?;
     if let Some(directory) = &arguments.out {
         std::fs::write(directory.join("results.json"), &text)?;
+        report::draw(&comparison, directory)?;
     }
     if let Some(file) = &arguments.json {
         std::fs::write(file, &text)?;
+    }
+    if let Some(docs) = &arguments.write_docs {
+        report::write(&comparison, docs)?;
     }
     match (comparison.failures(), comparison.score()) {
         (0, (_, missed)) if missed > 0 && arguments.enforce => {
@@ -186,7 +203,12 @@ fn measure(
         .filter(is_wanted)
         .map(Gathered::new)
         .collect();
-    for repeat in 0..comparison.repeats {
+    // A chart needs less than a target.
+    let repeats = match scenario.name.starts_with(SWEEP_PREFIX) {
+        true => comparison.repeats.min(SWEEP_REPEATS),
+        false => comparison.repeats,
+    };
+    for repeat in 0..repeats {
         let mut order: Vec<_> = gathered.iter_mut().collect();
         if repeat % 2 == 1 {
             order.reverse();

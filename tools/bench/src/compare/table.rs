@@ -64,17 +64,22 @@ fn print_runs(results: &Results, runs: &Runs, figure: Figure) {
     );
 }
 
-/// A target in words, with what was reached.
-pub(crate) fn describe(target: Target, ratio: Option<f64>) -> String {
+/// A target in words.
+pub(crate) fn bound_in_words(target: Target) -> String {
     let bound = match target.bound {
         Bound::AtLeast(bound) => format!("at least {bound}"),
         Bound::AtMost(bound) => format!("at most {bound}"),
     };
-    let bound = match target.against {
+    match target.against {
         Against::AeronC => format!("{bound} times Aeron C"),
         Against::Floor => format!("{bound} times the floor"),
         Against::Nothing => bound,
-    };
+    }
+}
+
+/// A target in words, with what was reached.
+fn describe(target: Target, ratio: Option<f64>) -> String {
+    let bound = bound_in_words(target);
     match ratio {
         None => format!("{bound}: not measured"),
         Some(ratio) if target.bound.is_met(ratio) => format!("{bound}: {ratio:.3}, met"),

@@ -3,3 +3,9 @@
 pub(crate) mod memory;
 pub(crate) mod pair;
 pub(crate) mod udp;
+#[cfg(feature = "io-uring")]
+#[expect(
+    unsafe_code,
+    reason = "entries of a ring name buffers by their address; an experiment behind a feature"
+)]
+pub(crate) mod uring;

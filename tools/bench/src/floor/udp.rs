@@ -24,11 +24,11 @@ use crate::work::stage::{Apart, Period, Stage, Usage, Watch};
 use crate::work::{Rate, RoundTrips};
 
 /// Longest payload of a UDP datagram, and so of a run of segments.
-const PAYLOAD_MAX: usize = 65_507;
+pub(crate) const PAYLOAD_MAX: usize = 65_507;
 /// Datagrams that sendmmsg and recvmmsg are given.
 const DATAGRAMS_PER_CALL: usize = 32;
 /// After so long without receipt, what is on the way counts as lost.
-const LOST_AFTER: Duration = Duration::from_millis(2);
+pub(crate) const LOST_AFTER: Duration = Duration::from_millis(2);
 
 /// Two sockets that know each other, with buffers as in the settings.
 fn sockets(buffer: usize) -> Result<(UdpSocket, UdpSocket), Failure> {
@@ -44,7 +44,7 @@ fn sockets(buffer: usize) -> Result<(UdpSocket, UdpSocket), Failure> {
     Ok((one, other))
 }
 
-fn window(settings: &Settings) -> Result<usize, Failure> {
+pub(crate) fn window(settings: &Settings) -> Result<usize, Failure> {
     bytes(&settings.window)
 }
 
