@@ -128,6 +128,7 @@ impl Soak {
                 }
                 Some(first) => cast.settle(first)?,
             };
+            cast.stage.forget_the_dead();
             verdict.periods += 1;
             verdict
                 .samples

@@ -283,6 +283,12 @@ impl Stage {
         Ok(())
     }
 
+    /// Forgets what the dead have said, so that a long run needs no more memory than a short one.
+    pub(crate) fn forget_the_dead(&mut self) {
+        let actors = &self.actors;
+        self.log.retain(|said| actors[said.child].is_alive());
+    }
+
     /// All that was said, with times in milliseconds, for the report of a failure.
     pub(crate) fn transcript(&self) -> String {
         let mut text = String::new();
