@@ -8,8 +8,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use crate::protocol::ErrorMessage;
 
-/// Datagrams that one poll of a transport delivers at most; more are lost, as on the network.
-const DATAGRAMS_MAX: usize = 16;
+/// Datagrams that are put aside at most, as many as the largest poll of a transport delivers: a
+/// receiver that misses much asks for all of it at once. More are lost, as on the network.
+const DATAGRAMS_MAX: usize = 512;
+
+/// Bytes that are put aside at most. Those 512 take a third of it unless they are error frames.
+const BYTES_MAX: usize = 64 * 1024;
 
 /// Bytes kept of a datagram: those of the longest control frame, rounded up. No control frame says
 /// anything beyond.
@@ -17,18 +21,22 @@ const DATAGRAM_LENGTH_MAX: usize = 1088;
 
 const _: () = assert!(DATAGRAM_LENGTH_MAX >= ErrorMessage::MAX_LENGTH);
 
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 struct Slot {
     source: SocketAddr,
-    length: usize,
-    bytes: [u8; DATAGRAM_LENGTH_MAX],
+    /// Where its bytes are.
+    begin: usize,
+    end: usize,
 }
 
 /// A few datagrams.
 #[derive(Default)]
 pub(crate) struct ControlInbox {
     slots: Box<[Slot]>,
+    bytes: Box<[u8]>,
     count: usize,
+    /// Bytes in use.
+    used: usize,
 }
 
 impl ControlInbox {
@@ -37,36 +45,44 @@ impl ControlInbox {
         let source = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
         let slot = Slot {
             source,
-            length: 0,
-            bytes: [0; DATAGRAM_LENGTH_MAX],
+            begin: 0,
+            end: 0,
         };
         Self {
             slots: vec![slot; DATAGRAMS_MAX].into_boxed_slice(),
+            bytes: vec![0; BYTES_MAX].into_boxed_slice(),
             count: 0,
+            used: 0,
         }
     }
 
     /// Forgets what is in it.
     pub(crate) const fn clear(&mut self) {
         self.count = 0;
+        self.used = 0;
     }
 
     /// Puts a datagram aside.
     pub(crate) fn push(&mut self, source: SocketAddr, datagram: &[u8]) {
-        let Some(slot) = self.slots.get_mut(self.count) else {
+        let datagram = &datagram[..datagram.len().min(DATAGRAM_LENGTH_MAX)];
+        let (begin, end) = (self.used, self.used + datagram.len());
+        let (Some(slot), Some(bytes)) = (
+            self.slots.get_mut(self.count),
+            self.bytes.get_mut(begin..end),
+        ) else {
             return;
         };
-        slot.source = source;
-        slot.length = datagram.len().min(DATAGRAM_LENGTH_MAX);
-        slot.bytes[..slot.length].copy_from_slice(&datagram[..slot.length]);
+        bytes.copy_from_slice(datagram);
+        *slot = Slot { source, begin, end };
         self.count += 1;
+        self.used = end;
     }
 
     /// What is in it, in the order of arrival.
     pub(crate) fn datagrams(&self) -> impl Iterator<Item = (SocketAddr, &[u8])> {
         self.slots[..self.count]
             .iter()
-            .map(|slot| (slot.source, &slot.bytes[..slot.length]))
+            .map(|slot| (slot.source, &self.bytes[slot.begin..slot.end]))
     }
 }
 
@@ -101,9 +117,21 @@ mod tests {
     fn a_full_inbox_loses_what_comes_next() {
         let mut inbox = ControlInbox::new();
         let source = SocketAddr::from(([10, 0, 0, 1], 9000));
-        for _ in 0..20 {
-            inbox.push(source, &[0; 28]);
+        for _ in 0..DATAGRAMS_MAX + 4 {
+            inbox.push(source, &[0; 44]);
         }
         assert_eq!(inbox.datagrams().count(), DATAGRAMS_MAX);
+        inbox.clear();
+        for _ in 0..DATAGRAMS_MAX {
+            inbox.push(source, &[0; 65_000]);
+        }
+        assert_eq!(
+            inbox.datagrams().count(),
+            BYTES_MAX / DATAGRAM_LENGTH_MAX,
+            "there is no more room than that"
+        );
+        inbox.clear();
+        inbox.push(source, &[9; 28]);
+        assert_eq!(inbox.datagrams().count(), 1);
     }
 }
