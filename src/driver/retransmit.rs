@@ -15,8 +15,15 @@
 //!       +------------------- linger passed -------------------------------+
 //! ```
 //!
+//! That is Aeron's way, and that of groups here. A unicast stream of which many ranges may be asked
+//! for at once has a [`ResendQueue`] instead, unless `aileron.loss.recovery` is off.
+//!
 //! The handler only decides. Whether the range is still in the log, and how it becomes datagrams,
 //! is the business of the publication.
+
+mod queue;
+
+pub(crate) use queue::ResendQueue;
 
 use crate::base::{Nanos, TermId, TermOffset};
 

@@ -13,6 +13,7 @@ use crate::concurrent::{
     BROADCAST_TRAILER_LENGTH, CounterState, CountersReader, LossReport, RING_TRAILER_LENGTH,
     read_error_log,
 };
+use crate::driver::config::DriverConfig;
 use crate::driver::{DriverCore, DriverEnvironment};
 use crate::logbuffer::{HeapLogStore, LogBuffer, LogOpener};
 use crate::memory::AtomicBuffer;
@@ -62,6 +63,7 @@ pub(super) struct AgentSlot {
 
 /// A driver.
 pub(super) struct SimDriver {
+    pub(super) number: usize,
     pub(super) addresses: [IpAddr; 2],
     pub(super) cnc: Cnc,
     pub(super) store: HeapLogStore,
@@ -81,8 +83,21 @@ impl SimDriver {
         clock: &VirtualClock,
         rng: Rng,
     ) -> Result<Self, String> {
-        let tick = clock.tick();
         let config = plan.config(number).map_err(|error| error.to_string())?;
+        let is_composite = plan.drivers[number].is_composite;
+        Self::with_config(number, config, is_composite, network, clock, rng)
+    }
+
+    /// Starts a driver of this configuration.
+    pub(super) fn with_config(
+        number: usize,
+        config: DriverConfig,
+        is_composite: bool,
+        network: &SimNetwork,
+        clock: &VirtualClock,
+        rng: Rng,
+    ) -> Result<Self, String> {
+        let tick = clock.tick();
         let metadata = CncMetadata {
             client_liveness_timeout_ns: config.client_liveness_timeout_ns(),
             start_timestamp: tick.epoch,
@@ -111,11 +126,12 @@ impl SimDriver {
         cnc.to_driver().set_consumer_heartbeat(tick.epoch);
         cnc.signal_ready();
         let counters = cnc.counters();
-        let mut agents = agents(core, plan.drivers[number].is_composite);
+        let mut agents = agents(core, is_composite);
         for slot in &mut agents {
             slot.agent.on_start(tick);
         }
         Ok(Self {
+            number,
             addresses,
             system: SystemCounters::attach(&counters),
             first_counter: first_free(&counters),

@@ -14,11 +14,13 @@
 //! | `oracle` | checks counters, datagrams, what is left at the end |
 //! | `world` | all of it, step by step |
 //! | `trace` | what happened |
+//! | `lossy_path` | one stream over a long path that loses datagrams: goodput and stalls |
 #![forbid(unsafe_code)]
 
 mod clock;
 mod host;
 mod ledger;
+mod lossy_path;
 mod network;
 mod oracle;
 mod payload;
@@ -36,6 +38,7 @@ mod world;
 mod tests;
 
 pub use clock::VirtualClock;
+pub use lossy_path::{LossyPath, PathReport};
 pub use network::{LinkFaults, NetworkStatistics, SimNetwork};
 pub use plan::Profile;
 pub use report::{Failure, Report};

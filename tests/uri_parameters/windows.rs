@@ -57,7 +57,12 @@ fn a_bad_publication_window_is_refused() {
 #[test]
 fn the_receiver_window_is_what_status_messages_offer() {
     let rig = Rig::new();
-    for (value, window) in [("4k", 4096), ("16384", 16_384), ("128k", 32_768)] {
+    for (value, window) in [
+        ("4k", 4096),
+        ("16384", 16_384),
+        ("128k", 32_768),
+        ("auto", 32_768),
+    ] {
         let mut subscription =
             rig.subscribe(&format!("aeron:udp?endpoint=127.0.0.1:0|rcv-wnd={value}"));
         let sender = RawSender::to(&subscription, 1);

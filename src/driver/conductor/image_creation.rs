@@ -7,7 +7,8 @@ use crate::command::ErrorCode;
 use crate::concurrent::{AtomicCounter, EventKind};
 use crate::driver::config::{GroupConsideration, StreamProfile};
 use crate::driver::congestion::{
-    CongestionAlgorithm, CongestionControl, Cubic, CubicCounters, CubicParams, StaticWindow,
+    AutoWindow, CongestionAlgorithm, CongestionControl, Cubic, CubicCounters, CubicParams,
+    StaticWindow,
 };
 use crate::driver::counters::{StreamCounter, StreamIdentity};
 use crate::driver::failure::CommandFailure;
@@ -18,7 +19,7 @@ use crate::driver::messages::{ImageRequest, ReceiverMessage};
 use crate::driver::resources::CreatedLog;
 use crate::driver::untethered::{SubscriberPosition, SubscriberPositions};
 use crate::logbuffer::{LogKind, LogSpec, TermGeometry};
-use crate::port::Network;
+use crate::port::{BufferLimits, Network};
 
 use super::Conductor;
 use super::images::{Image, NewImage};
@@ -95,6 +96,7 @@ impl<N: Network> Conductor<N> {
             correlation_id,
             join_position,
             window_length,
+            window_length_max: window_length_max(request, &channel, window_length, &limits),
         };
         Ok(Some((Box::new(new), Box::new(spec))))
     }
@@ -248,6 +250,7 @@ impl<N: Network> Conductor<N> {
             subscribers: SubscriberPositions::new(channel.untethered()),
             congestion,
             nak_delay,
+            has_recovery: config.loss_recovery,
             status_message_timeout_ns: config.status_message_timeout_ns,
             liveness_timeout_ns: config.image_liveness_timeout_ns,
             now: self.ctx.tick.now,
@@ -283,6 +286,11 @@ impl<N: Network> Conductor<N> {
             ))
         })?;
         Ok(match algorithm {
+            CongestionAlgorithm::Static if channel.is_receiver_window_auto() => {
+                let (initial, start) = (new.window_length, new.join_position);
+                let max = new.window_length_max;
+                CongestionControl::Auto(AutoWindow::new(initial, max, start, self.ctx.tick.now))
+            }
             CongestionAlgorithm::Static => {
                 CongestionControl::Static(StaticWindow::new(new.window_length))
             }
@@ -301,7 +309,7 @@ impl<N: Network> Conductor<N> {
                     )?,
                 };
                 let params = CubicParams {
-                    max_window_length: new.window_length,
+                    max_window_length: new.window_length_max,
                     mtu_length: new.request.mtu_length,
                     initial_rtt_ns: config.cubic_initial_rtt_ns,
                     measure_rtt: config.cubic_measure_rtt,
@@ -354,6 +362,24 @@ fn is_group(link: &SubscriptionLink, channel: &UdpChannel, request: &ImageReques
         GroupConsideration::False => false,
         GroupConsideration::Infer => channel.is_multicast() || request.is_group,
     }
+}
+
+/// How far the receiver window may grow.
+fn window_length_max(
+    request: &ImageRequest,
+    channel: &UdpChannel,
+    window_length: i32,
+    limits: &BufferLimits,
+) -> i32 {
+    if !channel.is_receiver_window_auto() {
+        return window_length;
+    }
+    let rcvbuf = match channel.socket_rcvbuf_length() {
+        0 => limits.default_rcvbuf,
+        length => length.min(limits.max_rcvbuf.max(limits.default_rcvbuf)),
+    };
+    let rcvbuf = i32::try_from(rcvbuf).unwrap_or(i32::MAX);
+    (request.term_length / 2).min(rcvbuf).max(window_length)
 }
 
 /// Checks the values of a SETUP. Returns the stream's geometry and the receiver window.

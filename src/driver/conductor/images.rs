@@ -72,6 +72,8 @@ pub(super) struct NewImage {
     pub(super) correlation_id: CorrelationId,
     pub(super) join_position: Position,
     pub(super) window_length: i32,
+    /// What it may grow to.
+    pub(super) window_length_max: i32,
 }
 
 impl<N: Network> Conductor<N> {

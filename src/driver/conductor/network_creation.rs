@@ -11,7 +11,7 @@ use crate::driver::flow_control::FlowControl;
 use crate::driver::messages::{EndpointId, SenderMessage};
 use crate::driver::publication::network::{self, NetworkPublicationParams, PublicationCounters};
 use crate::driver::resources::CreatedLog;
-use crate::driver::retransmit::{RetransmitHandler, RetransmitParams};
+use crate::driver::retransmit::{ResendQueue, RetransmitHandler, RetransmitParams};
 use crate::port::Network;
 
 use super::Conductor;
@@ -171,14 +171,17 @@ impl<N: Network> Conductor<N> {
         let record = self.send_endpoints.get(&endpoint);
         let channel = record.map_or(channel.as_ref(), |record| record.channel.as_ref());
         let is_group = channel.is_group_semantics();
-        let retransmit = RetransmitHandler::new(&RetransmitParams {
+        let retransmit_params = RetransmitParams {
             term_length: params.term_length,
             is_group,
             max_resend: params.max_resend,
             delay_ns: config.retransmit_unicast_delay_ns,
             linger_ns: config.retransmit_unicast_linger_ns,
             window_multiple: new.flow_control.retransmit_windows,
-        });
+        };
+        let retransmit = RetransmitHandler::new(&retransmit_params);
+        let resend_queue = (config.loss_recovery && !is_group)
+            .then(|| ResendQueue::new(&retransmit_params, self.ctx.tick.now));
         let profile = StreamProfile {
             channel: &request.channel,
             stream_id: request.stream_id,
@@ -205,6 +208,7 @@ impl<N: Network> Conductor<N> {
             position: start_position(new, log),
             flow_control,
             retransmit,
+            resend_queue,
             mtu_length: params.mtu_length,
             messages_per_send_max: config.network_publication_max_messages_per_send,
             publication_window: params.publication_window,

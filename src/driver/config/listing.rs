@@ -99,6 +99,7 @@ const PER_CHANNEL: &[(&str, &str)] = &[
     ("mtu_length", params::MTU),
     ("ipc_mtu_length", params::MTU),
     ("initial_window_length", params::RECEIVER_WINDOW),
+    ("receiver_window_auto", params::RECEIVER_WINDOW),
     ("socket_rcvbuf_length", params::SOCKET_RCVBUF),
     ("socket_sndbuf_length", params::SOCKET_SNDBUF),
     ("socket_multicast_ttl", params::TTL),

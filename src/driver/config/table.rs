@@ -286,6 +286,10 @@ options! {
         /// Receiver window; half a term if that is less.
         initial_window_length: i32 = 128 * 1024, size(256, I32_MAX),
             "aeron.rcv.initial.window.length", "AERON_RCV_INITIAL_WINDOW_LENGTH";
+        /// Whether receiver windows grow from there as streams need it, up to half a term and the
+        /// socket's receive buffer, where the URI names no length (URI `rcv-wnd=auto`).
+        receiver_window_auto: bool = false, flag(),
+            "aileron.rcv.window.auto", "AILERON_RCV_WINDOW_AUTO";
         /// Longest time between status messages.
         status_message_timeout_ns: i64 = 200 * MS, duration(ONE_US),
             "aeron.rcv.status.message.timeout", "AERON_RCV_STATUS_MESSAGE_TIMEOUT";
@@ -403,6 +407,9 @@ options! {
             "aeron.retransmit.unicast.linger", "AERON_RETRANSMIT_UNICAST_LINGER";
         /// Retransmits at a time per publication with group semantics (URI `max-resend`).
         max_resend: usize = 16, count("count", 1, 256), "aeron.max.resend", "AERON_MAX_RESEND";
+        /// Whether receivers ask for all that is missing at once, and senders answer all of it.
+        /// Off, one gap at a time is repaired, as Aeron's drivers do it.
+        loss_recovery: bool = true, flag(), "aileron.loss.recovery", "AILERON_LOSS_RECOVERY";
     }
     "Flow and congestion control" {
         /// Flow control of multicast and multi-destination publications.

@@ -627,6 +627,20 @@ const CASES: &[Case] = &[
         NOT_DURATION,
     ),
     (
+        "aileron.loss.recovery",
+        "AILERON_LOSS_RECOVERY",
+        "false",
+        &[],
+        NOT_BOOL,
+    ),
+    (
+        "aileron.rcv.window.auto",
+        "AILERON_RCV_WINDOW_AUTO",
+        "true",
+        &[],
+        NOT_BOOL,
+    ),
+    (
         "aeron.max.resend",
         "AERON_MAX_RESEND",
         "256",

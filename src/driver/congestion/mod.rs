@@ -4,10 +4,12 @@
 //! next status message. Round trips are measured by the receiver's half (see [`RttSchedule`]),
 //! which passes its readings on: each field has one owner.
 
+mod auto_window;
 mod cubic;
 mod rtt;
 mod static_window;
 
+pub(crate) use auto_window::AutoWindow;
 pub(crate) use cubic::{Cubic, CubicCounters, CubicParams};
 pub(crate) use rtt::RttSchedule;
 pub(crate) use static_window::StaticWindow;
@@ -142,6 +144,8 @@ pub trait CongestionController: fmt::Debug + Send {
 pub(crate) enum CongestionControl {
     /// A window that never changes.
     Static(StaticWindow),
+    /// A window that grows as long as it limits the stream.
+    Auto(AutoWindow),
     /// TCP's CUBIC, in datagrams.
     Cubic(Cubic),
     /// The user's own.
@@ -158,6 +162,7 @@ impl CongestionControl {
     ) -> WindowDecision {
         match self {
             Self::Static(control) => control.decision(),
+            Self::Auto(control) => control.on_track_rebuild(progress, now),
             Self::Cubic(control) => control.on_track_rebuild(progress, now),
             Self::Custom(control) => control.on_track_rebuild(progress, now),
         }
@@ -167,6 +172,7 @@ impl CongestionControl {
     pub(crate) fn on_rtt(&mut self, rtt_ns: i64) {
         match self {
             Self::Static(_) => {}
+            Self::Auto(control) => control.on_rtt(rtt_ns),
             Self::Cubic(control) => control.on_rtt(rtt_ns),
             Self::Custom(control) => control.on_rtt(rtt_ns),
         }
@@ -176,6 +182,7 @@ impl CongestionControl {
     pub(crate) fn rtt_schedule(&self, now: Nanos) -> Option<RttSchedule> {
         let rtt_initial_ns = match self {
             Self::Static(_) => None,
+            Self::Auto(_) => Some(auto_window::RTT_INITIAL_NS),
             Self::Cubic(control) => control.measured_rtt_initial_ns(),
             Self::Custom(control) => control.measured_rtt_initial_ns(),
         };
@@ -186,6 +193,7 @@ impl CongestionControl {
     pub(crate) fn initial_window_length(&self) -> i32 {
         match self {
             Self::Static(control) => control.window_length(),
+            Self::Auto(control) => control.window_length(),
             Self::Cubic(control) => control.initial_window_length(),
             Self::Custom(control) => control.initial_window_length(),
         }
@@ -195,6 +203,7 @@ impl CongestionControl {
     pub(crate) fn max_window_length(&self) -> i32 {
         match self {
             Self::Static(control) => control.window_length(),
+            Self::Auto(control) => control.max_window_length(),
             Self::Cubic(control) => control.max_window_length(),
             Self::Custom(control) => control.max_window_length(),
         }

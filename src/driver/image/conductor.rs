@@ -8,7 +8,7 @@ use super::{ImageCounters, ImageParams};
 use crate::base::{CorrelationId, CounterId, Nanos, Position, SessionId, StreamId};
 use crate::concurrent::{LossReport, LossSource};
 use crate::driver::congestion::{CongestionControl, RebuildProgress};
-use crate::driver::loss::{LossDetector, LossReporter};
+use crate::driver::loss::{LossDetector, LossReporter, LossTally};
 use crate::driver::messages::EndpointId;
 use crate::driver::untethered::{LinkId, SubscriberPosition, SubscriberPositions, UntetheredEvent};
 use crate::logbuffer::{Gap, LogBuffer};
@@ -61,6 +61,11 @@ pub(crate) struct ConductorHalf {
     congestion: CongestionControl,
     detector: LossDetector,
     reporter: LossReporter,
+    /// Whether the receiver finds and asks for what is lost.
+    has_recovery: bool,
+    /// What the receiver said was lost.
+    lost: LossTally,
+    last_lost_sequence: i64,
     wants_response: bool,
     status_message_timeout_ns: i64,
     liveness_timeout_ns: i64,
@@ -92,6 +97,9 @@ impl ConductorHalf {
             congestion: params.congestion,
             detector: LossDetector::new(params.nak_delay),
             reporter: LossReporter::new(),
+            has_recovery: params.has_recovery && params.is_reliable,
+            lost: LossTally::default(),
+            last_lost_sequence: 0,
             wants_response: params.wants_response,
             status_message_timeout_ns: params.status_message_timeout_ns,
             liveness_timeout_ns: params.liveness_timeout_ns,
@@ -151,7 +159,9 @@ impl ConductorHalf {
         let rebuild = Position(self.counters.rebuild.get_relaxed()).max(subscriber_max);
         let scan = self.log.scan_gap(rebuild, hwm);
         let detection = self.detector.on_scan(scan.gap, tick.now);
-        if let Some(gap) = detection.due {
+        if self.has_recovery {
+            self.take_in_losses(tick, report);
+        } else if let Some(gap) = detection.due {
             self.on_gap(gap, tick, report);
         }
         self.counters.rebuild.propose_max(scan.contiguous.get());
@@ -348,6 +358,26 @@ impl ConductorHalf {
             source_identity: &self.source_identity,
         };
         self.reporter.on_gap(gap, &source, report, tick.epoch);
+    }
+
+    /// Writes down what the receiver has found missing since the last time.
+    fn take_in_losses(&mut self, tick: Tick, report: &mut LossReport) {
+        if self.shared.lost_sequence() == self.last_lost_sequence {
+            return;
+        }
+        let Some((sequence, lost)) = self.shared.lost() else {
+            return;
+        };
+        let bytes = lost.bytes - self.lost.bytes;
+        self.last_lost_sequence = sequence;
+        self.lost = lost;
+        let source = LossSource {
+            session_id: self.session_id,
+            stream_id: self.stream_id,
+            channel: &self.channel,
+            source_identity: &self.source_identity,
+        };
+        self.reporter.on_bytes(bytes, &source, report, tick.epoch);
     }
 
     fn take_in_rtt(&mut self) {

@@ -7,9 +7,10 @@
 //! ```
 //!
 //! The *receiver* half puts datagrams into the log, raises the high-water mark and sends status
-//! messages, NAKs and errors. The *conductor* half watches the subscribers, finds what is missing,
-//! decides what to advertise and cleans what everyone has read. Each half belongs to one agent;
-//! between them stand the log, three counters and [`Shared`]. [`build`] makes both.
+//! messages, NAKs and errors. It knows all that is missing, too, if it is to ask for all of it. The
+//! *conductor* half watches the subscribers, finds the first gap, decides what to advertise and
+//! cleans what everyone has read. Each half belongs to one agent; between them stand the log, three
+//! counters and [`Shared`]. [`build`] makes both.
 //!
 //! The life of an image (`driver.md` §8.7):
 //!
@@ -93,6 +94,8 @@ pub(crate) struct ImageParams {
     pub(crate) congestion: CongestionControl,
     /// Decides when to ask for what is lost.
     pub(crate) nak_delay: NakDelay,
+    /// Whether the receiver asks for all that is missing at once. For reliable streams.
+    pub(crate) has_recovery: bool,
     /// Longest time between two status messages.
     pub(crate) status_message_timeout_ns: i64,
     /// Silence after which the image dies.

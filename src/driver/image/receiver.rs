@@ -13,6 +13,7 @@ use crate::base::{CorrelationId, Nanos, Position, SessionId, StreamId, TermId, T
 use crate::cnc::{SystemCounter, SystemCounters};
 use crate::concurrent::EventWriter;
 use crate::driver::congestion::RttSchedule;
+use crate::driver::loss::{LossRecovery, RecoveryParams};
 use crate::driver::media::receive_endpoint::{ReceiveEndpoint, SendContext};
 use crate::driver::messages::EndpointId;
 use crate::logbuffer::LogBuffer;
@@ -53,6 +54,19 @@ pub(crate) struct Arrival<'a> {
     pub(crate) timestamps: [Option<Timestamp>; 2],
 }
 
+/// What asks for all that an image misses, if it is to.
+fn recovery(params: &ImageParams) -> Option<Box<LossRecovery>> {
+    let recovery_params = RecoveryParams {
+        delay: params.nak_delay.clone(),
+        geometry: params.log.geometry(),
+        start: params.join_position,
+        window_length_max: params.congestion.max_window_length(),
+        mtu_length: params.log.mtu_length(),
+    };
+    (params.has_recovery && params.is_reliable)
+        .then(|| Box::new(LossRecovery::new(recovery_params, params.now)))
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct ReceiverHalf {
@@ -87,6 +101,8 @@ pub(crate) struct ReceiverHalf {
     last_deadline_resets: i64,
     last_loss_sequence: i64,
     events: EventWriter,
+    /// Knows what is missing and asks for it; else the conductor does.
+    recovery: Option<Box<LossRecovery>>,
 }
 
 impl ReceiverHalf {
@@ -122,6 +138,7 @@ impl ReceiverHalf {
             last_deadline_resets: 0,
             last_loss_sequence: 0,
             events: EventWriter::off(),
+            recovery: recovery(params),
         }
     }
 
@@ -170,6 +187,9 @@ impl ReceiverHalf {
         // What is echoed comes from the network.
         if rtt_ns < 0 {
             return;
+        }
+        if let Some(recovery) = &mut self.recovery {
+            recovery.on_round_trip(rtt_ns, now);
         }
         if let Some(schedule) = &mut self.rtt {
             schedule.on_rtt(rtt_ns, now);
@@ -238,6 +258,7 @@ impl ReceiverHalf {
         }
         usize::from(self.send_status(endpoint, context))
             + usize::from(self.process_loss(endpoint, context))
+            + self.recover(endpoint, context)
             + usize::from(self.request_rtt(endpoint, context))
     }
 
@@ -294,6 +315,9 @@ impl ReceiverHalf {
             self.on_end_of_stream(arrival, position, system);
         }
         self.counters.hwm.propose_max(position.get());
+        if let Some(recovery) = &mut self.recovery {
+            recovery.on_sender_position(position, now);
+        }
         system.get(SystemCounter::HeartbeatsReceived).add(1);
     }
 
@@ -347,8 +371,11 @@ impl ReceiverHalf {
         for timestamp in timestamps.into_iter().flatten() {
             super::timestamps::write(bytes, timestamp);
         }
-        self.log.insert(position, bytes);
+        let is_inserted = self.log.insert(position, bytes);
         self.counters.hwm.propose_max(end_position.get());
+        if let Some(recovery) = &mut self.recovery {
+            recovery.on_data(position, end_position, is_inserted, now);
+        }
     }
 
     fn has_received_everything(&self) -> bool {

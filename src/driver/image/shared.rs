@@ -6,6 +6,7 @@ use crossbeam_utils::CachePadded;
 
 use crate::base::{Nanos, Position, SessionId, TermId, TermOffset};
 use crate::concurrent::StampedCell;
+use crate::driver::loss::LossTally;
 use crate::logbuffer::Gap;
 
 /// Stands for "no session"; outside the range of session ids.
@@ -26,6 +27,8 @@ pub(super) struct Shared {
     status_message: StampedCell<2>,
     /// Term id, offset and length of a gap to ask for or to fill. Written by the conductor.
     loss: StampedCell<3>,
+    /// Gaps asked for and bytes in them, since the begin. Written by the receiver if it finds them.
+    lost: StampedCell<2>,
     /// Round trip measured last. Written by the receiver.
     rtt: StampedCell<1>,
     /// When the image began to drain; published once. Written by the receiver.
@@ -48,6 +51,7 @@ impl Shared {
         Self {
             status_message: StampedCell::new(),
             loss: StampedCell::new(),
+            lost: StampedCell::new(),
             rtt: StampedCell::new(),
             draining: StampedCell::new(),
             from_conductor: CachePadded::new(FromConductor {
@@ -181,6 +185,22 @@ impl Shared {
             None | Some((0, _)) => None,
             Some((_, [since])) => Some(Nanos(since)),
         }
+    }
+
+    pub(super) fn report_lost(&self, tally: LossTally) {
+        self.lost.publish(&[tally.gaps, tally.bytes]);
+    }
+
+    /// Sequence number of what was reported last as lost.
+    #[inline]
+    pub(super) fn lost_sequence(&self) -> i64 {
+        self.lost.sequence()
+    }
+
+    /// What was reported last as lost, with its sequence number; `None` while it is being replaced.
+    pub(super) fn lost(&self) -> Option<(i64, LossTally)> {
+        let (sequence, [gaps, bytes]) = self.lost.read()?;
+        Some((sequence, LossTally { gaps, bytes }))
     }
 
     pub(super) fn report_rtt(&self, rtt_ns: i64) {

@@ -90,6 +90,7 @@ fn params(subscriber_counter: &AtomicCounter) -> ImageParams {
         subscribers,
         congestion: CongestionControl::Static(StaticWindow::new(WINDOW)),
         nak_delay: NakDelay::unicast(1_000, 100),
+        has_recovery: false,
         status_message_timeout_ns: SM_TIMEOUT,
         liveness_timeout_ns: LIVENESS,
         now: Nanos(0),
@@ -685,6 +686,133 @@ fn loss_is_reported_once_per_byte() {
     assert_eq!(seen[0].channel, "aeron:udp?endpoint=localhost:4040");
     assert_eq!(seen[0].source_identity, "127.0.0.1:1");
     assert_eq!(seen[0].first, EpochMillis(1_700_000_000_000));
+}
+
+fn recovering() -> Rig {
+    let mut rig = Rig::with(|params| params.has_recovery = true);
+    rig.cycle();
+    let _ = rig.transport.take_sent();
+    rig
+}
+
+#[test]
+fn recovery_asks_for_all_gaps_at_once_and_for_the_round_trip() {
+    let mut rig = recovering();
+    for position in [0, 2_048, 5_120] {
+        rig.insert_data_at(position);
+    }
+    rig.cycle();
+    assert_eq!(rig.transport.take_types(), []);
+    rig.now = 1_000;
+    rig.cycle();
+    let sent = rig.transport.take_sent();
+    let frames = sent.iter().map(|(_, bytes)| Frame::parse(bytes));
+    let frames = frames.collect::<Result<Vec<_>, _>>().expect("frames");
+    let [
+        Frame::Nak(first),
+        Frame::Nak(second),
+        Frame::RttMeasurement(_),
+    ] = &frames[..]
+    else {
+        panic!("{frames:?}");
+    };
+    let range = |nak: &crate::protocol::NakFrame<'_>| (nak.term_offset().get(), nak.length());
+    assert_eq!(
+        (range(first), range(second)),
+        ((1_024, 1_024), (3_072, 2_048))
+    );
+    assert_eq!(rig.count(SystemCounter::NaksSent), 2);
+    assert_eq!(rig.conductor.counters().naks_sent.get(), 2);
+}
+
+#[test]
+fn recovery_asks_again_after_the_round_trip() {
+    let mut rig = recovering();
+    rig.insert_data_at(1_024);
+    rig.now = 1_000;
+    rig.cycle();
+    assert_eq!(rig.naks().len(), 1);
+    for _ in 0..100 {
+        rig.receiver.on_rtt(MILLI, Nanos(rig.now));
+    }
+    rig.now = MILLI;
+    rig.cycle();
+    assert_eq!(rig.naks(), []);
+    rig.now = 2 * MILLI;
+    rig.cycle();
+    assert_eq!(rig.naks(), [(INITIAL_TERM, 0, 1_024)]);
+    rig.insert_data_at(0);
+    rig.now = SECOND;
+    rig.cycle();
+    assert_eq!(rig.naks(), []);
+    assert_eq!(rig.rebuild(), 2_048);
+}
+
+#[test]
+fn recovery_splits_what_reaches_over_the_end_of_a_term_and_hears_of_lost_tails() {
+    let mut rig = Rig::with(|params| {
+        params.has_recovery = true;
+        params.join_position = Position(65_536 - 2_048);
+    });
+    rig.insert_heartbeat_at(65_536 + 1_024, 0xC0);
+    rig.cycle();
+    rig.now = 1_000;
+    rig.cycle();
+    let next = INITIAL_TERM.plus(1);
+    assert_eq!(
+        rig.naks(),
+        [(INITIAL_TERM, 65_536 - 2_048, 2_048), (next, 0, 1_024)]
+    );
+}
+
+#[test]
+fn recovery_asks_nothing_of_a_stream_that_is_over() {
+    let ends: [fn(&mut Rig); 3] = [
+        |rig| rig.conductor.log().set_publication_revoked(true),
+        |rig| rig.receiver.reject("enough"),
+        |rig| rig.receiver.begin_draining(Nanos(0)),
+    ];
+    for end in ends {
+        let mut rig = recovering();
+        rig.insert_data_at(1_024);
+        end(&mut rig);
+        rig.now = 1_000;
+        rig.cycle();
+        rig.now = 10 * MILLI;
+        rig.cycle();
+        assert_eq!(rig.naks(), []);
+    }
+}
+
+#[test]
+fn recovery_reports_each_lost_byte_once() {
+    let mut rig = recovering();
+    rig.insert_data_at(2_048);
+    rig.insert_data_at(4_096);
+    for now in [1_000, 101_000, MILLI] {
+        rig.now = now;
+        rig.cycle();
+    }
+    rig.cycle();
+    let mut seen = Vec::new();
+    read_loss_report(&rig.report_buffer, |loss| seen.push(loss));
+    assert_eq!(seen.len(), 1);
+    assert_eq!(seen[0].total_bytes_lost, 3_072);
+    assert_eq!(seen[0].source_identity, "127.0.0.1:1");
+}
+
+#[test]
+fn recovery_leaves_streams_alone_that_are_not_reliable() {
+    let mut rig = Rig::with(|params| {
+        params.has_recovery = true;
+        params.is_reliable = false;
+        params.nak_delay = NakDelay::immediate();
+    });
+    rig.insert_data_at(1_024);
+    rig.cycle();
+    rig.track();
+    assert_eq!(rig.naks(), []);
+    assert_eq!(rig.rebuild(), 2_048);
 }
 
 // Connections.

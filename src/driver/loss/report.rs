@@ -44,6 +44,17 @@ impl LossReporter {
             return;
         }
         self.reported = Some(gap);
+        self.on_bytes(bytes_lost, source, report, now);
+    }
+
+    /// Notes that so many bytes more are being asked for.
+    pub(crate) fn on_bytes(
+        &mut self,
+        bytes_lost: i64,
+        source: &LossSource<'_>,
+        report: &mut LossReport,
+        now: EpochMillis,
+    ) {
         match &self.entry {
             Entry::Open(entry) => entry.record(bytes_lost, now),
             Entry::Unopened => {

@@ -81,6 +81,13 @@ struct Addresses {
     is_explicit_control: bool,
 }
 
+/// Value of `rcv-wnd` for a window that grows by itself.
+const AUTO: &str = "auto";
+
+/// `SO_RCVBUF` asked for where the receiver window grows by itself, in bytes; the operating system
+/// may grant less.
+const AUTO_RCVBUF_LENGTH: usize = 8 * 1024 * 1024;
+
 /// A parsed and resolved UDP channel.
 #[derive(Clone, Debug)]
 pub(crate) struct UdpChannel {
@@ -96,6 +103,7 @@ pub(crate) struct UdpChannel {
     socket_sndbuf_length: usize,
     socket_rcvbuf_length: usize,
     receiver_window_length: i32,
+    is_receiver_window_auto: bool,
     timestamp_offsets: TimestampOffsets,
     group_tag: Option<i64>,
     nak_delay_ns: Option<i64>,
@@ -132,7 +140,16 @@ impl UdpChannel {
         let canonical_form = canonical_form(&uri, &addresses, tag, suffix_source);
         let socket_sndbuf = buffer_length(&uri, params::SOCKET_SNDBUF)?;
         let socket_rcvbuf = buffer_length(&uri, params::SOCKET_RCVBUF)?;
-        let receiver_window = uri.size_i32(params::RECEIVER_WINDOW)?;
+        let (receiver_window, is_receiver_window_auto) = match uri.get(params::RECEIVER_WINDOW) {
+            Some(AUTO) => (None, true),
+            Some(_) => (uri.size_i32(params::RECEIVER_WINDOW)?, false),
+            None => (None, config.receiver_window_auto),
+        };
+        let default_rcvbuf_length = if is_receiver_window_auto {
+            config.socket_rcvbuf_length.max(AUTO_RCVBUF_LENGTH)
+        } else {
+            config.socket_rcvbuf_length
+        };
         Ok(Self {
             canonical_form,
             addresses,
@@ -142,8 +159,9 @@ impl UdpChannel {
             socket_sndbuf,
             socket_rcvbuf,
             socket_sndbuf_length: socket_sndbuf.unwrap_or(config.socket_sndbuf_length),
-            socket_rcvbuf_length: socket_rcvbuf.unwrap_or(config.socket_rcvbuf_length),
+            socket_rcvbuf_length: socket_rcvbuf.unwrap_or(default_rcvbuf_length),
             receiver_window_length: receiver_window.unwrap_or(config.initial_window_length),
+            is_receiver_window_auto,
             timestamp_offsets: timestamp_offsets(&uri)?,
             group_tag: uri.i64(params::GROUP_TAG)?.or(config.receiver_group_tag),
             nak_delay_ns: uri.duration_ns(params::NAK_DELAY)?,
@@ -316,6 +334,11 @@ impl UdpChannel {
     /// Receiver window in force, before half a term caps it.
     pub(crate) const fn receiver_window_length(&self) -> i32 {
         self.receiver_window_length
+    }
+
+    /// Whether that window grows as the stream needs it.
+    pub(crate) const fn is_receiver_window_auto(&self) -> bool {
+        self.is_receiver_window_auto
     }
 
     /// Where timestamps go.

@@ -267,6 +267,7 @@ fn image_params(id: i64, request: &ImageRequest, now: i64) -> ImageParams {
         subscribers,
         congestion,
         nak_delay: NakDelay::immediate(),
+        has_recovery: false,
         status_message_timeout_ns: 200 * MILLI,
         liveness_timeout_ns: 10 * SECOND,
         now: Nanos(now),

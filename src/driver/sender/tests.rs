@@ -202,6 +202,7 @@ fn params(endpoint: u32, session: i32) -> NetworkPublicationParams {
             linger_ns: 10_000_000,
             window_multiple: 16,
         }),
+        resend_queue: None,
         mtu_length: 1408,
         messages_per_send_max: 4,
         publication_window: WINDOW,

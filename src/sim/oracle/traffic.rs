@@ -128,7 +128,13 @@ impl Traffic {
             FrameNote::Nak(place, length) if role.receives() => {
                 self.naks += 1;
                 check_reliable(&place, plan)?;
-                check_nak(&place, length, watch)
+                let number = driver.number;
+                check_nak(
+                    &place,
+                    length,
+                    watch,
+                    plan.drivers[number].has_loss_recovery,
+                )
             }
             FrameNote::Status(place, window, flags) if role.receives() => {
                 if flags & FLAG_SEND_SETUP != 0 {
@@ -217,7 +223,10 @@ fn check_reliable(place: &Place, plan: &Plan) -> Outcome {
     Ok(())
 }
 
-fn check_nak(place: &Place, length: i32, watch: &Watch) -> Outcome {
+fn check_nak(place: &Place, length: i32, watch: &Watch, has_recovery: bool) -> Outcome {
+    if has_recovery {
+        return check_recovery_nak(place, length, watch);
+    }
     let asked = Gap {
         term_id: TermId(place.term_id),
         term_offset: TermOffset(place.term_offset),
@@ -229,6 +238,36 @@ fn check_nak(place: &Place, length: i32, watch: &Watch) -> Outcome {
     let seen: Vec<_> = images_of(watch, place).map(|image| &image.gaps).collect();
     Err(format!(
         "a NAK for session {}, {asked:?}, which is no hole that was seen: {seen:?}",
+        place.session_id
+    ))
+}
+
+/// Who asks for all that is missing asks for nothing that is there, or that was not sent.
+fn check_recovery_nak(place: &Place, length: i32, watch: &Watch) -> Outcome {
+    for image in images_of(watch, place) {
+        let (Some((log, bytes)), Some(hwm)) = (&image.log, &image.hwm) else {
+            continue;
+        };
+        let begin = place.position_in(log);
+        let end = begin + i64::from(length);
+        let geometry = log.geometry();
+        let term_length = usize::try_from(geometry.term_length()).unwrap_or(0);
+        let term = geometry.index_at(Position(begin)) * term_length;
+        let offset = usize::try_from(place.term_offset).unwrap_or(0);
+        let is_within = length > 0
+            && end <= hwm.get()
+            && end <= geometry.term_begin(Position(begin)).get() + term_length as i64;
+        let count = usize::try_from(length).unwrap_or(0);
+        if is_within
+            && (offset..offset + count)
+                .step_by(32)
+                .all(|at| bytes.load_i32_acquire(term + at) == 0)
+        {
+            return Ok(());
+        }
+    }
+    Err(format!(
+        "a NAK for session {}, {place:?} length {length}, which is no hole that was seen",
         place.session_id
     ))
 }

@@ -68,6 +68,8 @@ pub(super) struct DriverPlan {
     pub(super) receive_batch: usize,
     pub(super) messages_per_send: usize,
     pub(super) spies_simulate_connection: bool,
+    /// Whether all that is lost is asked for at once.
+    pub(super) has_loss_recovery: bool,
 }
 
 /// All timeouts, in nanoseconds. Shorter than the defaults, so that they pass within a run.
@@ -111,7 +113,11 @@ impl Plan {
         let rng = &mut rng;
         let count = 1 + index(rng, 3);
         let timeouts = Timeouts::draw(rng);
-        let drivers = (0..count).map(|_| DriverPlan::draw(rng)).collect();
+        // From a generator of its own: seeds mean what they meant before there was a choice.
+        let mut choices = Rng::new(seed ^ 0x0105_5EC0);
+        let drivers = (0..count)
+            .map(|_| DriverPlan::draw(rng, choices.chance(2, 3)))
+            .collect();
         let pace = Pace::draw(rng);
         let faults = faults::draw_links(rng, profile);
         let streams = streams::draw(rng, count);
@@ -155,6 +161,7 @@ impl Plan {
             .retransmit_unicast_linger_ns(t.retransmit_linger)
             .receiver_io_vector_capacity(d.receive_batch)
             .network_publication_max_messages_per_send(d.messages_per_send)
+            .loss_recovery(d.has_loss_recovery)
             .spies_simulate_connection(d.spies_simulate_connection)
             .congestion_control(CongestionSupplier::Default)
             .build()
@@ -192,8 +199,9 @@ impl Plan {
 }
 
 impl DriverPlan {
-    fn draw(rng: &mut Rng) -> Self {
+    fn draw(rng: &mut Rng, has_loss_recovery: bool) -> Self {
         Self {
+            has_loss_recovery,
             is_composite: rng.chance(1, 4),
             receive_batch: 1 + index(rng, 16),
             messages_per_send: 1 + index(rng, 8),

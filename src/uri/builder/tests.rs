@@ -136,7 +136,7 @@ fn bad_values_are_refused_by_name() {
         (params::SPIES_SIMULATE_CONNECTION, &["x"]),
         (params::SOCKET_SNDBUF, &["-1", "2g", "x"]),
         (params::SOCKET_RCVBUF, &["-1"]),
-        (params::RECEIVER_WINDOW, &["-1"]),
+        (params::RECEIVER_WINDOW, &["-1", "Auto", "2g"]),
         (
             params::MEDIA_RCV_TIMESTAMP_OFFSET,
             &["Reserved", "", "2147483648"],

@@ -86,7 +86,7 @@ impl ReceiverHalf {
         self.last_sm_sequence = sequence;
         self.last_sm_position = position;
         self.overrun_threshold = position + i64::from(geometry.term_length() / 2);
-        self.sm_deadline = now.plus_ns(self.status_message_timeout_ns);
+        self.sm_deadline = now.plus_ns(self.status_interval_ns(now));
         self.publish_transport_count(now);
     }
 
@@ -151,6 +151,54 @@ impl ReceiverHalf {
             }
             return true;
         }
+        self.send_nak(gap, endpoint, context);
+        true
+    }
+
+    /// Asks for what is missing, wherever that is. Returns how many requests went out.
+    pub(super) fn recover<T: Transport>(
+        &mut self,
+        endpoint: &mut ReceiveEndpoint<T>,
+        context: &SendContext<'_>,
+    ) -> usize {
+        let now = context.tick.now;
+        let Some(recovery) = &mut self.recovery else {
+            return 0;
+        };
+        let Some(asks) = recovery.poll(self.last_sm_position, &self.log, now) else {
+            return 0;
+        };
+        let is_over = self.rejection.is_some() || self.shared.is_draining();
+        if is_over || self.log.is_publication_revoked() {
+            return 0;
+        }
+        let is_measuring = recovery.should_measure(now);
+        let geometry = self.log.geometry();
+        for ask in asks.all() {
+            let gap = Gap {
+                term_id: geometry.term_id_at(ask.begin),
+                term_offset: geometry.term_offset_at(ask.begin),
+                length: ask.length,
+            };
+            for _ in 0..ask.copies {
+                self.send_nak(gap, endpoint, context);
+            }
+        }
+        if is_measuring {
+            self.send_rtt_request(endpoint, context);
+        }
+        if let Some(recovery) = &self.recovery {
+            self.shared.report_lost(recovery.tally());
+        }
+        asks.all().len()
+    }
+
+    fn send_nak<T: Transport>(
+        &self,
+        gap: Gap,
+        endpoint: &mut ReceiveEndpoint<T>,
+        context: &SendContext<'_>,
+    ) {
         let mut frame = [0; Nak::LENGTH];
         Nak {
             session_id: self.session_id,
@@ -164,7 +212,14 @@ impl ReceiverHalf {
         context.counters.get(SystemCounter::NaksSent).add(1);
         self.counters.naks_sent.increment_single_writer();
         self.log_gap(EventKind::NakSent, gap, context);
-        true
+    }
+
+    /// Longest time to the next status message.
+    fn status_interval_ns(&self, now: Nanos) -> i64 {
+        let timeout_ns = self.status_message_timeout_ns;
+        self.recovery.as_ref().map_or(timeout_ns, |recovery| {
+            recovery.status_interval_ns(timeout_ns, now)
+        })
     }
 
     fn log_gap(&self, kind: EventKind, gap: Gap, context: &SendContext<'_>) {
@@ -190,18 +245,26 @@ impl ReceiverHalf {
             Some(schedule) if schedule.should_measure(now) => schedule.on_sent(now),
             Some(_) | None => return false,
         }
+        self.send_rtt_request(endpoint, context);
+        true
+    }
+
+    fn send_rtt_request<T: Transport>(
+        &self,
+        endpoint: &mut ReceiveEndpoint<T>,
+        context: &SendContext<'_>,
+    ) {
         let mut frame = [0; RttMeasurement::LENGTH];
         RttMeasurement {
             is_reply_requested: true,
             session_id: self.session_id,
             stream_id: self.stream_id,
-            echo_timestamp: now,
+            echo_timestamp: context.tick.now,
             reception_delta_ns: 0,
             receiver_id: endpoint.receiver_id(),
         }
         .encode(&mut frame);
         self.send(&frame, endpoint, context);
-        true
     }
 
     /// Sends a frame over all connections that are not silent; returns how many took it.

@@ -58,6 +58,9 @@ impl SenderHalf {
         self.publish_receivers();
         self.has_initial_connection = true;
 
+        if let Some(queue) = &mut self.resend_queue {
+            queue.on_window(feedback.window);
+        }
         let limit = self
             .flow_control
             .on_status_message(&feedback, self.limit, now);
@@ -82,7 +85,18 @@ impl SenderHalf {
         cycle.system.get(SystemCounter::NaksReceived).add(1);
         self.counters.sender_naks_received.increment_single_writer();
         self.log_nak(EventKind::NakReceived, nak, cycle.now);
+        self.time_of_last_nak = Some(cycle.now);
         let (term_id, term_offset) = (nak.term_id(), nak.term_offset());
+        if let Some(queue) = &mut self.resend_queue {
+            let begin = self.identity.geometry.position(term_id, term_offset);
+            // What has not been sent is subject to flow control: it is not sent by this way either.
+            let end = self.position.min(begin + i64::from(nak.length()));
+            if queue.on_nak(begin, end, cycle.now) == NakOutcome::Overflow {
+                cycle.system.get(SystemCounter::RetransmitOverflow).add(1);
+            }
+            self.resend_queued(endpoint, cycle);
+            return;
+        }
         match self
             .retransmit
             .on_nak(term_id, term_offset, nak.length(), cycle.now)

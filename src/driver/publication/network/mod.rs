@@ -29,7 +29,7 @@ use crate::cnc::SystemCounters;
 use crate::concurrent::AtomicCounter;
 use crate::driver::flow_control::FlowControl;
 use crate::driver::messages::EndpointId;
-use crate::driver::retransmit::RetransmitHandler;
+use crate::driver::retransmit::{ResendQueue, RetransmitHandler};
 use crate::driver::untethered::UntetheredTimeouts;
 use crate::logbuffer::LogBuffer;
 
@@ -105,6 +105,8 @@ pub(crate) struct NetworkPublicationParams {
     pub(crate) flow_control: FlowControl,
     /// How it answers NAKs.
     pub(crate) retransmit: RetransmitHandler,
+    /// How it answers NAKs instead, if many ranges may be asked for at once.
+    pub(crate) resend_queue: Option<ResendQueue>,
     /// Longest datagram in bytes.
     pub(crate) mtu_length: i32,
     /// Datagrams per send, 1 to 16.

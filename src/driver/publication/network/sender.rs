@@ -10,7 +10,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::batch::{Batch, Range, Stamp};
+use super::batch::{BATCH_MAX, Batch, Range, Stamp};
 use super::receivers::LiveReceivers;
 use super::shared::Shared;
 use super::{Cycle, NetworkPublicationParams, PublicationCounters};
@@ -20,15 +20,21 @@ use crate::concurrent::{EventKind, EventWriter};
 use crate::driver::flow_control::FlowControl;
 use crate::driver::media::send_endpoint::SendEndpoint;
 use crate::driver::messages::EndpointId;
-use crate::driver::retransmit::{Resend, RetransmitHandler};
+use crate::driver::retransmit::{Resend, ResendQueue, RetransmitHandler};
 use crate::logbuffer::{LogBuffer, TermGeometry};
 use crate::port::Transport;
-use crate::protocol::{DataHeader, Setup, data, setup};
+use crate::protocol::{DataFrame, DataHeader, Setup, data, setup};
 
 /// Nanoseconds between SETUPs.
 const SETUP_INTERVAL_NS: i64 = 100_000_000;
 /// Nanoseconds without data after which a heartbeat is sent.
 const HEARTBEAT_INTERVAL_NS: i64 = 100_000_000;
+/// The same on a path that loses datagrams: the receiver must hear soon of a tail that was lost.
+const LOSSY_HEARTBEAT_INTERVAL_NS: i64 = 10_000_000;
+/// Nanoseconds from a NAK until a path counts as free of loss again.
+const LOSSY_NS: i64 = 1_000_000_000;
+/// Calls per cycle that send ranges of the queue again.
+const RESENDS_PER_CYCLE: usize = 8;
 
 /// What never changes about a publication, as far as its sender cares.
 #[derive(Debug)]
@@ -59,6 +65,8 @@ pub(crate) struct SenderHalf {
     pub(super) shared: Arc<Shared>,
     pub(super) flow_control: FlowControl,
     pub(super) retransmit: RetransmitHandler,
+    pub(super) resend_queue: Option<ResendQueue>,
+    pub(super) time_of_last_nak: Option<Nanos>,
     pub(super) receivers: LiveReceivers,
     /// Everything before it has been sent.
     pub(super) position: Position,
@@ -114,6 +122,8 @@ impl SenderHalf {
             shared,
             flow_control: params.flow_control,
             retransmit: params.retransmit,
+            resend_queue: params.resend_queue,
+            time_of_last_nak: None,
             receivers: LiveReceivers::default(),
             position: params.position,
             limit: params.position,
@@ -271,9 +281,10 @@ impl SenderHalf {
         endpoint: &mut SendEndpoint<T>,
         cycle: &Cycle<'_>,
     ) -> usize {
-        let is_due = cycle
-            .now
-            .is_expired(self.time_of_last_data_or_heartbeat, HEARTBEAT_INTERVAL_NS);
+        let is_due = cycle.now.is_expired(
+            self.time_of_last_data_or_heartbeat,
+            self.heartbeat_ns(cycle),
+        );
         if !self.has_initial_connection || !is_due {
             return 0;
         }
@@ -296,6 +307,18 @@ impl SenderHalf {
         .encode(&mut frame);
         cycle.system.get(SystemCounter::HeartbeatsSent).add(1);
         self.send_frame(&frame, endpoint, cycle)
+    }
+
+    /// Nanoseconds without data after which a heartbeat is due.
+    fn heartbeat_ns(&self, cycle: &Cycle<'_>) -> i64 {
+        let is_lossy = self
+            .time_of_last_nak
+            .is_some_and(|last| !cycle.now.is_expired(last, LOSSY_NS));
+        if is_lossy && self.resend_queue.is_some() {
+            LOSSY_HEARTBEAT_INTERVAL_NS
+        } else {
+            HEARTBEAT_INTERVAL_NS
+        }
     }
 
     /// Nothing was sent: spies may stand in for receivers, and the silent are forgotten.
@@ -327,6 +350,7 @@ impl SenderHalf {
         endpoint: &mut SendEndpoint<T>,
         cycle: &Cycle<'_>,
     ) {
+        self.resend_queued(endpoint, cycle);
         if self.retransmit.is_idle() {
             return;
         }
@@ -346,10 +370,7 @@ impl SenderHalf {
     ) {
         let geometry = self.identity.geometry;
         let from = geometry.position(resend.term_id, resend.term_offset);
-        let bottom = self.position
-            - i64::from(geometry.term_length() / 2)
-            - i64::from(geometry.max_message_length());
-        if from < bottom || from >= self.position || from < Position::ZERO {
+        if !self.has_for_resend(from) {
             return;
         }
         // What has not been sent is subject to flow control: it is not sent by this way either.
@@ -374,18 +395,13 @@ impl SenderHalf {
             }
         }
         if bytes > 0 {
-            let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
             cycle.system.get(SystemCounter::RetransmitsSent).add(1);
-            cycle
-                .system
-                .get(SystemCounter::RetransmittedBytes)
-                .add(bytes);
-            cycle.system.get(SystemCounter::BytesSent).add(bytes);
+            count_resent(bytes, cycle);
             self.log_resend(&resend, bytes, cycle.now);
         }
     }
 
-    fn log_resend(&self, resend: &Resend, bytes: i64, now: Nanos) {
+    fn log_resend(&self, resend: &Resend, bytes: usize, now: Nanos) {
         if self.events.is_on() {
             let values = [
                 i64::from(self.identity.session_id.get()),
@@ -393,10 +409,85 @@ impl SenderHalf {
                 i64::from(resend.term_id.get()),
                 i64::from(resend.term_offset.get()),
                 i64::from(resend.length),
-                bytes,
+                i64::try_from(bytes).unwrap_or(i64::MAX),
             ];
             self.events.emit(now, EventKind::Resend, &values, "");
         }
+    }
+
+    /// Sends ranges of the queue again, some in each cycle.
+    pub(super) fn resend_queued<T: Transport>(
+        &mut self,
+        endpoint: &mut SendEndpoint<T>,
+        cycle: &Cycle<'_>,
+    ) {
+        for _ in 0..RESENDS_PER_CYCLE {
+            let Some(queue) = &mut self.resend_queue else {
+                return;
+            };
+            if queue.is_idle() {
+                return;
+            }
+            let Some(next) = queue.next(cycle.now) else {
+                return;
+            };
+            let is_there = self.has_for_resend(next.begin);
+            let mut range = self.range(next.begin, next.end - next.begin);
+            range.count_max = BATCH_MAX;
+            let batch = Batch::gather(&self.log, &range, stamp(endpoint, cycle));
+            let datagrams = batch.datagrams();
+            let is_frame = datagrams
+                .first()
+                .is_some_and(|datagram| self.is_frame_of(next.begin, datagram));
+            let Some(queue) = &mut self.resend_queue else {
+                return;
+            };
+            if !is_there || !is_frame {
+                queue.on_unavailable();
+                continue;
+            }
+            let sent = endpoint.send(self.response_address, datagrams, cycle.now);
+            let bytes = batch.bytes_of(sent);
+            if let Some(cursor) = batch.end_of(sent) {
+                queue.on_sent(cursor, bytes, cycle.now);
+                if next.is_untouched {
+                    cycle.system.get(SystemCounter::RetransmitsSent).add(1);
+                }
+                count_resent(bytes, cycle);
+                let geometry = self.identity.geometry;
+                let resend = Resend {
+                    term_id: geometry.term_id_at(next.begin),
+                    term_offset: geometry.term_offset_at(next.begin),
+                    length: i32::try_from(cursor - next.begin).unwrap_or(i32::MAX),
+                };
+                self.log_resend(&resend, bytes, cycle.now);
+            }
+            if sent < datagrams.len() {
+                cycle.system.get(SystemCounter::ShortSends).add(1);
+                return;
+            }
+        }
+    }
+
+    /// Whether the log still has what lies at a position, and it was sent before.
+    fn has_for_resend(&self, from: Position) -> bool {
+        let geometry = self.identity.geometry;
+        let bottom = self.position
+            - i64::from(geometry.term_length() / 2)
+            - i64::from(geometry.max_message_length());
+        from >= bottom && from < self.position && from >= Position::ZERO
+    }
+
+    /// Whether a datagram from the log begins with the frame of a position. What a NAK asks for
+    /// need not begin where a frame does.
+    fn is_frame_of(&self, position: Position, datagram: &[u8]) -> bool {
+        let geometry = self.identity.geometry;
+        DataFrame::parse(datagram).is_ok_and(|frame| {
+            frame.session_id() == self.identity.session_id
+                && frame.stream_id() == self.identity.stream_id
+                && frame.term_id() == geometry.term_id_at(position)
+                && frame.term_offset() == geometry.term_offset_at(position)
+        })
     }
 
     /// Sends one frame that is not in the log. Returns the bytes that went out.
@@ -459,6 +550,16 @@ impl SenderHalf {
             .has_required_receivers
             .set(self.flow_control.has_required_receivers());
     }
+}
+
+/// Counts bytes that were sent again.
+fn count_resent(bytes: usize, cycle: &Cycle<'_>) {
+    let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+    cycle
+        .system
+        .get(SystemCounter::RetransmittedBytes)
+        .add(bytes);
+    cycle.system.get(SystemCounter::BytesSent).add(bytes);
 }
 
 /// What goes into the first frame of each datagram, if the channel wants send times.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::driver::flow_control::{GroupFlowControl, GroupParams};
+use crate::driver::retransmit::ResendQueue;
 use crate::protocol::{
     DataFrame, ErrorFrame, ErrorMessage, RttMeasurement, RttMeasurementFrame, error,
 };
@@ -269,6 +270,87 @@ fn a_held_back_resend_comes_with_a_later_cycle() {
     stream.now = MILLI + 1;
     stream.send();
     assert_eq!(stream.take_sent().len(), 1);
+}
+
+/// A stream with a queue of resends, of which ten frames are out.
+fn queued() -> Stream {
+    let queue = ResendQueue::new(&retransmit_params(false, 0), Nanos(0));
+    let mut stream = Stream::of(NetworkPublicationParams {
+        resend_queue: Some(queue),
+        ..params()
+    });
+    stream.connect(WINDOW);
+    stream.offer_full_frames(10);
+    stream.send_until_idle();
+    stream.take_sent();
+    stream
+}
+
+#[test]
+fn many_gaps_are_resent_and_none_twice_within_the_linger_time() {
+    let mut stream = queued();
+    for frame in [1, 3, 5, 1, 3, 5] {
+        stream.nak(INITIAL_TERM_ID, frame * MTU_LENGTH, MTU_LENGTH);
+    }
+    assert_eq!(stream.take_sent().len(), 3);
+    stream.nak(INITIAL_TERM_ID, 0, 6 * MTU_LENGTH);
+    assert_eq!(stream.take_sent().len(), 3, "those in between");
+    assert_eq!(stream.count(SystemCounter::NaksReceived), 7);
+    assert_eq!(
+        stream.count(SystemCounter::RetransmittedBytes),
+        6 * FRAME_LENGTH
+    );
+    stream.now += 10 * MILLI + 1;
+    stream.nak(INITIAL_TERM_ID, MTU_LENGTH, MTU_LENGTH);
+    assert_eq!(stream.take_sent().len(), 1);
+}
+
+#[test]
+fn a_resend_that_was_cut_short_goes_on_in_a_later_cycle() {
+    let mut stream = queued();
+    stream.endpoint.transport_mut().accept_next(4);
+    stream.nak(INITIAL_TERM_ID, 0, 10 * MTU_LENGTH);
+    assert_eq!(stream.take_sent().len(), 4);
+    assert_eq!(stream.count(SystemCounter::ShortSends), 1);
+    stream.send();
+    assert_eq!(stream.take_sent().len(), 6);
+}
+
+#[test]
+fn requests_that_begin_within_a_frame_or_where_nothing_is_bring_nothing() {
+    let mut stream = queued();
+    stream.nak(INITIAL_TERM_ID, 64, MTU_LENGTH);
+    stream.nak(INITIAL_TERM_ID, 20 * MTU_LENGTH, MTU_LENGTH);
+    for distance in [-1, 5, i32::MIN] {
+        stream.nak(INITIAL_TERM_ID.plus(distance), 0, MTU_LENGTH);
+    }
+    assert_eq!(stream.take_sent(), Vec::<Vec<u8>>::new());
+    stream.nak(
+        INITIAL_TERM_ID,
+        9 * MTU_LENGTH,
+        TERM_LENGTH - 9 * MTU_LENGTH,
+    );
+    assert_eq!(stream.take_sent().len(), 1, "what was sent of it");
+}
+
+#[test]
+fn heartbeats_come_sooner_while_a_receiver_misses_something() {
+    let mut stream = queued();
+    let count = |stream: &mut Stream| {
+        let begin = stream.now;
+        while stream.now < begin + 100 * MILLI {
+            stream.now += MILLI;
+            stream.status(0, WINDOW);
+            stream.send();
+        }
+        stream.count(SystemCounter::HeartbeatsSent)
+    };
+    assert_eq!(count(&mut stream), 0);
+    stream.nak(INITIAL_TERM_ID, 0, MTU_LENGTH);
+    let lossy = count(&mut stream);
+    assert!((8..=11).contains(&lossy), "{lossy}");
+    stream.now += 2 * SECOND;
+    assert_eq!(count(&mut stream), lossy + 1);
 }
 
 #[test]

@@ -50,14 +50,18 @@ pub(super) fn position_counter(value: i64) -> AtomicCounter {
 }
 
 pub(super) fn retransmit(is_group: bool, delay_ns: i64) -> RetransmitHandler {
-    RetransmitHandler::new(&RetransmitParams {
+    RetransmitHandler::new(&retransmit_params(is_group, delay_ns))
+}
+
+pub(super) const fn retransmit_params(is_group: bool, delay_ns: i64) -> RetransmitParams {
+    RetransmitParams {
         term_length: TERM_LENGTH,
         is_group,
         max_resend: 2,
         delay_ns,
         linger_ns: 10 * MILLI,
         window_multiple: 16,
-    })
+    }
 }
 
 /// A unicast publication of session 1, stream 2 that starts at position 0 of term 7.
@@ -87,6 +91,7 @@ pub(super) fn params() -> NetworkPublicationParams {
         position: Position(0),
         flow_control: FlowControl::Max(MaxFlowControl),
         retransmit: retransmit(false, 0),
+        resend_queue: None,
         mtu_length: MTU_LENGTH,
         messages_per_send_max: 4,
         publication_window: WINDOW,
