@@ -102,9 +102,9 @@ pub(crate) struct ReceiverHalf {
     is_sending_eos_sm: bool,
     last_deadline_resets: i64,
     last_loss_sequence: i64,
+    events: EventWriter,
     /// Knows what is missing and asks for it; else the conductor does.
     recovery: Option<Box<LossRecovery>>,
-    events: EventWriter,
 }
 
 impl ReceiverHalf {
@@ -139,8 +139,8 @@ impl ReceiverHalf {
             is_sending_eos_sm: false,
             last_deadline_resets: 0,
             last_loss_sequence: 0,
-            recovery: recovery(params),
             events: EventWriter::off(),
+            recovery: recovery(params),
         }
     }
 

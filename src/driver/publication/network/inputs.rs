@@ -91,6 +91,7 @@ impl SenderHalf {
         self.counters.sender_naks_received.increment_single_writer();
         self.time_of_last_nak = Some(cycle.now);
         self.log_nak(EventKind::NakReceived, nak, cycle.now);
+        self.time_of_last_nak = Some(cycle.now);
         let (term_id, term_offset) = (nak.term_id(), nak.term_offset());
         if let Some(queue) = &mut self.resend_queue {
             let begin = self.identity.geometry.position(term_id, term_offset);

@@ -471,7 +471,7 @@ impl SenderHalf {
                 let resend = Resend {
                     term_id: geometry.term_id_at(next.begin),
                     term_offset: geometry.term_offset_at(next.begin),
-                    length: i32::try_from(next.end - next.begin).unwrap_or(i32::MAX),
+                    length: i32::try_from(cursor - next.begin).unwrap_or(i32::MAX),
                 };
                 self.log_resend(&resend, bytes, cycle.now);
             }

@@ -501,16 +501,13 @@ fn draw_keys(frame: &mut Frame<'_>, app: &App, area: Rect) {
         right = format!("filter '{}'  {right}", app.filter);
     }
     let left = match app.page {
-        Page::List => " q quit  Enter open  s order  / filter  u sockets  ? help",
+        Page::List => " q quit  Enter open  s order  / filter  ? help",
         Page::Stream(_) => " Esc back  j k next  space hold  ? help  q quit",
         Page::Sockets | Page::Help => " Esc back  q quit",
     };
     let width = usize::from(area.width).saturating_sub(right.chars().count());
-    let line = if width > left.len() {
-        format!("{left:width$}{right}")
-    } else {
-        format!("{left:0$.0$}", usize::from(area.width))
-    };
+    // Where there is no room for both, the keys give way: `?` lists them.
+    let line = format!("{left:width$.width$}{right}");
     frame.render_widget(Paragraph::new(line).style(style), area);
 }
 
