@@ -3,6 +3,13 @@
 //! An image of a multi-destination subscription can arrive over several transports; whatever it has
 //! to say goes out over each of them, to the address its sender listens at. A transport that was
 //! silent for five seconds is not sent to any more.
+//!
+//! Departs from Aeron: an address that was silent for as long, while the stream comes from another,
+//! is given up for that one. A gateway that translates addresses may begin to use others at any
+//! time; Aeron's receiver keeps telling the old one what it has and lacks, which reaches nobody, and
+//! as heartbeats keep the image alive the stream stands still for ever. As long as anything comes
+//! from the known address it stays, so a second source of the same stream changes nothing, and an
+//! address that the channel names always stays.
 
 use std::net::SocketAddr;
 
@@ -14,6 +21,10 @@ use crate::driver::media::receive_endpoint::DESTINATION_ACTIVITY_TIMEOUT_NS;
 struct Connection {
     /// Where control frames go. Unknown for a destination that brought nothing yet.
     control_address: Option<SocketAddr>,
+    /// When something came from there; a named address is not looked at again.
+    time_of_address: Nanos,
+    /// The address is the channel's own, whatever comes from elsewhere.
+    is_named: bool,
     time_of_last_activity: Nanos,
     /// When the last data or heartbeat was accepted.
     time_of_last_frame: Option<Nanos>,
@@ -25,9 +36,31 @@ impl Connection {
     const fn new(control_address: Option<SocketAddr>, now: Nanos) -> Self {
         Self {
             control_address,
+            time_of_address: now,
+            is_named: false,
             time_of_last_activity: now,
             time_of_last_frame: None,
             end_of_stream: None,
+        }
+    }
+
+    /// Something came from an address.
+    #[inline]
+    fn hear(&mut self, from: SocketAddr, now: Nanos) {
+        if self.control_address == Some(from) {
+            self.time_of_address = now;
+        } else {
+            self.hear_elsewhere(from, now);
+        }
+    }
+
+    /// Something came from another address than the known one, if any is known.
+    #[cold]
+    fn hear_elsewhere(&mut self, from: SocketAddr, now: Nanos) {
+        let is_silent = now.is_expired(self.time_of_address, DESTINATION_ACTIVITY_TIMEOUT_NS);
+        if self.control_address.is_none() || (is_silent && !self.is_named) {
+            self.control_address = Some(from);
+            self.time_of_address = now;
         }
     }
 }
@@ -60,7 +93,10 @@ impl Connections {
         self.reserve(index + 1);
         let slot = &mut self.slots[index];
         if slot.is_none() {
-            *slot = Some(Connection::new(control_address, now));
+            *slot = Some(Connection {
+                is_named: control_address.is_some(),
+                ..Connection::new(control_address, now)
+            });
         }
     }
 
@@ -135,7 +171,8 @@ impl Connections {
         i32::try_from(live).unwrap_or(i32::MAX)
     }
 
-    /// The connection in a slot, made if it is new. An address is learnt once and then kept.
+    /// The connection in a slot, made if it is new. An address is learnt once and kept as long as
+    /// anything comes from there.
     #[inline]
     fn entry(
         &mut self,
@@ -149,7 +186,7 @@ impl Connections {
         );
         let slot = self.slots.get_mut(index)?;
         let connection = slot.get_or_insert_with(|| Connection::new(Some(control_address), now));
-        connection.control_address.get_or_insert(control_address);
+        connection.hear(control_address, now);
         Some(connection)
     }
 }
@@ -173,12 +210,32 @@ mod tests {
         let mut connections = Connections::new(0, address(1), Nanos(0));
         assert_eq!(active(&connections, 5 * SECOND), [(0, address(1))]);
         assert_eq!(active(&connections, 5 * SECOND + 1), []);
-        connections.on_frame(0, address(9), Nanos(6 * SECOND));
-        assert_eq!(
-            active(&connections, 6 * SECOND),
-            [(0, address(1))],
-            "the address stays"
-        );
+        connections.on_frame(0, address(1), Nanos(6 * SECOND));
+        assert_eq!(active(&connections, 6 * SECOND), [(0, address(1))]);
+    }
+
+    #[test]
+    fn an_address_is_followed_once_nothing_comes_from_the_old_one() {
+        let mut connections = Connections::new(0, address(1), Nanos(0));
+        connections.on_frame(0, address(9), Nanos(4 * SECOND));
+        connections.on_frame(0, address(9), Nanos(5 * SECOND));
+        assert_eq!(active(&connections, 5 * SECOND), [(0, address(1))]);
+        connections.on_frame(0, address(9), Nanos(5 * SECOND + 1));
+        assert_eq!(active(&connections, 5 * SECOND + 1), [(0, address(9))]);
+        // Two sources of one stream: who came first stays.
+        for second in 6..20 {
+            connections.on_frame(0, address(9), Nanos(second * SECOND));
+            connections.on_setup(0, address(1), Nanos(second * SECOND));
+        }
+        assert_eq!(active(&connections, 20 * SECOND), [(0, address(9))]);
+    }
+
+    #[test]
+    fn a_named_address_stays_though_nothing_comes_from_there() {
+        let mut connections = Connections::new(0, address(1), Nanos(0));
+        connections.add(1, Some(address(3)), Nanos(0));
+        connections.on_frame(1, address(9), Nanos(7 * SECOND));
+        assert_eq!(active(&connections, 7 * SECOND), [(1, address(3))]);
     }
 
     #[test]

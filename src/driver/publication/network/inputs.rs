@@ -45,6 +45,11 @@ impl SenderHalf {
             self.on_setup_requested(&feedback, source, now);
             return None;
         }
+        // Departs from Aeron: it learns the address of who asked when it is asked for a SETUP, and
+        // goes on sending there when a gateway has had that receiver be seen from elsewhere since.
+        if self.identity.is_response {
+            self.response_address = Some(source);
+        }
         self.time_of_last_status_message = now;
         if feedback.is_end_of_stream {
             self.receivers.remove(feedback.receiver_id);
