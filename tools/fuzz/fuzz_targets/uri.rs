@@ -1,0 +1,4 @@
+//! See `aileron_fuzz::targets::uri`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| aileron_fuzz::targets::uri(data));
