@@ -233,6 +233,14 @@ pub struct HeapLogStore {
 struct Heap {
     logs: BTreeMap<String, AtomicBuffer>,
     usable_space: u64,
+    /// Whatever space there is, somebody else has it.
+    is_full: bool,
+}
+
+impl Heap {
+    const fn available(&self) -> u64 {
+        if self.is_full { 0 } else { self.usable_space }
+    }
 }
 
 impl HeapLogStore {
@@ -242,10 +250,17 @@ impl HeapLogStore {
         let heap = Heap {
             logs: BTreeMap::new(),
             usable_space: space,
+            is_full: false,
         };
         Self {
             shared: Arc::new(Mutex::new(heap)),
         }
+    }
+
+    /// Has somebody else take all the space there is, or give it back: until then no log can be
+    /// created.
+    pub fn set_full(&self, is_full: bool) {
+        self.heap().is_full = is_full;
     }
 
     /// Paths of the logs that exist, in order.
@@ -287,7 +302,7 @@ impl LogStore for HeapLogStore {
         }
         spec.check()?;
         let needed = log_length(spec.term_length, spec.page_size);
-        let available = heap.usable_space;
+        let available = heap.available();
         let no_space = StoreError::NoSpace { needed, available };
         let (Ok(length), true) = (usize::try_from(needed), needed <= available) else {
             return Err(no_space);
@@ -309,7 +324,7 @@ impl LogStore for HeapLogStore {
     }
 
     fn usable_space(&self, _wanted: u64) -> Result<u64, StoreError> {
-        Ok(self.heap().usable_space)
+        Ok(self.heap().available())
     }
 }
 

@@ -21,6 +21,8 @@ const EPOCH_START_MS: i64 = 1_700_000_000_000;
 #[derive(Clone, Debug, Default)]
 pub struct VirtualClock {
     now_ns: Arc<AtomicI64>,
+    /// How far the wall clock was set forward, in milliseconds.
+    epoch_shift_ms: Arc<AtomicI64>,
 }
 
 impl VirtualClock {
@@ -36,6 +38,12 @@ impl VirtualClock {
         self.now_ns.fetch_add(ns, Ordering::Relaxed);
     }
 
+    /// Sets the wall clock forward, or back; monotonic time knows nothing of it.
+    pub fn shift_epoch(&self, ms: i64) {
+        // Relaxed: as above.
+        self.epoch_shift_ms.fetch_add(ms, Ordering::Relaxed);
+    }
+
     /// Monotonic time.
     #[must_use]
     pub fn now(&self) -> Nanos {
@@ -46,9 +54,10 @@ impl VirtualClock {
 impl Clock for VirtualClock {
     fn tick(&self) -> Tick {
         let now = self.now();
+        let shift = self.epoch_shift_ms.load(Ordering::Relaxed);
         Tick {
             now,
-            epoch: EpochMillis(EPOCH_START_MS + now.get() / 1_000_000),
+            epoch: EpochMillis(EPOCH_START_MS + shift + now.get() / 1_000_000),
         }
     }
 }

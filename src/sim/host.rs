@@ -23,7 +23,7 @@ use crate::port::{Agent, Clock, StaticResolver, Tick};
 const LENGTHS: CncLengths = CncLengths {
     to_driver: (64 << 10) + RING_TRAILER_LENGTH,
     to_clients: (64 << 10) + BROADCAST_TRAILER_LENGTH,
-    counter_values: 256 << 10,
+    counter_values: 64 << 10,
     error_log: 64 << 10,
     page_size: 4096,
 };
@@ -70,6 +70,8 @@ pub(super) struct SimDriver {
     pub(super) counters: CountersReader,
     pub(super) system: SystemCounters,
     pub(super) agents: Vec<AgentSlot>,
+    /// How many drivers there were in its place before.
+    pub(super) incarnation: usize,
     /// The system counters come first; from here on all counters go away again.
     first_counter: i32,
 }
@@ -134,6 +136,7 @@ impl SimDriver {
             number,
             addresses,
             system: SystemCounters::attach(&counters),
+            incarnation: 0,
             first_counter: first_free(&counters),
             counters,
             cnc,
@@ -191,6 +194,30 @@ impl SimDriver {
             errors.push(observation.text);
         });
         errors
+    }
+
+    /// A driver in the place of this one, which is dead. What the dead one had open is closed, as an
+    /// operating system does.
+    pub(super) fn restart(
+        &mut self,
+        number: usize,
+        plan: &Plan,
+        network: &SimNetwork,
+        clock: &VirtualClock,
+        rng: Rng,
+    ) -> Result<(), String> {
+        self.agents.clear();
+        let incarnation = self.incarnation + 1;
+        *self = Self {
+            incarnation,
+            ..Self::start(number, plan, network, clock, rng)?
+        };
+        Ok(())
+    }
+
+    /// What tells the registrations of this driver from those of all others, past ones included.
+    pub(super) const fn identity(&self, number: usize) -> (usize, usize) {
+        (number, self.incarnation)
     }
 
     /// Ends the driver: what it owned is closed.

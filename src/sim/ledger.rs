@@ -91,8 +91,8 @@ impl fmt::Display for Breach {
 /// The messages of one publication, in order.
 #[derive(Debug)]
 pub(super) struct Ledger {
-    /// Index of the driver that the publication is on.
-    pub(super) driver: usize,
+    /// The driver that the publication is on: its index, and how many there were before it.
+    pub(super) driver: (usize, usize),
     pub(super) session_id: SessionId,
     pub(super) stream_id: StreamId,
     pub(super) registration_id: i64,
@@ -105,7 +105,7 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    pub(super) fn new(driver: usize, registration_id: i64, log: LogBuffer) -> Self {
+    pub(super) fn new(driver: (usize, usize), registration_id: i64, log: LogBuffer) -> Self {
         Self {
             driver,
             session_id: log.session_id(),

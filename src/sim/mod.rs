@@ -7,7 +7,8 @@
 //! |---|---|
 //! | `network`, `socket`, `tap` | datagrams in memory: lost, doubled, late, damaged, refused; who watches |
 //! | `clock` | time that passes when it is told to |
-//! | `plan` | what a seed stands for |
+//! | `plan`, `omission` | what a seed stands for, and what can be left out of it |
+//! | `shrink` | the least of it that fails |
 //! | `host` | a driver: CnC and logs on the heap, its agents one by one |
 //! | `people` | clients with their publishers and subscribers, as small state machines |
 //! | `ledger`, `payload` | what was published; checks what subscribers get |
@@ -22,12 +23,14 @@ mod host;
 mod ledger;
 mod lossy_path;
 mod network;
+mod omission;
 mod oracle;
 mod payload;
 mod people;
 mod plan;
 mod report;
 mod sabotage;
+mod shrink;
 mod socket;
 mod tap;
 mod trace;
@@ -40,9 +43,11 @@ mod tests;
 pub use clock::VirtualClock;
 pub use lossy_path::{LossyPath, PathReport};
 pub use network::{LinkFaults, NetworkStatistics, SimNetwork};
+pub use omission::{Omission, UnknownOmission};
 pub use plan::Profile;
 pub use report::{Failure, Report};
 pub use sabotage::Sabotage;
+pub use shrink::Shrunk;
 pub use socket::{SimHost, SimTransport};
 pub use tap::{Fate, Tap, TapVerdict};
 pub use world::World;

@@ -32,6 +32,24 @@ pub(super) enum Event {
     DriverKilled {
         driver: usize,
     },
+    DriverStarted {
+        driver: usize,
+    },
+    DiskFull {
+        driver: usize,
+        ns: i64,
+    },
+    Rebound {
+        driver: usize,
+    },
+    Clogged {
+        from: usize,
+        to: usize,
+        ns: i64,
+    },
+    EpochStep {
+        ms: i64,
+    },
     ClockStep {
         ns: i64,
     },

@@ -53,7 +53,7 @@ fn read(
 
 #[test]
 fn an_honest_stream_passes_from_any_fragment_on() {
-    let mut ledger = Ledger::new(0, 7, log());
+    let mut ledger = Ledger::new((0, 0), 7, log());
     publish(&mut ledger, &[0, 1, 100, 1376, 1377, 8000, 5]);
     for (from, skipped) in [(0, 0), (32, 1), (96, 2), (256, 3)] {
         let mut reading = Reading::new(Position(from), true, false);
@@ -68,7 +68,7 @@ fn an_honest_stream_passes_from_any_fragment_on() {
 
 #[test]
 fn a_missing_fragment_is_noticed_wherever_it_was() {
-    let mut ledger = Ledger::new(0, 7, log());
+    let mut ledger = Ledger::new((0, 0), 7, log());
     publish(&mut ledger, &[0, 100, 3000, 5]);
     for missing in 0..6 {
         let mut reading = Reading::new(Position(0), true, false);
@@ -85,7 +85,7 @@ fn a_missing_fragment_is_noticed_wherever_it_was() {
 
 #[test]
 fn what_comes_twice_is_noticed() {
-    let mut ledger = Ledger::new(0, 7, log());
+    let mut ledger = Ledger::new((0, 0), 7, log());
     publish(&mut ledger, &[10, 20]);
     let mut reading = Reading::new(Position(0), false, false);
     assert_eq!(read(&ledger, &mut reading, 0, |_| true), Ok(()));
@@ -95,9 +95,9 @@ fn what_comes_twice_is_noticed() {
 
 #[test]
 fn what_differs_from_the_ledger_is_noticed() {
-    let mut honest = Ledger::new(0, 7, log());
+    let mut honest = Ledger::new((0, 0), 7, log());
     publish(&mut honest, &[10]);
-    let mut other = Ledger::new(0, 7, honest.log.clone());
+    let mut other = Ledger::new((0, 0), 7, honest.log.clone());
     let noted = |length, sequence, state| (Position(64), length, tag(sequence), state);
     for (end, length, tag, state) in [
         noted(11, 0, MessageState::Committed),
@@ -119,7 +119,7 @@ fn what_differs_from_the_ledger_is_noticed() {
 
 #[test]
 fn appends_may_not_overlap() {
-    let mut ledger = Ledger::new(0, 7, log());
+    let mut ledger = Ledger::new((0, 0), 7, log());
     let append = |ledger: &mut Ledger, end| {
         ledger.append(Position(end), 40, tag(0), MessageState::Committed)
     };

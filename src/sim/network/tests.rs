@@ -101,3 +101,77 @@ fn a_full_receive_buffer_drops_and_a_closed_socket_frees_its_port() {
     };
     assert_eq!(again.local_address().port(), 4000);
 }
+
+#[test]
+fn a_burst_loses_many_in_a_row_and_ends() {
+    let network = SimNetwork::new(5);
+    network.set_default_faults(LinkFaults {
+        burst_ppm: 20_000,
+        burst_length: 50,
+        ..LinkFaults::default()
+    });
+    let (mut sender, mut receiver) = pair(&network);
+    let mut got = Vec::new();
+    for number in 0..4000_u32 {
+        sender.send(None, &[&number.to_le_bytes()]).expect("sent");
+        network.advance(Nanos(i64::from(number + 1) * 100_000));
+        got.extend(drain(&mut receiver));
+    }
+    let numbers: Vec<u32> = got
+        .iter()
+        .map(|bytes| u32::from_le_bytes(bytes[..4].try_into().expect("four bytes")))
+        .collect();
+    let longest = numbers.windows(2).map(|pair| pair[1] - pair[0] - 1).max();
+    assert!((20..=100).contains(&longest.expect("some arrived")));
+    assert!(numbers.len() > 2000, "{} arrived", numbers.len());
+}
+
+#[test]
+fn a_clogged_link_is_late_and_then_loses() {
+    let network = SimNetwork::new(5);
+    network.set_default_faults(LinkFaults {
+        rate_bytes_per_ms: 1000,
+        queue_bytes: 10_000,
+        ..LinkFaults::default()
+    });
+    let (mut sender, mut receiver) = pair(&network);
+    let datagram = [7; 1000];
+    for _ in 0..30 {
+        sender.send(None, &[&datagram]).expect("sent");
+    }
+    network.advance(Nanos(5_500_000));
+    assert_eq!(drain(&mut receiver).len(), 5, "one in a millisecond");
+    network.advance(Nanos(100_000_000));
+    let rest = drain(&mut receiver).len();
+    assert_eq!(rest, 6, "what was waiting, and no more");
+    assert_eq!(network.statistics().lost, 19);
+    sender.send(None, &[&datagram]).expect("sent");
+    network.advance(Nanos(102_000_000));
+    assert_eq!(drain(&mut receiver).len(), 1, "it is free again");
+}
+
+#[test]
+fn who_is_rebound_is_seen_and_reached_elsewhere() {
+    let network = SimNetwork::new(5);
+    let (mut sender, mut receiver) = pair(&network);
+    let source = |receiver: &mut SimTransport| {
+        let mut source = None;
+        let polled = receiver.poll(|datagram| source = Some(datagram.source));
+        polled.expect("polled");
+        source.expect("a datagram")
+    };
+    sender.send(None, &[b"before"]).expect("sent");
+    network.advance(Nanos(1_000_000));
+    let before = source(&mut receiver);
+    assert_eq!(before, sender.local_address());
+    network.rebind([10, 0, 0, 1].into());
+    sender.send(None, &[b"after"]).expect("sent");
+    network.advance(Nanos(2_000_000));
+    let after = source(&mut receiver);
+    assert_ne!(before, after);
+    for to in [before, after] {
+        receiver.send(Some(to), &[b"answer"]).expect("sent");
+    }
+    network.advance(Nanos(3_000_000));
+    assert_eq!(drain(&mut sender).len(), 1);
+}

@@ -87,6 +87,22 @@ impl Watch {
     }
 
     fn sort_in(&mut self, driver: &SimDriver, id: CounterId) {
+        // Most counters are none of these, and a record comes with a label, which is slow to read.
+        let is_watched = driver.counters.type_id(id).is_some_and(|type_id| {
+            matches!(
+                type_id,
+                PUBLISHER_LIMIT_TYPE_ID
+                    | PUBLISHER_POSITION_TYPE_ID
+                    | SENDER_POSITION_TYPE_ID
+                    | SENDER_LIMIT_TYPE_ID
+                    | RECEIVER_HWM_TYPE_ID
+                    | RECEIVER_POSITION_TYPE_ID
+                    | SUBSCRIBER_POSITION_TYPE_ID
+            )
+        });
+        if !is_watched {
+            return;
+        }
         let (Some(record), Some(counter)) =
             (driver.counters.record(id), driver.counters.counter(id))
         else {

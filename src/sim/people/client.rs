@@ -14,6 +14,9 @@ use crate::sim::trace::Event;
 
 /// Type of the counters that clients add.
 const COUNTER_TYPE_ID: i32 = 2000;
+/// How long after the driver timeout a client may believe in a driver that is dead: it looks now
+/// and then only, and the wall clock may have been set meanwhile.
+const ORPHAN_SLACK_NS: i64 = 1_000_000_000;
 /// Steps before a lost client comes back.
 const RECONNECT_STEPS: u64 = 20;
 
@@ -53,6 +56,8 @@ pub(crate) struct SimClient {
     is_excused: bool,
     /// The same, of an earlier connection too.
     pub(crate) was_excused: bool,
+    /// When the driver died that it is connected to.
+    orphaned: Option<Nanos>,
     /// How often it has connected; what was made by an earlier connection is void.
     pub(crate) generation: u32,
 }
@@ -68,6 +73,7 @@ impl SimClient {
             served: Nanos(0),
             is_excused: false,
             was_excused: false,
+            orphaned: None,
             generation: 0,
         }
     }
@@ -86,6 +92,14 @@ impl SimClient {
     pub(crate) const fn excuse(&mut self) {
         self.is_excused = true;
         self.was_excused = true;
+    }
+
+    /// Its driver is dead: it has to find out in time, and may hear of anything until then.
+    pub(crate) fn orphan(&mut self, now: Nanos) {
+        self.excuse();
+        if self.life == Life::Up {
+            self.orphaned = Some(now);
+        }
     }
 
     /// Whether it may still do something.
@@ -142,6 +156,7 @@ impl SimClient {
         });
         self.life = Life::Up;
         self.is_excused = false;
+        self.orphaned = None;
         self.generation += 1;
         self.served = scene.now;
         let client = self.number;
@@ -166,6 +181,19 @@ impl SimClient {
                 .unwrap_or_else(PoisonError::into_inner),
         );
         let is_closed = connection.invoker.is_closed();
+        let limit = scene.plan.timeouts.client_liveness * 2 + ORPHAN_SLACK_NS;
+        let is_told = seen.iter().any(ClientError::is_termination);
+        if !is_closed
+            && !is_told
+            && let Some(since) = self.orphaned
+            && scene.now.since(since) > limit
+        {
+            let ms = scene.now.since(since) / 1_000_000;
+            return Err(format!(
+                "client {} was not told in {ms} ms that its driver is dead",
+                self.number
+            ));
+        }
         let number = self.number;
         for error in seen {
             let what = error.to_string();

@@ -1,7 +1,7 @@
 //! Where a manual publication sends to, or a manual subscription listens: told to the driver one
 //! by one, now and then taken back and told again.
 
-use super::{Outcome, Phase, Scene, SimClient, refused};
+use super::{Actor, Outcome, Phase, Scene, SimClient, refused};
 use crate::base::{Nanos, RegistrationId};
 use crate::client::{AddError, Pending};
 use crate::sim::plan::index;
@@ -53,7 +53,7 @@ impl Destinations {
         &mut self,
         scene: &mut Scene<'_>,
         client: &SimClient,
-        name: &str,
+        actor: Actor,
         owner: &impl HasDestinations,
     ) -> Outcome<usize> {
         if self.list.is_empty() {
@@ -68,7 +68,7 @@ impl Destinations {
                 destination.state = match removed {
                     Ok(pending) => State::Removing(pending),
                     Err(error) => {
-                        check(scene, client, name, &error)?;
+                        check(scene, client, actor, &error)?;
                         State::There(id)
                     }
                 };
@@ -76,7 +76,7 @@ impl Destinations {
         }
         let mut work = 0;
         for destination in &mut self.list {
-            work += destination.work(scene, client, name, owner)?;
+            work += destination.work(scene, client, actor, owner)?;
         }
         Ok(work)
     }
@@ -93,7 +93,7 @@ impl Destination {
         &mut self,
         scene: &mut Scene<'_>,
         client: &SimClient,
-        name: &str,
+        actor: Actor,
         owner: &impl HasDestinations,
     ) -> Outcome<usize> {
         let next = match &mut self.state {
@@ -114,7 +114,7 @@ impl Destination {
         self.state = match next {
             Ok(state) => state,
             Err(error) => {
-                check(scene, client, name, &error)?;
+                check(scene, client, actor, &error)?;
                 // What an earlier subscription listened to stays bound as long as its images.
                 State::Missing(scene.now.plus_ns(RETRY_NS))
             }
@@ -124,10 +124,10 @@ impl Destination {
 }
 
 /// A client that its driver gave up on is refused for a good reason.
-fn check(scene: &mut Scene<'_>, client: &SimClient, name: &str, error: &AddError) -> Outcome {
+fn check(scene: &mut Scene<'_>, client: &SimClient, actor: Actor, error: &AddError) -> Outcome {
     let is_refusal = matches!(error, AddError::Registration(_) | AddError::ResourceClosed);
     if is_refusal && client.was_excused {
         return Ok(());
     }
-    refused(scene, name, error)
+    refused(scene, &actor.to_string(), error)
 }

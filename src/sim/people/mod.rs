@@ -11,6 +11,7 @@ mod responses;
 mod subscriber;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use super::host::SimDriver;
 use super::ledger::{Breach, Ledger};
@@ -21,7 +22,7 @@ use crate::base::{Nanos, Rng};
 use crate::client::AddError;
 use crate::command::ErrorCode;
 
-pub(super) use client::SimClient;
+pub(super) use client::{Life, SimClient};
 pub(super) use publisher::{Publisher, write};
 pub(super) use responses::Responses;
 pub(super) use subscriber::Subscriber;
@@ -34,7 +35,7 @@ pub(super) type Outcome<T = ()> = Result<T, String>;
 pub(super) struct Ledgers {
     list: Vec<Ledger>,
     by_session: BTreeMap<(i32, i32), usize>,
-    by_registration: BTreeMap<(usize, i64), usize>,
+    by_registration: BTreeMap<((usize, usize), i64), usize>,
     /// Streams and sessions of which somebody rejected an image.
     rejected: BTreeSet<(i32, i32)>,
     /// Streams and sessions of which an image went away.
@@ -45,7 +46,7 @@ impl Ledgers {
     /// The ledger of a publication, which is made if there is none.
     pub(super) fn find_or_add(
         &mut self,
-        driver: usize,
+        driver: (usize, usize),
         registration_id: i64,
         add: impl FnOnce() -> Ledger,
     ) -> usize {
@@ -72,6 +73,13 @@ impl Ledgers {
 
     pub(super) fn get_mut(&mut self, number: usize) -> &mut Ledger {
         &mut self.list[number]
+    }
+
+    /// A session of a stream that somebody may publish on.
+    pub(super) fn live_session(&self, stream_id: i32) -> Option<i32> {
+        let is_live = |l: &&Ledger| l.stream_id.get() == stream_id && l.handles > 0;
+        let ledger = self.list.iter().rev().find(is_live)?;
+        Some(ledger.session_id.get())
     }
 
     /// Notes that an image went away.
@@ -115,6 +123,22 @@ impl Ledgers {
     }
 }
 
+/// Someone in a world.
+#[derive(Clone, Copy, Debug)]
+enum Actor {
+    Publisher(usize),
+    Subscriber(usize),
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Publisher(number) => write!(f, "publisher {number}"),
+            Self::Subscriber(number) => write!(f, "subscriber {number}"),
+        }
+    }
+}
+
 /// How far a world has got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Phase {
@@ -149,6 +173,8 @@ const REJECTION: &str = "not this one";
 
 /// In the text of a driver that cannot bind what an endpoint of before has not let go of yet.
 const STILL_BOUND: &str = "address in use";
+/// In the text of a driver that has no room for a log.
+const NO_SPACE: &str = "storage";
 /// How the text begins of a driver that does not know the other end of a conversation any more.
 const NO_COUNTERPARTS: [&str; 2] = ["unable to find response ", "image.correlationId="];
 
@@ -156,6 +182,11 @@ const NO_COUNTERPARTS: [&str; 2] = ["unable to find response ", "image.correlati
 pub(super) fn is_transient(text: &str) -> bool {
     let is_unknown = NO_COUNTERPARTS.iter().any(|begin| text.starts_with(begin));
     text.contains(STILL_BOUND) || (is_unknown && !text.contains("did not request"))
+}
+
+/// Whether a driver says that it has no room for a log.
+pub(super) fn is_out_of_space(text: &str) -> bool {
+    text.contains(NO_SPACE)
 }
 
 /// Notes a failed add, which may be tried again. Refusals that should not happen are breaches.
@@ -168,6 +199,7 @@ fn refused(scene: &mut Scene<'_>, actor: &str, error: &AddError) -> Outcome {
         AddError::Client(_) | AddError::DriverTimeout { .. } => Ok(()),
         AddError::Registration(refusal)
             if refusal.code == ErrorCode::ResourceTemporarilyUnavailable
+                || (refusal.code == ErrorCode::StorageSpace && scene.plan.fills_disks())
                 || is_transient(&refusal.message) =>
         {
             Ok(())

@@ -3,7 +3,7 @@
 use std::any::Any;
 
 use super::destinations::{Destinations, HasDestinations};
-use super::{Outcome, Scene, SimClient, breach, refused};
+use super::{Actor, Outcome, Scene, SimClient, breach, refused};
 use crate::base::{Position, RegistrationId, StreamId};
 use crate::client::{
     AddError, BufferClaim, ExclusivePublication, OfferError, Pending, Publication,
@@ -81,7 +81,11 @@ impl Publisher {
     pub(crate) const fn new(number: usize, plan: &PublisherPlan) -> Self {
         Self {
             number,
-            state: State::Idle(plan.starts_at),
+            state: if plan.is_absent {
+                State::Closed
+            } else {
+                State::Idle(plan.starts_at)
+            },
             generation: 0,
             ledger: None,
             remaining: plan.volume,
@@ -94,7 +98,7 @@ impl Publisher {
     }
 
     fn name(&self) -> String {
-        format!("publisher {}", self.number)
+        Actor::Publisher(self.number).to_string()
     }
 
     /// The ledger of the publication that is open.
@@ -146,8 +150,8 @@ impl Publisher {
             State::Idle(at) if scene.step >= *at => self.add(scene, client),
             State::Adding(_) => self.await_answer(scene),
             State::Open(handle, destinations) => {
-                let name = format!("publisher {}", self.number);
-                let work = destinations.work(scene, client, &name, handle)?;
+                let actor = Actor::Publisher(self.number);
+                let work = destinations.work(scene, client, actor, handle)?;
                 Ok(work + self.publish(scene)?)
             }
             State::Idle(_) | State::Closed => Ok(0),
@@ -248,8 +252,9 @@ impl Publisher {
         let log = scene.drivers[driver]
             .publication_log(registration_id)
             .ok_or_else(|| format!("publication {registration_id} has no log"))?;
-        let ledger = scene.ledgers.find_or_add(driver, registration_id, || {
-            Ledger::new(driver, registration_id, log)
+        let identity = scene.drivers[driver].identity(driver);
+        let ledger = scene.ledgers.find_or_add(identity, registration_id, || {
+            Ledger::new(identity, registration_id, log)
         });
         scene.ledgers.get_mut(ledger).handles += 1;
         self.ledger = Some(ledger);
@@ -430,11 +435,10 @@ impl Publisher {
                 end: end_position,
             },
         });
-        let name = self.name();
         let ledger = scene.ledgers.get_mut(number);
         ledger
             .append(end, length, tag, state)
-            .map_err(|error| breach(&name, ledger, &error))
+            .map_err(|error| breach(&self.name(), ledger, &error))
     }
 
     fn on_refusal(&mut self, scene: &mut Scene<'_>, error: OfferError) -> Outcome<Attempt> {
@@ -504,7 +508,10 @@ impl Publisher {
         let has_header = scene.rng.chance(1, 2);
         let ledger = scene.ledgers.get(number);
         let path = format!("heap/publications/{}.logbuffer", ledger.registration_id);
-        let Some(bytes) = scene.drivers[ledger.driver].store.bytes(&path) else {
+        let (driver, _) = ledger.driver;
+        let now = &scene.drivers[driver];
+        let bytes = now.store.bytes(&path);
+        let Some(bytes) = bytes.filter(|_| now.identity(driver) == ledger.driver) else {
             return Ok(());
         };
         let Some(end) = wreck(ledger, &bytes, length, has_header) else {

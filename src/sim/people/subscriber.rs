@@ -4,7 +4,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 
 use super::destinations::{Destinations, HasDestinations};
-use super::{Ledgers, Outcome, REJECTION, Scene, SimClient, breach, refused};
+use super::{Actor, Ledgers, Outcome, REJECTION, Scene, SimClient, breach, refused};
 use crate::base::{Nanos, RegistrationId, Rng, SessionId, StreamId};
 use crate::client::{
     Action, AddError, Block, FragmentAssembler, Header, Image, Pending, Subscription,
@@ -78,18 +78,30 @@ pub(crate) struct Subscriber {
     reopens: u32,
     paused_until: Nanos,
     seen: u64,
+    /// The one session it wants, if it wants one.
+    bound: Option<i32>,
 }
 
 impl Subscriber {
     pub(crate) const fn new(number: usize, plan: &SubscriberPlan) -> Self {
         Self {
             number,
-            state: State::Idle(plan.starts_at),
+            state: if plan.is_absent {
+                State::Closed
+            } else {
+                State::Idle(plan.starts_at)
+            },
             generation: 0,
             reopens: plan.reopens,
             paused_until: Nanos(0),
             seen: 0,
+            bound: None,
         }
+    }
+
+    /// Whether it wants a session.
+    pub(crate) fn wants(&self, session_id: i32) -> bool {
+        self.bound.is_none_or(|bound| bound == session_id)
     }
 
     pub(crate) const fn is_open(&self) -> bool {
@@ -171,7 +183,19 @@ impl Subscriber {
         let plan = &scene.plan.subscribers[self.number];
         let stream = &scene.plan.streams[plan.stream];
         let driver = scene.plan.clients[plan.client].driver;
-        let channel = stream.subscription_channel(plan.kind, driver);
+        let mut channel = stream.subscription_channel(plan.kind, driver);
+        if plan.by_place {
+            channel = "aeron:udp?control-mode=manual".to_owned();
+        }
+        self.bound = None;
+        if plan.by_session && scene.phase == Phase::Active {
+            let Some(session) = scene.ledgers.live_session(stream.stream_id) else {
+                self.state = State::Idle(scene.step + RETRY_STEPS);
+                return Ok(0);
+            };
+            self.bound = Some(session);
+            channel.push_str(&format!("|session-id={session}"));
+        }
         match handle.add_subscription_async(channel, StreamId(stream.stream_id)) {
             Ok(pending) => {
                 self.generation = client.generation;
@@ -202,6 +226,7 @@ impl Subscriber {
                 let driver = scene.plan.clients[plan.client].driver;
                 let stream = &scene.plan.streams[plan.stream];
                 let places = match plan.kind {
+                    _ if plan.by_place => vec![stream.place_within()],
                     SubscriberKind::Direct => stream.places(driver, subscriber),
                     SubscriberKind::Spy => Vec::new(),
                 };
@@ -249,8 +274,8 @@ impl Subscriber {
             destinations,
             ..
         } = &mut **open;
-        let name = format!("subscriber {}", self.number);
-        destinations.work(scene, client, &name, subscription)?;
+        let actor = Actor::Subscriber(self.number);
+        destinations.work(scene, client, actor, subscription)?;
         // Before images are looked at: asking what became of a rejection may bring new ones.
         open.reject_some(self.number, scene)?;
         open.follow_images(self.number, scene)?;
@@ -325,7 +350,9 @@ impl Open {
             });
             // A stream that was rejected may be offered again from before.
             let is_rejected = scene.ledgers.is_rejected(stream.stream_id, session);
-            let left = self.left.get(&session).filter(|_| !is_rejected);
+            // Within a driver whoever comes begins where the slowest is.
+            let is_again = !is_rejected && !plan.by_place;
+            let left = self.left.get(&session).filter(|_| is_again);
             if let Some(left) = left.filter(|left| **left > join.get()) {
                 return Err(format!(
                     "subscriber {subscriber}, session {session}: joins again at {join}, after it \
@@ -446,7 +473,7 @@ impl Reader {
         let ledger = scene.ledgers.get(ledger);
         self.reading
             .on_position(ledger, position)
-            .map_err(|error| breach(&format!("subscriber {subscriber}"), ledger, &error))?;
+            .map_err(|error| breach(&Actor::Subscriber(subscriber).to_string(), ledger, &error))?;
         self.position = position;
         scene.trace.push(Event::Consumed {
             subscriber,

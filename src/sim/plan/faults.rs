@@ -12,6 +12,8 @@ const MS: i64 = 1_000_000;
 pub(crate) struct Incident {
     pub(crate) at: u64,
     pub(crate) kind: IncidentKind,
+    /// Does not happen: the plan was cut down.
+    pub(crate) is_absent: bool,
 }
 
 /// What happens.
@@ -27,6 +29,26 @@ pub(crate) enum IncidentKind {
     },
     /// A driver is gone, and all its clients.
     KillDriver { driver: usize },
+    /// A driver is gone, and comes back after a while as if it had never been there. Its clients
+    /// live on, unless they go with it.
+    RestartDriver {
+        driver: usize,
+        ns: i64,
+        takes_clients: bool,
+    },
+    /// A driver can create no logs for a while.
+    FillDisk { driver: usize, ns: i64 },
+    /// Others see what a driver sends come from somewhere else.
+    Rebind { driver: usize },
+    /// A link carries little for a while, and what waits for it is late or lost.
+    Clog {
+        from: usize,
+        to: usize,
+        ns: i64,
+        rate_bytes_per_ms: u32,
+    },
+    /// The wall clock is set, forward or back.
+    EpochStep { ms: i64 },
     /// An agent of a driver does not work for a while.
     StallAgent {
         driver: usize,
@@ -75,7 +97,29 @@ pub(super) fn draw_links(rng: &mut Rng, profile: Profile) -> LinkFaults {
         } else {
             0
         },
-        is_partitioned: false,
+        ..LinkFaults::default()
+    }
+}
+
+/// Draws what was not thought of at first: bursts of loss, and links that are worse in one
+/// direction than in the other.
+///
+/// All of that comes from a generator of its own, so that a seed keeps the rest of its plan.
+pub(super) fn draw_bursts(rng: &mut Rng, plan: &mut Plan) {
+    if plan.profile == Profile::Calm {
+        return;
+    }
+    let is_all = plan.profile == Profile::All;
+    if is_all || rng.chance(1, 4) {
+        plan.faults.burst_ppm = u32::try_from(skewed(rng, 100, 20_000)).unwrap_or(0);
+        plan.faults.burst_length = u32::try_from(skewed(rng, 2, 120)).unwrap_or(0);
+    }
+    let count = plan.drivers.len();
+    if count > 1 && (is_all || rng.chance(1, 4)) {
+        let from = index(rng, count);
+        let to = (from + 1 + index(rng, count - 1)) % count;
+        let loss_ppm = u32::try_from(skewed(rng, 50_000, 500_000)).unwrap_or(0);
+        plan.one_way.push((from, to, loss_ppm));
     }
 }
 
@@ -91,6 +135,9 @@ fn duration(rng: &mut Rng) -> i64 {
 /// Untethered subscribers must not be kept from seeing that they were dropped for longer than they
 /// linger: where there are any, no one is stopped for longer than this.
 const UNTETHERED_STOP_MAX_NS: i64 = 300 * MS;
+
+/// By how much the wall clock is set at most: far less than what anything that looks at it waits.
+const EPOCH_STEP_MAX_MS: i64 = 150;
 
 /// Adds incidents to a plan.
 pub(super) fn draw_incidents(rng: &mut Rng, plan: &mut Plan) {
@@ -156,6 +203,7 @@ pub(super) fn draw_incidents(rng: &mut Rng, plan: &mut Plan) {
         plan.incidents.push(Incident {
             at: rng.below(plan.active_steps),
             kind,
+            is_absent: false,
         });
     }
     plan.incidents.sort_by_key(|incident| incident.at);
@@ -185,6 +233,64 @@ fn draw_cut(rng: &mut Rng, plan: &Plan) -> Vec<IncidentKind> {
     }
 }
 
+/// Adds incidents of the kinds that came later; see [`draw_bursts`].
+pub(super) fn draw_late_incidents(rng: &mut Rng, plan: &mut Plan) {
+    if matches!(plan.profile, Profile::Calm | Profile::Links) {
+        return;
+    }
+    let is_all = plan.profile == Profile::All;
+    let count = plan.drivers.len();
+    let is_tethered = plan.streams.iter().all(|stream| stream.is_tethered);
+    let mut kinds = Vec::new();
+    if count > 1 && (is_all || rng.chance(1, 4)) {
+        for _ in 0..1 + rng.below(2) {
+            let from = index(rng, count);
+            kinds.push(IncidentKind::Clog {
+                from,
+                to: (from + 1 + index(rng, count - 1)) % count,
+                ns: duration(rng),
+                rate_bytes_per_ms: u32::try_from(skewed(rng, 50, 20_000)).unwrap_or(1),
+            });
+        }
+    }
+    if is_all || rng.chance(1, 6) {
+        for _ in 0..1 + rng.below(2) {
+            kinds.push(IncidentKind::FillDisk {
+                driver: index(rng, count),
+                ns: duration(rng),
+            });
+        }
+    }
+    if is_all || rng.chance(1, 6) {
+        for _ in 0..1 + rng.below(3) {
+            let driver = index(rng, count);
+            kinds.push(IncidentKind::Rebind { driver });
+        }
+    }
+    if is_all || rng.chance(1, 6) {
+        for _ in 0..1 + rng.below(3) {
+            let ms = range(rng, -EPOCH_STEP_MAX_MS, EPOCH_STEP_MAX_MS);
+            kinds.push(IncidentKind::EpochStep { ms });
+        }
+    }
+    // An untethered subscriber that nobody told that it was dropped is as good as stopped.
+    if is_tethered && (is_all || rng.chance(1, 8)) {
+        kinds.push(IncidentKind::RestartDriver {
+            driver: index(rng, count),
+            ns: duration(rng),
+            takes_clients: rng.chance(1, 2),
+        });
+    }
+    for kind in kinds {
+        plan.incidents.push(Incident {
+            at: rng.below(plan.active_steps),
+            kind,
+            is_absent: false,
+        });
+    }
+    plan.incidents.sort_by_key(|incident| incident.at);
+}
+
 /// Cuts one place of some subscribers that listen in two: what is published has to arrive by way of
 /// the other.
 fn draw_place_cuts(rng: &mut Rng, plan: &Plan, kinds: &mut Vec<IncidentKind>) {
@@ -210,6 +316,7 @@ fn draw_claims(rng: &mut Rng, plan: &mut Plan) {
         plan.incidents.push(Incident {
             at: rng.below(plan.active_steps),
             kind,
+            is_absent: false,
         });
     }
     plan.incidents.sort_by_key(|incident| incident.at);

@@ -20,6 +20,8 @@ pub(super) use streams::{Medium, Part, Strategy, StreamPlan, addresses, place_ad
 
 const US: i64 = 1_000;
 const MS: i64 = 1_000_000;
+/// Sets the generator of what came later apart from that of the rest.
+const LATE_SEED: u64 = 0x1A7E_0001;
 
 /// Which faults a world has.
 ///
@@ -51,6 +53,9 @@ pub(super) struct Plan {
     pub(super) timeouts: Timeouts,
     pub(super) pace: Pace,
     pub(super) faults: LinkFaults,
+    /// Links that lose more in one direction: from which driver to which, and how many datagrams of
+    /// a million.
+    pub(super) one_way: Vec<(usize, usize, u32)>,
     pub(super) clients: Vec<ClientPlan>,
     pub(super) streams: Vec<StreamPlan>,
     pub(super) publishers: Vec<PublisherPlan>,
@@ -128,6 +133,7 @@ impl Plan {
             timeouts,
             pace,
             faults,
+            one_way: Vec::new(),
             clients: Vec::new(),
             streams,
             publishers: Vec::new(),
@@ -137,7 +143,32 @@ impl Plan {
         };
         people::draw(rng, &mut plan);
         faults::draw_incidents(rng, &mut plan);
+        // What came later is drawn apart, so that a seed keeps the rest of its plan.
+        let late = &mut Rng::new(seed ^ LATE_SEED);
+        faults::draw_bursts(late, &mut plan);
+        people::draw_late(late, &mut plan);
+        streams::draw_late(late, &mut plan);
+        faults::draw_late_incidents(late, &mut plan);
         plan
+    }
+
+    /// Whether some driver will have no room for logs.
+    pub(super) fn fills_disks(&self) -> bool {
+        let mut incidents = self.incidents.iter();
+        incidents.any(|incident| matches!(incident.kind, IncidentKind::FillDisk { .. }))
+    }
+
+    /// How the link from one driver to another misbehaves while nobody meddles with it.
+    pub(super) fn link_faults(&self, from: usize, to: usize) -> LinkFaults {
+        let mut faults = self.faults;
+        for (_, _, ppm) in self
+            .one_way
+            .iter()
+            .filter(|way| (way.0, way.1) == (from, to))
+        {
+            faults.loss_ppm = faults.loss_ppm.max(*ppm);
+        }
+        faults
     }
 
     /// The configuration of a driver.
@@ -286,13 +317,28 @@ impl fmt::Display for Plan {
         writeln!(f, "  {:?}", self.timeouts)?;
         writeln!(f, "  {:?}", self.pace)?;
         writeln!(f, "  {:?}", self.faults)?;
+        list(f, "one way", &self.one_way)?;
         list(f, "driver", &self.drivers)?;
         list(f, "client", &self.clients)?;
         list(f, "stream", &self.streams)?;
-        list(f, "publisher", &self.publishers)?;
-        list(f, "subscriber", &self.subscribers)?;
-        list(f, "incident", &self.incidents)
+        list_present(f, "publisher", &self.publishers, |p| p.is_absent)?;
+        list_present(f, "subscriber", &self.subscribers, |s| s.is_absent)?;
+        list_present(f, "incident", &self.incidents, |i| i.is_absent)
     }
+}
+
+/// The same, without those that were left out.
+fn list_present<T: fmt::Debug>(
+    f: &mut fmt::Formatter<'_>,
+    name: &str,
+    items: &[T],
+    is_absent: impl Fn(&T) -> bool,
+) -> fmt::Result {
+    let items = items.iter().enumerate();
+    for (number, item) in items.filter(|(_, item)| !is_absent(item)) {
+        writeln!(f, "  {name} {number}: {item:?}")?;
+    }
+    Ok(())
 }
 
 fn list<T: fmt::Debug>(f: &mut fmt::Formatter<'_>, name: &str, items: &[T]) -> fmt::Result {

@@ -36,6 +36,8 @@ pub(crate) struct PublisherPlan {
     pub(crate) reopens: u32,
     /// Takes back what it published when it closes, if it can.
     pub(crate) revokes: bool,
+    /// Does not come: the plan was cut down.
+    pub(crate) is_absent: bool,
 }
 
 /// Someone who subscribes.
@@ -57,6 +59,12 @@ pub(crate) struct SubscriberPlan {
     pub(crate) rejects: u64,
     /// How often it closes and comes back.
     pub(crate) reopens: u32,
+    /// Wants one session alone: one that is there when it comes.
+    pub(crate) by_session: bool,
+    /// Listens nowhere at first, and is then told of its one place.
+    pub(crate) by_place: bool,
+    /// Does not come: the plan was cut down.
+    pub(crate) is_absent: bool,
 }
 
 /// By which way a subscriber gets at a stream.
@@ -186,6 +194,7 @@ fn draw_publisher(rng: &mut Rng, plan: &mut Plan, stream: usize) {
             0
         },
         revokes: rng.chance(1, 8),
+        is_absent: false,
     };
     plan.publishers.push(publisher);
 }
@@ -239,6 +248,24 @@ fn draw_subscriber(rng: &mut Rng, plan: &mut Plan, stream: usize) {
         } else {
             0
         },
+        by_session: false,
+        by_place: false,
+        is_absent: false,
     };
     plan.subscribers.push(subscriber);
+}
+
+/// Gives some subscribers what was not thought of at first.
+pub(super) fn draw_late(rng: &mut Rng, plan: &mut Plan) {
+    for subscriber in &mut plan.subscribers {
+        let stream = &plan.streams[subscriber.stream];
+        let is_alone = stream.part == Part::Alone;
+        let is_simple = matches!(stream.medium, Medium::Udp { .. } | Medium::Ipc { .. });
+        let is_direct = subscriber.kind == SubscriberKind::Direct;
+        subscriber.by_session = is_alone && is_simple && is_direct && rng.chance(1, 8);
+        // A place within the driver: its own streams, or a spy's.
+        let is_local = matches!(stream.medium, Medium::Ipc { .. }) || !is_direct;
+        let is_able = is_alone && is_local && stream.is_tethered && !subscriber.by_session;
+        subscriber.by_place = is_able && rng.chance(1, 4);
+    }
 }

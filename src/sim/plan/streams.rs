@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use super::people::{SizePlan, SubscriberKind};
-use super::{index, pick, range};
+use super::{Plan, index, pick, range};
 use crate::base::Rng;
 
 /// First port of the endpoints of multi-destination streams.
@@ -286,6 +286,8 @@ impl StreamPlan {
         let address = self.source_address();
         let mut channel = if self.medium.is_network() {
             format!("aeron:udp?{address}|")
+        } else if matches!(self.part, Part::Answers { .. }) {
+            "aeron:ipc?control-mode=response|".to_owned()
         } else {
             "aeron:ipc?".to_owned()
         };
@@ -317,6 +319,9 @@ impl StreamPlan {
     /// The channel of a subscription on a driver.
     pub(crate) fn subscription_channel(&self, kind: SubscriberKind, driver: usize) -> String {
         let (medium, tether) = (self.medium, self.is_tethered);
+        if !medium.is_network() && matches!(self.part, Part::Answers { .. }) {
+            return format!("aeron:ipc?control-mode=response|tether={tether}");
+        }
         if !medium.is_network() {
             return format!("aeron:ipc?tether={tether}");
         }
@@ -401,6 +406,15 @@ impl StreamPlan {
             .into()
     }
 
+    /// The one place of a subscriber that is told of it: within the driver.
+    pub(crate) fn place_within(&self) -> String {
+        if self.medium.is_network() {
+            format!("aeron-spy:aeron:udp?{}", self.source_address())
+        } else {
+            "aeron:ipc".to_owned()
+        }
+    }
+
     /// What a subscription has to be told to listen to.
     pub(crate) fn places(&self, driver: usize, subscriber: usize) -> Vec<String> {
         if self.is_doubled() {
@@ -458,6 +472,35 @@ fn draw_conversation(rng: &mut Rng, drivers: usize, streams: &mut Vec<StreamPlan
         part: Part::Answers { requests },
         ..draw_one(rng, medium, number + 1)
     });
+}
+
+/// Has some conversations stay within a driver.
+pub(super) fn draw_late(rng: &mut Rng, plan: &mut Plan) {
+    let asking = plan
+        .streams
+        .iter()
+        .position(|s| matches!(s.part, Part::Requests { .. }));
+    let Some(requests) = asking.filter(|_| rng.chance(1, 3)) else {
+        return;
+    };
+    let driver = plan.streams[requests].medium.source();
+    for stream in [requests, requests + 1] {
+        plan.streams[stream].medium = Medium::Ipc { driver };
+        plan.streams[stream].is_reliable = true;
+        plan.streams[stream].rejoins = true;
+    }
+    let client = plan
+        .clients
+        .iter()
+        .position(|client| client.driver == driver);
+    let client = client.unwrap_or(0);
+    let is_part = |stream: usize| stream == requests || stream == requests + 1;
+    for publisher in plan.publishers.iter_mut().filter(|p| is_part(p.stream)) {
+        publisher.client = client;
+    }
+    for subscriber in plan.subscribers.iter_mut().filter(|s| is_part(s.stream)) {
+        subscriber.client = client;
+    }
 }
 
 fn draw_one(rng: &mut Rng, medium: Medium, number: u16) -> StreamPlan {

@@ -16,7 +16,9 @@ impl Run {
         }
         for (number, publisher) in self.publishers.iter().enumerate() {
             let stream = self.plan.publishers[number].stream;
-            let is_heard = self.is_heard(stream) && self.is_group_complete(stream);
+            let ledger = publisher.ledger().map(|ledger| self.ledgers.get(ledger));
+            let session = ledger.map(|ledger| ledger.session_id.get());
+            let is_heard = self.is_heard(stream, session) && self.is_group_complete(stream);
             if publisher.is_closed() || (publisher.is_done() && publisher.ledger().is_some()) {
                 continue;
             }
@@ -56,14 +58,17 @@ impl Run {
             || subscribers.any(|(subscriber, _)| subscriber.is_closed())
     }
 
-    /// Whether somebody subscribes to a stream in a way that connects its publications.
-    fn is_heard(&self, stream: usize) -> bool {
+    /// Whether somebody subscribes to a stream, and to this session of it, in a way that connects
+    /// its publications.
+    fn is_heard(&self, stream: usize, session: Option<i32>) -> bool {
         let plan = &self.plan.streams[stream];
         if self.is_hopeless(stream) && matches!(plan.part, Part::Answers { .. }) {
             return false;
         }
         let subscribers = self.subscribers.iter().zip(&self.plan.subscribers);
-        let of_stream = subscribers.filter(|(s, plan)| plan.stream == stream && s.is_open());
+        let wants = |s: &Subscriber| session.is_none_or(|session| s.wants(session));
+        let of_stream =
+            subscribers.filter(|(s, plan)| plan.stream == stream && s.is_open() && wants(s));
         let (direct, spies): (Vec<_>, Vec<_>) = of_stream
             .map(|(_, plan)| plan)
             .partition(|plan| plan.kind == SubscriberKind::Direct);
@@ -136,9 +141,12 @@ impl Run {
         let views = subscriber.views();
         let stream = &self.plan.streams[plan.stream];
         let is_complete = self.is_group_complete(plan.stream);
-        let is_heard = self.is_heard(plan.stream) && is_complete;
         let is_held = !is_complete && plan.kind == SubscriberKind::Direct;
-        for (session, ledger) in &sessions {
+        for (session, ledger) in sessions
+            .iter()
+            .filter(|(session, _)| subscriber.wants(*session))
+        {
+            let is_heard = self.is_heard(plan.stream, Some(*session)) && is_complete;
             let of_session = views.iter().filter(|view| view.session_id == *session);
             let has = of_session.map(|view| view.position).max();
             let ledger = self.ledgers.get(*ledger);

@@ -3,12 +3,13 @@
 use std::any::Any;
 use std::net::{IpAddr, SocketAddr};
 
-use super::{Run, Turn};
+use super::{Cut, Run, Turn};
 use crate::base::Nanos;
 use crate::logbuffer::{LogFileKind, LogName, LogSpec, LogStore};
 use crate::port::{Network, TransportRole, TransportSpec};
 use crate::sim::ledger::MessageState;
 use crate::sim::network::LinkFaults;
+use crate::sim::oracle::Watch;
 use crate::sim::people::{Outcome, write};
 use crate::sim::plan::{IncidentKind, place_address};
 use crate::sim::sabotage::Sabotage;
@@ -18,6 +19,8 @@ use crate::sim::trace::Event;
 const HOLD_STEP_NS: i64 = 1_000_000;
 /// Bytes by which a sender's limit is raised where that is the sabotage.
 const OVERRUN: i64 = 1 << 20;
+/// What may wait before a link that is clogged, in bytes.
+const CLOG_QUEUE_BYTES: u32 = 64 * 1024;
 /// When somebody works again who never does.
 const FOR_EVER: Nanos = Nanos(i64::MAX);
 
@@ -28,6 +31,9 @@ impl Run {
             && incident.at <= self.step
         {
             self.next_incident += 1;
+            if incident.is_absent {
+                continue;
+            }
             let kind = incident.kind.clone();
             self.happen(&kind)?;
         }
@@ -39,8 +45,55 @@ impl Run {
         match *kind {
             IncidentKind::Cut { from, to, ns } => {
                 self.trace.push(Event::LinkCut { from, to });
-                self.cut(from, to);
-                self.cuts.push((from, to, now.plus_ns(ns)));
+                let faults = LinkFaults {
+                    is_partitioned: true,
+                    ..self.plan.faults
+                };
+                self.set_link(from, to, faults);
+                let until = now.plus_ns(ns);
+                self.cuts.push(Cut { from, to, until });
+            }
+            IncidentKind::Clog {
+                from,
+                to,
+                ns,
+                rate_bytes_per_ms,
+            } => {
+                self.trace.push(Event::Clogged { from, to, ns });
+                let faults = LinkFaults {
+                    rate_bytes_per_ms,
+                    queue_bytes: CLOG_QUEUE_BYTES,
+                    ..self.plan.link_faults(from, to)
+                };
+                self.set_link(from, to, faults);
+                let until = now.plus_ns(ns);
+                self.cuts.push(Cut { from, to, until });
+            }
+            IncidentKind::Rebind { driver } => {
+                self.trace.push(Event::Rebound { driver });
+                for address in self.drivers[driver].addresses {
+                    self.network.rebind(address);
+                }
+            }
+            IncidentKind::FillDisk { driver, ns } => {
+                self.trace.push(Event::DiskFull { driver, ns });
+                self.drivers[driver].store.set_full(true);
+                self.full_disks.push((driver, now.plus_ns(ns)));
+            }
+            IncidentKind::EpochStep { ms } => {
+                self.trace.push(Event::EpochStep { ms });
+                self.clock.shift_epoch(ms);
+            }
+            IncidentKind::RestartDriver {
+                driver,
+                ns,
+                takes_clients,
+            } => {
+                if self.dead_drivers.contains(&driver) {
+                    return Ok(());
+                }
+                self.kill_driver(driver, takes_clients)?;
+                self.restarts.push((driver, now.plus_ns(ns)));
             }
             IncidentKind::CutPlace {
                 subscriber,
@@ -59,7 +112,10 @@ impl Run {
                     self.cut_places.push((address, now.plus_ns(ns)));
                 }
             }
-            IncidentKind::KillDriver { driver } => self.kill_driver(driver)?,
+            IncidentKind::KillDriver { driver } => {
+                self.restarts.retain(|(restarted, _)| *restarted != driver);
+                self.kill_driver(driver, true)?;
+            }
             IncidentKind::StallAgent { driver, agent, ns } => {
                 let agents = &mut self.drivers[driver].agents;
                 let agent = agent % agents.len();
@@ -90,17 +146,44 @@ impl Run {
         Ok(())
     }
 
-    /// A machine loses its power.
-    fn kill_driver(&mut self, driver: usize) -> Outcome {
+    /// A driver dies, and with it perhaps all its clients, as when a machine loses its power.
+    fn kill_driver(&mut self, driver: usize, takes_clients: bool) -> Outcome {
         self.trace.push(Event::DriverKilled { driver });
+        let now = self.clock.now();
         for client in 0..self.clients.len() {
-            if self.plan.clients[client].driver == driver {
+            if self.plan.clients[client].driver != driver {
+                continue;
+            }
+            if takes_clients {
                 self.bury(client, false)?;
+            } else {
+                self.clients[client].orphan(now);
             }
         }
         self.dead_drivers.insert(driver);
         for slot in &mut self.drivers[driver].agents {
             slot.stalled_until = FOR_EVER;
+        }
+        Ok(())
+    }
+
+    /// Starts the drivers that are to come back by now.
+    pub(super) fn bring_back(&mut self, now: Nanos) -> Outcome {
+        let is_due = |(_, at): &(usize, Nanos)| now.is_at_or_after(*at);
+        for (driver, _) in self.full_disks.extract_if(.., |full| is_due(full)) {
+            self.drivers[driver].store.set_full(false);
+        }
+        let due: Vec<_> = self
+            .restarts
+            .extract_if(.., |restart| is_due(restart))
+            .collect();
+        for (driver, _) in due {
+            self.dead_drivers.remove(&driver);
+            self.trace.push(Event::DriverStarted { driver });
+            let rng = self.rng.fork();
+            self.drivers[driver].restart(driver, &self.plan, &self.network, &self.clock, rng)?;
+            self.watches[driver] = Watch::default();
+            self.conducted[driver] = self.clock.now();
         }
         Ok(())
     }
@@ -189,14 +272,15 @@ impl Run {
         [(from[0], to[0]), (from[1], to[1])]
     }
 
-    fn cut(&self, from: usize, to: usize) {
+    fn set_link(&self, from: usize, to: usize, faults: LinkFaults) {
         for (from, to) in self.links(from, to) {
-            let faults = LinkFaults {
-                is_partitioned: true,
-                ..self.plan.faults
-            };
             self.network.set_link_faults(from, to, faults);
         }
+    }
+
+    /// Has a link be what it is while nobody meddles with it.
+    pub(super) fn restore_link(&self, from: usize, to: usize) {
+        self.set_link(from, to, self.plan.link_faults(from, to));
     }
 
     /// Ends the cuts that have lasted long enough.
@@ -212,29 +296,22 @@ impl Run {
             self.trace.push(Event::PlaceMended { address });
             self.network.set_blocked(address, false);
         }
-        let done: Vec<_> = self
-            .cuts
-            .iter()
-            .filter(|cut| ended(cut.2))
-            .copied()
-            .collect();
-        self.cuts.retain(|cut| !ended(cut.2));
-        for (from, to, _) in done {
-            let is_cut_still = self.cuts.iter().any(|cut| (cut.0, cut.1) == (from, to));
+        let done: Vec<Cut> = self.cuts.extract_if(.., |cut| ended(cut.until)).collect();
+        for Cut { from, to, .. } in done {
+            let is_cut_still = self.cuts.iter().any(|cut| (cut.from, cut.to) == (from, to));
             if is_cut_still {
                 continue;
             }
             self.trace.push(Event::LinkMended { from, to });
-            for (from, to) in self.links(from, to) {
-                self.network.clear_link_faults(from, to);
-            }
+            self.restore_link(from, to);
         }
     }
 
     /// Ends all faults. Publishers finish, subscribers stay.
-    pub(super) fn heal(&mut self) {
+    pub(super) fn heal(&mut self) -> Outcome {
         self.network.heal();
         self.cuts.clear();
+        self.bring_back(FOR_EVER)?;
         for (address, _) in self.cut_places.drain(..) {
             self.network.set_blocked(address, false);
         }
@@ -257,6 +334,7 @@ impl Run {
         for subscriber in &mut self.subscribers {
             subscriber.wind_up(self.step);
         }
+        Ok(())
     }
 
     /// Raises a sender's limit behind its back, if the sabotage is about that.

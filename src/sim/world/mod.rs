@@ -20,13 +20,16 @@ use std::panic::AssertUnwindSafe;
 use super::clock::VirtualClock;
 use super::host::SimDriver;
 use super::network::SimNetwork;
+use super::omission::Omission;
 use super::oracle::{Traffic, Watch, check_positions, has_counters, leftovers};
 use super::people::{
-    Ledgers, Outcome, Phase, Publisher, Responses, Scene, SimClient, Subscriber, is_transient,
+    Ledgers, Life, Outcome, Phase, Publisher, Responses, Scene, SimClient, Subscriber,
+    is_out_of_space, is_transient,
 };
 use super::plan::{Medium, Plan, Profile, range};
 use super::report::{Failure, Report};
 use super::sabotage::Sabotage;
+use super::shrink::{Shrunk, shrink};
 use super::trace::{Event, Trace};
 use super::wire::{Note, Wire};
 use crate::base::{Nanos, Rng};
@@ -38,7 +41,9 @@ const EVENTS_KEPT: usize = 200;
 /// Steps in which everyone closes.
 const CLOSE_STEPS: u64 = 40;
 /// Longest step when faults are over and nothing happens, in nanoseconds.
-const QUIET_STEP_NS: i64 = 20_000_000;
+const QUIET_STEP_NS: i64 = 50_000_000;
+/// How often the list of counters is looked through though a conductor had nothing to do.
+const REFRESH_STEPS: u64 = 16;
 /// No run takes so many steps.
 const STEPS_MAX: u64 = 200_000;
 
@@ -57,6 +62,7 @@ pub struct World {
     seed: u64,
     profile: Profile,
     sabotage: Option<Sabotage>,
+    omissions: Vec<Omission>,
     events_kept: usize,
 }
 
@@ -67,6 +73,7 @@ impl World {
             seed,
             profile: Profile::Drawn,
             sabotage: None,
+            omissions: Vec::new(),
             events_kept: EVENTS_KEPT,
         }
     }
@@ -83,6 +90,25 @@ impl World {
         self
     }
 
+    /// Leaves something out.
+    pub fn omit(mut self, omission: Omission) -> Self {
+        self.omissions.push(omission);
+        self
+    }
+
+    /// What was left out so far.
+    #[must_use]
+    pub fn omissions(&self) -> &[Omission] {
+        &self.omissions
+    }
+
+    /// Looks for as little of it as fails in the same way, with at most `runs` runs. `None` if it
+    /// does not fail.
+    #[must_use]
+    pub fn shrink(&self, runs: usize) -> Option<Shrunk> {
+        shrink(self, runs)
+    }
+
     /// How many events a failure tells; 200 unless this is called.
     pub const fn events_kept(mut self, count: usize) -> Self {
         self.events_kept = count;
@@ -92,7 +118,16 @@ impl World {
     /// What the seed stands for, as text.
     #[must_use]
     pub fn describe(&self) -> String {
-        Plan::draw(self.seed, self.profile).to_string()
+        self.plan().to_string()
+    }
+
+    /// What it stands for, without what was left out.
+    pub(super) fn plan(&self) -> Plan {
+        let mut plan = Plan::draw(self.seed, self.profile);
+        for omission in &self.omissions {
+            omission.apply(&mut plan);
+        }
+        plan
     }
 
     /// Runs it from begin to end.
@@ -100,8 +135,7 @@ impl World {
     /// # Errors
     /// A promise was broken.
     pub fn run(&self) -> Result<Report, Box<Failure>> {
-        let mut plan = Plan::draw(self.seed, self.profile);
-        let text = plan.to_string();
+        let mut plan = self.plan();
         let patience_ns = plan.patience_ns();
         if self.sabotage == Some(Sabotage::NeverUnblock) {
             plan.timeouts.unblock = i64::MAX / 4;
@@ -111,7 +145,7 @@ impl World {
             step: 0,
             virtual_ns: 0,
             what,
-            plan: text.clone(),
+            plan: self.describe(),
             events: Vec::new(),
         };
         let mut run = Run::new(self, plan, patience_ns).map_err(|what| Box::new(failure(what)))?;
@@ -125,6 +159,14 @@ impl World {
             })),
         }
     }
+}
+
+/// A link in one direction that is not what it was, and until when.
+#[derive(Clone, Copy, Debug)]
+struct Cut {
+    from: usize,
+    to: usize,
+    until: Nanos,
 }
 
 /// Whose turn it is.
@@ -168,12 +210,16 @@ struct Run {
     /// The run is about to fail: what is wrong is to be told at length.
     is_explaining: bool,
     next_incident: usize,
-    /// Links that are cut, and until when.
-    cuts: Vec<(usize, usize, Nanos)>,
+    /// Links that are cut or clogged, and until when.
+    cuts: Vec<Cut>,
     /// Places that are cut, and until when.
     cut_places: Vec<(SocketAddr, Nanos)>,
     /// Drivers that are gone.
     dead_drivers: BTreeSet<usize>,
+    /// Those that come back, and when.
+    restarts: Vec<(usize, Nanos)>,
+    /// Drivers without room for logs, and until when.
+    full_disks: Vec<(usize, Nanos)>,
     responses: Responses,
     /// Things of the dead: never to be dropped before the world ends.
     graveyard: Vec<Box<dyn Any>>,
@@ -228,6 +274,8 @@ impl Run {
             cuts: Vec::new(),
             cut_places: Vec::new(),
             dead_drivers: BTreeSet::new(),
+            restarts: Vec::new(),
+            full_disks: Vec::new(),
             responses: Responses::default(),
             graveyard: Vec::new(),
             leak: None,
@@ -241,6 +289,9 @@ impl Run {
             publishers,
             subscribers,
         };
+        for (from, to, _) in run.plan.one_way.clone() {
+            run.restore_link(from, to);
+        }
         run.leak = run.open_leak();
         run.list_turns();
         Ok(run)
@@ -264,7 +315,7 @@ impl Run {
         while self.step < self.plan.active_steps {
             self.step()?;
         }
-        self.heal();
+        self.heal()?;
         self.enter(Phase::Drain, "drain");
         self.until("what was published has not arrived", Self::undrained)?;
         self.enter(Phase::Close, "close");
@@ -307,6 +358,7 @@ impl Run {
         self.network.advance(self.clock.now());
         if self.phase == Phase::Active {
             self.mend_links();
+            self.bring_back(self.clock.now())?;
             self.let_happen()?;
         }
         self.give_turns()
@@ -407,6 +459,10 @@ impl Run {
         }
         let driver = self.clients[number].driver();
         self.excuse_clients(driver, now);
+        let is_away = matches!(self.clients[number].life, Life::Away(_));
+        if is_away && self.dead_drivers.contains(&driver) {
+            return Ok(0);
+        }
         let clock = self.clock.clone();
         let (mut scene, parts) = self.split();
         parts.clients[number].work(&mut scene, &clock)
@@ -438,7 +494,10 @@ impl Run {
             self.watches[driver].after_receiver();
         }
         if role.conducts() {
-            self.watches[driver].refresh(&self.drivers[driver]);
+            // Counters come with work, and one that went is not used again without.
+            if work > 0 || self.step.is_multiple_of(REFRESH_STEPS) {
+                self.watches[driver].refresh(&self.drivers[driver]);
+            }
             self.watches[driver].after_conductor();
             self.excuse_clients(driver, tick.now);
             self.conducted[driver] = tick.now;
@@ -500,6 +559,9 @@ impl Run {
         for (number, driver) in self.drivers.iter().enumerate() {
             let mut errors = driver.errors();
             errors.retain(|error| !is_transient(error) && !self.ledgers.explains(error));
+            if self.plan.fills_disks() {
+                errors.retain(|error| !is_out_of_space(error));
+            }
             // A client that was given up without noticing takes away what is gone already.
             let clients = self.clients.iter();
             if clients

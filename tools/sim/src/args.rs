@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use aileron::sim::{Profile, Sabotage, World};
+use aileron::sim::{Omission, Profile, Sabotage, World};
 use clap::{Parser, ValueEnum};
 
 /// Events shown of a seed that was asked for by itself.
@@ -44,6 +44,13 @@ pub(crate) struct Args {
     /// Runs each seed twice and compares.
     #[arg(long)]
     pub(crate) twice: bool,
+    /// Leaves parts of the plan out, as they are named when a failure is cut down:
+    /// `loss,incident:3,publisher:1`.
+    #[arg(long, value_delimiter = ',')]
+    omit: Vec<Omission>,
+    /// Cuts the plan of a failure down to what it takes to fail, with so many runs at most.
+    #[arg(long, value_name = "RUNS", num_args = 0..=1, default_missing_value = "400")]
+    pub(crate) shrink: Option<usize>,
     /// Prints what the seeds stand for, and runs nothing.
     #[arg(long)]
     pub(crate) plan: bool,
@@ -128,6 +135,8 @@ impl Args {
         let world = World::new(seed)
             .profile(profile)
             .events_kept(self.events.unwrap_or(events));
+        let omissions = self.omit.iter().copied();
+        let world = omissions.fold(world, World::omit);
         match self.sabotage {
             Some(sabotage) => world.sabotage(sabotage.sabotage()),
             None => world,

@@ -3,6 +3,7 @@
 //! ```text
 //! aileron-sim --seeds 10000            # seeds 0 to 9999
 //! aileron-sim --seed 4711 --events 500 # one seed again, with what led to its failure
+//! aileron-sim --seed 4711 --shrink     # as little of it as fails in the same way
 //! ```
 #![forbid(unsafe_code)]
 #![expect(
@@ -23,7 +24,7 @@ use aileron::sim::{Failure, Report, World};
 use clap::Parser;
 
 use args::Args;
-use output::Totals;
+use output::{Cost, Totals};
 
 /// How often progress is shown.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
@@ -107,6 +108,9 @@ impl<'a> Runs<'a> {
             }
             Err(failure) => {
                 output::failure(&failure, self.args.json);
+                if let Some(shrunk) = self.args.shrink.and_then(|runs| world.shrink(runs)) {
+                    output::shrunk(&shrunk, self.args.json);
+                }
                 state.failures.push(*failure);
                 if state.failures.len() >= self.args.keep_going {
                     self.is_over.store(true, Ordering::Relaxed);
@@ -144,14 +148,32 @@ impl<'a> Runs<'a> {
             .state
             .into_inner()
             .unwrap_or_else(|poison| poison.into_inner());
-        let rate = rate(totals.worlds, self.began);
-        output::summary(&totals, &failures, rate, self.args.json);
+        let cost = Cost {
+            wall: self.began.elapsed(),
+            cpu: cpu_time(),
+            jobs: self.args.jobs(),
+        };
+        output::summary(&totals, &failures, &cost, self.args.json);
         failures.is_empty() && totals.unrepeatable == 0
     }
 }
 
 fn lock(state: &Mutex<State>) -> std::sync::MutexGuard<'_, State> {
     state.lock().unwrap_or_else(|poison| poison.into_inner())
+}
+
+/// Processor time of all threads of this process so far, where the system tells.
+fn cpu_time() -> Option<Duration> {
+    /// Of the fields behind the name of the program, those with user and system time.
+    const FIELDS: [usize; 2] = [11, 12];
+    /// Ticks of these fields, which do not depend on the machine.
+    const TICKS_PER_SECOND: u64 = 100;
+    let text = std::fs::read_to_string("/proc/self/stat").ok()?;
+    let (_, fields) = text.rsplit_once(')')?;
+    let fields: Vec<&str> = fields.split_whitespace().collect();
+    let ticks = FIELDS.iter().map(|at| fields.get(*at)?.parse::<u64>().ok());
+    let ticks: u64 = ticks.sum::<Option<u64>>()?;
+    Some(Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a rate for people to read")]

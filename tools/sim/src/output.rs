@@ -1,6 +1,8 @@
 //! What is printed, as text or as JSON.
 
-use aileron::sim::{Failure, Report};
+use std::time::Duration;
+
+use aileron::sim::{Failure, Omission, Report, Shrunk};
 
 /// Sums over all worlds.
 #[derive(Debug, Default)]
@@ -17,7 +19,16 @@ pub(crate) struct Totals {
     rejected: u64,
     revoked: u64,
     consumed_of: [u64; 6],
-    virtual_s: i64,
+    virtual_ns: i64,
+}
+
+/// What a run took.
+#[derive(Debug)]
+pub(crate) struct Cost {
+    pub(crate) wall: Duration,
+    /// Of all threads, where the system tells.
+    pub(crate) cpu: Option<Duration>,
+    pub(crate) jobs: usize,
 }
 
 impl Totals {
@@ -35,7 +46,7 @@ impl Totals {
         for (sum, of) in self.consumed_of.iter_mut().zip(report.consumed_of) {
             *sum += of;
         }
-        self.virtual_s += report.virtual_ns / 1_000_000_000;
+        self.virtual_ns += report.virtual_ns;
     }
 }
 
@@ -82,23 +93,79 @@ pub(crate) fn failure(failure: &Failure, json: bool) {
     );
 }
 
+/// What is left of a failure when all is left out that it does not need.
+pub(crate) fn shrunk(shrunk: &Shrunk, json: bool) {
+    let names: Vec<String> = shrunk.omissions.iter().map(Omission::to_string).collect();
+    let (names, seed) = (names.join(","), shrunk.failure.seed);
+    if json {
+        println!(
+            "{{\"seed\":{seed},\"omit\":{},\"what\":{},\"plan\":{}}}",
+            quoted(&names),
+            quoted(&shrunk.failure.what),
+            quoted(&shrunk.failure.plan)
+        );
+        return;
+    }
+    println!("{}", shrunk.failure);
+    println!(
+        "cut down with {} runs: --seed {seed} --omit {names}\n",
+        shrunk.runs
+    );
+}
+
+impl Cost {
+    /// Worlds in a second of the clock on the wall.
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people to read")]
+    fn rate(&self, worlds: u64) -> f64 {
+        worlds as f64 / self.wall.as_secs_f64().max(0.001)
+    }
+
+    /// Virtual seconds that one core makes in a second.
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people to read")]
+    fn speed(&self, virtual_ns: i64) -> f64 {
+        let cores = self
+            .cpu
+            .unwrap_or(self.wall * u32::try_from(self.jobs).unwrap_or(1));
+        virtual_ns as f64 / 1e9 / cores.as_secs_f64().max(0.001)
+    }
+
+    fn core_hours(&self) -> f64 {
+        self.cpu.unwrap_or_default().as_secs_f64() / 3600.0
+    }
+}
+
 /// The end of a run.
-pub(crate) fn summary(totals: &Totals, failures: &[Failure], rate: f64, json: bool) {
+pub(crate) fn summary(totals: &Totals, failures: &[Failure], cost: &Cost, json: bool) {
     let seeds: Vec<String> = failures.iter().map(|f| f.seed.to_string()).collect();
     let seeds = seeds.join(",");
     if json {
         println!(
-            "{{\"worlds\":{},\"failed\":[{seeds}],\"worlds_per_second\":{rate:.1}}}",
-            totals.worlds
+            "{{\"worlds\":{},\"failed\":[{seeds}],\"worlds_per_second\":{:.1},\
+             \"virtual_s\":{},\"wall_s\":{:.1},\"times_real_time_per_core\":{:.0},\
+             \"core_hours\":{:.4}}}",
+            totals.worlds,
+            cost.rate(totals.worlds),
+            totals.virtual_ns / 1_000_000_000,
+            cost.wall.as_secs_f64(),
+            cost.speed(totals.virtual_ns),
+            cost.core_hours()
         );
         return;
     }
     println!(
-        "{} worlds kept their promises, {rate:.0} per second: {} steps, {} s of virtual time, \
-         {} messages, {} consumed, {} datagrams, {} NAKs, {} sent again, {} unblocked",
+        "{} worlds kept their promises, {:.0} per second with {} threads; {} s of virtual time in \
+         {:.1} s, {:.0} times real time per core, {:.4} core hours",
         totals.worlds,
+        cost.rate(totals.worlds),
+        cost.jobs,
+        totals.virtual_ns / 1_000_000_000,
+        cost.wall.as_secs_f64(),
+        cost.speed(totals.virtual_ns),
+        cost.core_hours()
+    );
+    println!(
+        "{} steps, {} messages, {} consumed, {} datagrams, {} NAKs, {} sent again, {} unblocked",
         totals.steps,
-        totals.virtual_s,
         totals.messages,
         totals.consumed,
         totals.datagrams,
