@@ -129,6 +129,12 @@ impl Dispatcher {
         !self.interests.is_empty()
     }
 
+    /// Whether a session of a stream is wanted.
+    pub(crate) fn wants(&self, stream_id: StreamId, session_id: SessionId) -> bool {
+        let interest = self.interests.get(&stream_id);
+        interest.is_some_and(|interest| interest.wants(session_id))
+    }
+
     /// A stream is wanted, or one session of it.
     pub(crate) fn add_subscription(&mut self, stream_id: StreamId, session_id: Option<SessionId>) {
         let interest = self.interests.entry(stream_id).or_default();
@@ -187,11 +193,7 @@ impl Dispatcher {
         image: CorrelationId,
         slot: ImageSlot,
     ) -> bool {
-        if !self
-            .interests
-            .get(&stream_id)
-            .is_some_and(|interest| interest.wants(session_id))
-        {
+        if !self.wants(stream_id, session_id) {
             return false;
         }
         self.set_state(stream_id, session_id, SessionState::Active { slot, image });

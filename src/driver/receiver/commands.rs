@@ -170,6 +170,11 @@ impl<T: Transport> Receiver<T> {
                     }
                 }
                 let Some(session_id) = session_id else { return };
+                // Whoever wants all sessions still waits for it, and only what is pending is asked
+                // for again.
+                if endpoint.dispatcher.wants(stream_id, session_id) {
+                    return;
+                }
                 self.pending.retain(
                     |_| true,
                     |setup| {

@@ -340,6 +340,21 @@ fn a_stream_that_ended_is_not_elicited() {
     assert_eq!(rig.setup_requests(), []);
 }
 
+/// Seed 3772: nobody asked ever again, and the stream never came.
+#[test]
+fn unsubscribing_a_session_leaves_what_others_wait_for() {
+    let mut rig = Rig::unicast();
+    rig.subscribe(None);
+    rig.subscribe(Some(SESSION));
+    rig.receive(&data(INITIAL_TERM, 0, 64));
+    assert_eq!(rig.setup_requests().len(), 1);
+    rig.unsubscribe(Some(SESSION));
+    rig.now = SECOND + 1;
+    rig.cycle();
+    rig.receive(&data(INITIAL_TERM, 0, 64));
+    assert_eq!(rig.setup_requests().len(), 1, "it is asked for again");
+}
+
 #[test]
 fn unsubscribing_a_session_forgets_what_was_asked_for_it() {
     let mut rig = Rig::unicast();

@@ -146,6 +146,12 @@ impl Run {
             .iter()
             .filter(|(session, _)| subscriber.wants(*session))
         {
+            // A group is incomplete for good without those who lost it and do not want it again.
+            let is_demanding = stream.flow().is_some_and(|flow| flow.required > 0);
+            let is_left = self.ledgers.is_left(stream.stream_id, *session);
+            let is_short = is_demanding && !stream.rejoins && is_left;
+            let is_complete = is_complete && !is_short;
+            let is_held = is_held || (is_short && plan.kind == SubscriberKind::Direct);
             let is_heard = self.is_heard(plan.stream, Some(*session)) && is_complete;
             let of_session = views.iter().filter(|view| view.session_id == *session);
             let has = of_session.map(|view| view.position).max();
