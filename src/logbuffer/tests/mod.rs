@@ -3,6 +3,7 @@
 
 mod append;
 mod concurrency;
+mod exhaustive;
 mod golden;
 mod hostile;
 mod read;
