@@ -196,8 +196,8 @@ impl SimDriver {
         errors
     }
 
-    /// A driver in the place of this one, which is dead. What the dead one had open is closed, as an
-    /// operating system does.
+    /// A driver in the place of this one, which is dead. What the dead one had open is closed, as
+    /// an operating system does.
     pub(super) fn restart(
         &mut self,
         number: usize,

@@ -4,12 +4,12 @@
 //! to say goes out over each of them, to the address its sender listens at. A transport that was
 //! silent for five seconds is not sent to any more.
 //!
-//! Departs from Aeron: an address that was silent for as long, while the stream comes from another,
-//! is given up for that one. A gateway that translates addresses may begin to use others at any
-//! time; Aeron's receiver keeps telling the old one what it has and lacks, which reaches nobody, and
-//! as heartbeats keep the image alive the stream stands still for ever. As long as anything comes
-//! from the known address it stays, so a second source of the same stream changes nothing, and an
-//! address that the channel names always stays.
+//! Departs from Aeron: an address that was silent for as long, while the stream comes from
+//! another, is given up for that one. A gateway that translates addresses may begin to use others
+//! at any time; Aeron's receiver keeps telling the old one what it has and lacks, which reaches
+//! nobody, and as heartbeats keep the image alive the stream stands still for ever. As long as
+//! anything comes from the known address it stays, so a second source of the same stream changes
+//! nothing, and an address that the channel names always stays.
 
 use std::net::SocketAddr;
 

@@ -1,5 +1,5 @@
-//! All cases there are, where there are few: every way in which a short piece of a term can be filled,
-//! from every place and up to every mark; every place of some terms where numbers wrap.
+//! All cases there are, where there are few: every way in which a short piece of a term can be
+//! filled, from every place and up to every mark; every place of some terms where numbers wrap.
 
 use super::*;
 use crate::base::TermOffset;
