@@ -98,6 +98,7 @@ impl Rig {
             clock: Arc::new(clock.clone()),
             interfaces: Box::new(host),
             rng: Rng::new(1),
+            events: None,
         };
         let core = DriverCore::new(config, environment, tick).expect("a driver");
         cnc.to_driver().set_consumer_heartbeat(tick.epoch);
