@@ -19,6 +19,7 @@ pub const COMMIT: &str = match option_env!("AILERON_COMMIT") {
 
 pub mod counter_labels;
 pub mod counter_types;
+pub mod extra_counters;
 
 mod error;
 mod file;

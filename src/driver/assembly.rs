@@ -13,6 +13,7 @@ use crate::concurrent::{
 use crate::logbuffer::LogStore;
 use crate::port::{Agent, Clock, Interfaces, NameResolver, Network, Tick};
 
+use super::agent_report::{AgentReport, Beat};
 use super::conductor::{Conductor, ConductorParts};
 use super::config::DriverConfig;
 use super::counters::DriverCounters;
@@ -148,6 +149,7 @@ pub struct DriverCore<N: Network> {
     sender: Sender<N::Transport>,
     receiver: Receiver<N::Transport>,
     resources: Resources,
+    reports: [AgentReport; 3],
     termination: TerminationFlag,
     error_log: DistinctErrorLog,
 }
@@ -173,6 +175,9 @@ pub struct DriverParts {
 /// sender, receiver, resource agent and conductor, in this order.
 pub struct DriverAgents {
     agents: [Box<dyn Agent>; 4],
+    /// Of the three that report: what one does, all do.
+    reports: [AgentReport; 3],
+    beat: Beat,
 }
 
 impl<N: Network> DriverCore<N> {
@@ -191,6 +196,8 @@ impl<N: Network> DriverCore<N> {
         let mut manager = cnc.counters_manager(reuse_timeout_ms(&config));
         let version = version();
         let system = SystemCounters::allocate(&mut manager, &labels(&config), version, tick.epoch)
+            .map_err(DriverCoreError::Counters)?;
+        let reports = AgentReport::allocate_all(&mut manager, tick.epoch)
             .map_err(DriverCoreError::Counters)?;
         let error_log = DistinctErrorLog::new(cnc.error_log_buffer());
         let errors =
@@ -281,6 +288,7 @@ impl<N: Network> DriverCore<N> {
             sender,
             receiver,
             resources,
+            reports,
             termination,
             error_log,
         })
@@ -301,10 +309,11 @@ impl<N: Network> DriverCore<N> {
     /// The agents one by one.
     #[must_use]
     pub fn into_agents(self) -> DriverParts {
+        let [conductor, sender, receiver] = self.reports;
         DriverParts {
-            conductor: Box::new(self.conductor),
-            sender: Box::new(self.sender),
-            receiver: Box::new(self.receiver),
+            conductor: Box::new(conductor.of(self.conductor)),
+            sender: Box::new(sender.of(self.sender)),
+            receiver: Box::new(receiver.of(self.receiver)),
             resources: Box::new(self.resources),
         }
     }
@@ -312,14 +321,23 @@ impl<N: Network> DriverCore<N> {
     /// The agents as one.
     #[must_use]
     pub fn into_composite(self) -> DriverAgents {
-        let DriverParts {
-            conductor,
-            sender,
-            receiver,
-            resources,
-        } = self.into_agents();
         DriverAgents {
-            agents: [sender, receiver, resources, conductor],
+            agents: [
+                Box::new(self.sender),
+                Box::new(self.receiver),
+                Box::new(self.resources),
+                Box::new(self.conductor),
+            ],
+            reports: self.reports,
+            beat: Beat::default(),
+        }
+    }
+}
+
+impl DriverAgents {
+    fn report(&self, tick: Tick) {
+        for report in &self.reports {
+            report.tell(&self.beat, tick);
         }
     }
 }
@@ -330,16 +348,21 @@ impl Agent for DriverAgents {
     }
 
     fn on_start(&mut self, tick: Tick) {
+        self.beat.start(tick.now);
+        self.report(tick);
         for agent in &mut self.agents {
             agent.on_start(tick);
         }
     }
 
     fn do_work(&mut self, tick: Tick) -> usize {
-        self.agents
-            .iter_mut()
-            .map(|agent| agent.do_work(tick))
-            .sum()
+        if self.beat.cycle(tick.now) {
+            self.report(tick);
+        }
+        let agents = self.agents.iter_mut();
+        let work = agents.map(|agent| agent.do_work(tick)).sum();
+        self.beat.worked(work);
+        work
     }
 
     fn rest(&mut self, period: Duration) -> bool {

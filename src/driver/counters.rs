@@ -18,6 +18,9 @@ use crate::cnc::counter_types::{
     SEND_CHANNEL_STATUS_TYPE_ID, SENDER_BACK_PRESSURE_TYPE_ID, SENDER_LIMIT_TYPE_ID,
     SENDER_NAKS_RECEIVED_TYPE_ID, SENDER_POSITION_TYPE_ID, SUBSCRIBER_POSITION_TYPE_ID, StreamKey,
 };
+use crate::cnc::extra_counters::{
+    LIMITING_RECEIVER_TYPE_ID, RECEIVER_WINDOW_TYPE_ID, SUBSCRIPTION_TYPE_ID, name as extra_name,
+};
 use crate::concurrent::{
     AtomicCounter, CounterSpec, CountersFull, CountersManager, LABEL_LENGTH_MAX, STATIC_OWNER_ID,
 };
@@ -42,6 +45,12 @@ pub(crate) enum StreamCounter {
     SenderNaksReceived,
     /// `fc-receivers`; belongs to nobody
     FlowControlReceivers,
+    /// `snd-limiting-receiver`
+    LimitingReceiver,
+    /// `snd-receiver-window`
+    ReceiverWindow,
+    /// `subscription`
+    Subscription,
     /// `rcv-hwm`
     ReceiverHwm,
     /// `rcv-pos`
@@ -82,6 +91,9 @@ impl StreamCounter {
             Self::FlowControlReceivers => {
                 (FLOW_CONTROL_RECEIVERS_TYPE_ID, name::FLOW_CONTROL_RECEIVERS)
             }
+            Self::LimitingReceiver => (LIMITING_RECEIVER_TYPE_ID, extra_name::LIMITING_RECEIVER),
+            Self::ReceiverWindow => (RECEIVER_WINDOW_TYPE_ID, extra_name::RECEIVER_WINDOW),
+            Self::Subscription => (SUBSCRIPTION_TYPE_ID, extra_name::SUBSCRIPTION),
             Self::ReceiverHwm => (RECEIVER_HWM_TYPE_ID, name::RECEIVER_HWM),
             Self::ReceiverPosition => (RECEIVER_POSITION_TYPE_ID, name::RECEIVER_POSITION),
             Self::ReceiverNaksSent => (RECEIVER_NAKS_SENT_TYPE_ID, name::RECEIVER_NAKS_SENT),

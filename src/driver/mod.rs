@@ -37,6 +37,7 @@
 
 #![forbid(unsafe_code)]
 
+mod agent_report;
 mod assembly;
 mod conductor;
 pub mod config;

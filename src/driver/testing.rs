@@ -8,13 +8,14 @@ use crate::base::{
     ClientId, CorrelationId, CounterId, EpochMillis, Nanos, Position, RegistrationId, Rng,
     SessionId, StreamId,
 };
+use crate::cnc::extra_counters::is_extra;
 use crate::cnc::{Cnc, CncLengths, CncMetadata, SystemCounter, SystemCounters};
 use crate::command::{
     AddPublication, AddSubscription, ClientClose, Command, Destination, ErrorCode, Event,
     RemovePublication, RemoveSubscription,
 };
 use crate::concurrent::{
-    AtomicCounter, CounterRecord, LossReport, Receiver, RingBuffer, read_error_log,
+    AtomicCounter, CounterRecord, LossReport, Receiver, RingBuffer, STATIC_OWNER_ID, read_error_log,
 };
 use crate::driver::config::DriverConfig;
 use crate::driver::{
@@ -432,15 +433,26 @@ impl TestDriver {
             .get()
     }
 
-    /// All counters but the system's.
+    /// All counters but the system's and those beyond Aeron's.
     pub(crate) fn counters(&self) -> Vec<CounterRecord> {
         let mut records = Vec::new();
         self.cnc.counters().for_each(|record| {
-            if record.type_id != 0 {
+            if record.type_id != 0 && !is_extra(record.type_id) {
                 records.push(record.clone());
             }
         });
         records
+    }
+
+    /// Labels of the counters beyond Aeron's that belong to a client.
+    pub(crate) fn extra_labels(&self) -> Vec<String> {
+        let mut labels = Vec::new();
+        self.cnc.counters().for_each(|record| {
+            if is_extra(record.type_id) && record.owner_id != STATIC_OWNER_ID {
+                labels.push(record.label.clone());
+            }
+        });
+        labels
     }
 
     /// The first counter of a type.

@@ -58,6 +58,8 @@ pub(super) struct SubscriptionLink {
     pub(super) channel: String,
     /// Where its streams come from.
     pub(super) source: LinkSource,
+    /// The counter that shows it, if there was room for one.
+    pub(super) counter: Option<CounterId>,
     /// The only session it takes; of a response subscription the one that was assigned.
     pub(super) session_id: Option<SessionId>,
     /// Whether it waits for a response stream.

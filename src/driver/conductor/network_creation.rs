@@ -9,7 +9,9 @@ use crate::driver::counters::{StreamCounter, StreamIdentity};
 use crate::driver::failure::CommandFailure;
 use crate::driver::flow_control::FlowControl;
 use crate::driver::messages::{EndpointId, SenderMessage};
-use crate::driver::publication::network::{self, NetworkPublicationParams, PublicationCounters};
+use crate::driver::publication::network::{
+    self, LimiterCounters, NetworkPublicationParams, PublicationCounters,
+};
 use crate::driver::resources::CreatedLog;
 use crate::driver::retransmit::{ResendQueue, RetransmitHandler, RetransmitParams};
 use crate::port::Network;
@@ -145,6 +147,10 @@ impl<N: Network> Conductor<N> {
                 )?,
                 sender_naks_received: allocate(StreamCounter::SenderNaksReceived, &stream, 0)?,
                 flow_control_receivers,
+                limiter: Some(LimiterCounters {
+                    receiver: allocate(StreamCounter::LimitingReceiver, &stream, 0)?,
+                    window: allocate(StreamCounter::ReceiverWindow, &stream, 0)?,
+                }),
             })
         })();
         if counters.is_err() {

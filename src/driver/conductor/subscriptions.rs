@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::base::{ClientId, CorrelationId, CounterId, RegistrationId, StreamId};
+use crate::base::{ClientId, CorrelationId, CounterId, RegistrationId, SessionId, StreamId};
 use crate::command::{AddSubscription, ErrorCode, RemoveSubscription};
+use crate::driver::counters::{StreamCounter, StreamIdentity};
 use crate::driver::failure::CommandFailure;
 use crate::driver::media::udp_channel::UdpChannel;
 use crate::driver::messages::EndpointId;
@@ -136,6 +137,7 @@ impl<N: Network> Conductor<N> {
     pub(super) fn release_subscription_links(&mut self, links: Vec<SubscriptionLink>) {
         for link in links {
             self.unlink_subscription(&link);
+            self.ctx.free_counters(link.counter);
             if let LinkSource::Network(endpoint) = link.source {
                 let interest = match link.session_id {
                     Some(session_id) => Interest::Session(session_id),
@@ -169,6 +171,7 @@ impl<N: Network> Conductor<N> {
         source: LinkSource,
     ) -> LinkId {
         let id = self.ctx.next_link_id();
+        let counter = self.show_subscription(request, &source);
         self.subscription_links.push(SubscriptionLink {
             id,
             registration_id: RegistrationId::from(request.correlation_id),
@@ -176,6 +179,7 @@ impl<N: Network> Conductor<N> {
             stream_id: request.stream_id,
             channel: request.channel.clone(),
             source,
+            counter,
             session_id: params.session_id,
             is_response: params.is_response,
             is_sparse: params.is_sparse,
@@ -185,6 +189,35 @@ impl<N: Network> Conductor<N> {
             group: params.group,
         });
         id
+    }
+
+    /// Shows tools a subscription. It works as well where there is no counter left for that.
+    fn show_subscription(
+        &mut self,
+        request: &SubscriptionRequest,
+        source: &LinkSource,
+    ) -> Option<CounterId> {
+        let status = match source {
+            LinkSource::Network(endpoint) => {
+                let record = self.receive_endpoints.get(endpoint);
+                record.map_or(CounterId::NONE, |record| record.status.id())
+            }
+            LinkSource::Ipc | LinkSource::Spy(_) => CounterId::NONE,
+        };
+        let identity = StreamIdentity {
+            registration_id: RegistrationId::from(request.correlation_id),
+            session_id: SessionId(0),
+            stream_id: request.stream_id,
+            channel: &request.channel,
+            client_id: request.client_id,
+        };
+        let ctx = &mut self.ctx;
+        let initial = i64::from(status.get());
+        let kind = StreamCounter::Subscription;
+        let counter = ctx
+            .counters
+            .stream(kind, &identity, initial, ctx.tick.epoch);
+        counter.ok().map(|counter| counter.id())
     }
 
     fn add_ipc_subscription(

@@ -171,6 +171,12 @@ impl GroupFlowControl {
         self.receivers.len() >= self.params.min_size
     }
 
+    /// Whether no member's edge is before that of the receiver that just reported.
+    pub(crate) fn is_led_by(&self, feedback: &ReceiverFeedback) -> bool {
+        let edge = feedback.edge();
+        self.matches(feedback.group_tag) && self.receivers.iter().all(|other| edge <= other.edge)
+    }
+
     pub(crate) const fn is_tagged(&self) -> bool {
         self.params.tag.is_some()
     }

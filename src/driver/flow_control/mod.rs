@@ -262,6 +262,15 @@ impl FlowControl {
         }
     }
 
+    /// Whether no other receiver holds the sender back more than the one that just reported.
+    pub(crate) fn is_led_by(&self, feedback: &ReceiverFeedback) -> bool {
+        match self {
+            Self::Max(_) => true,
+            Self::Group(group) => group.is_led_by(feedback),
+            Self::Custom(_) => false,
+        }
+    }
+
     /// Whether the strategy looks at group tags.
     pub(crate) const fn uses_group_tag(&self) -> bool {
         match self {

@@ -191,6 +191,7 @@ fn params(endpoint: u32, session: i32) -> NetworkPublicationParams {
             sender_back_pressure_events: counter(),
             sender_naks_received: counter(),
             flow_control_receivers: None,
+            limiter: None,
         },
         position: Position(0),
         flow_control: FlowControl::Max(MaxFlowControl),

@@ -341,6 +341,7 @@ impl Churn {
         for driver in &self.world.drivers {
             let left: Vec<_> = driver.counters().into_iter().map(|c| c.label).collect();
             assert_eq!(left, Vec::<String>::new(), "seed {seed}");
+            assert_eq!(driver.extra_labels(), Vec::<String>::new(), "seed {seed}");
             let logs = driver.store.paths();
             assert_eq!(logs, Vec::<String>::new(), "seed {seed}");
         }

@@ -87,6 +87,7 @@ fn silent_client_loses_everything() {
     world.run_ms(2_000);
     assert_eq!(world.driver().take_events(), []);
     assert_eq!(world.driver().counters(), []);
+    assert_eq!(world.driver().extra_labels(), Vec::<String>::new());
     assert_eq!(world.driver().store.paths(), Vec::<String>::new());
 }
 

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use super::{Cycle, SenderHalf, set_connected};
 use crate::base::{CorrelationId, Nanos, RegistrationId};
 use crate::cnc::SystemCounter;
+use crate::cnc::extra_counters::pack_address;
 use crate::concurrent::EventKind;
 use crate::driver::flow_control::ReceiverFeedback;
 use crate::driver::media::send_endpoint::SendEndpoint;
@@ -65,6 +66,12 @@ impl SenderHalf {
             .flow_control
             .on_status_message(&feedback, self.limit, now);
         self.set_limit(limit);
+        if let Some(limiter) = &self.counters.limiter
+            && self.flow_control.is_led_by(&feedback)
+        {
+            limiter.receiver.set(pack_address(source));
+            limiter.window.set(i64::from(feedback.window));
+        }
         self.publish_required_receivers();
         self.update_connected();
         let responds = is_first_receiver && self.identity.is_response;

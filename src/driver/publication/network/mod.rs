@@ -65,6 +65,17 @@ pub(crate) struct PublicationCounters {
     pub(crate) sender_naks_received: AtomicCounter,
     /// `fc-receivers`, written by flow control on the sender.
     pub(crate) flow_control_receivers: Option<AtomicCounter>,
+    /// The receiver that the sender limit follows, written by the sender.
+    pub(crate) limiter: Option<LimiterCounters>,
+}
+
+/// Counters beyond Aeron's: who holds the sender back.
+#[derive(Clone, Debug)]
+pub(crate) struct LimiterCounters {
+    /// `snd-limiting-receiver`
+    pub(crate) receiver: AtomicCounter,
+    /// `snd-receiver-window`
+    pub(crate) window: AtomicCounter,
 }
 
 impl PublicationCounters {
@@ -80,6 +91,11 @@ impl PublicationCounters {
         ]
         .into_iter()
         .chain(&self.flow_control_receivers)
+        .chain(
+            self.limiter
+                .iter()
+                .flat_map(|limiter| [&limiter.receiver, &limiter.window]),
+        )
         .map(AtomicCounter::id)
     }
 }

@@ -87,6 +87,7 @@ pub(super) fn params() -> NetworkPublicationParams {
             sender_back_pressure_events: position_counter(0),
             sender_naks_received: position_counter(0),
             flow_control_receivers: None,
+            limiter: None,
         },
         position: Position(0),
         flow_control: FlowControl::Max(MaxFlowControl),
