@@ -18,6 +18,7 @@ use aileron::driver::config::{DriverConfig, Preset};
 use aileron::net::UdpNetwork;
 use aileron::port::Network as _;
 use aileron::{MediaDriver, runtime};
+use aileron_check::{Machine, Plan};
 use clap::Parser;
 use events::{EventOutput, EventPrinter};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -35,7 +36,8 @@ const STOP_POLL_PERIOD: Duration = Duration::from_millis(20);
 #[command(name = "aileronmd", disable_version_flag = true)]
 #[command(
     after_help = "Exit status: 0 after a termination request, the signal's number after \
-SIGINT or SIGTERM, 1 when a setting is wrong or the driver cannot start."
+SIGINT or SIGTERM, 1 when a setting is wrong or the driver cannot start, 2 when --check finds that \
+the machine does not suit the settings."
 )]
 struct Arguments {
     /// Sets a property, such as -Daeron.dir=/dev/shm/aeron-me; may be repeated
@@ -45,6 +47,10 @@ struct Arguments {
     /// Print the effective settings, each with its source, and exit
     #[arg(long)]
     print_config: bool,
+
+    /// Check whether this machine suits the settings, and exit: 0 if it does, 2 if not
+    #[arg(long)]
+    check: bool,
 
     /// Print the reference of all options (docs/configuration.md) as Markdown, and exit
     #[arg(long)]
@@ -108,7 +114,17 @@ fn main() -> ExitCode {
         print_settings(&config);
         return ExitCode::SUCCESS;
     }
+    if arguments.check {
+        return preflight(&config);
+    }
     run(config, &arguments)
+}
+
+/// `aileron check` can do the same for planned streams.
+fn preflight(config: &DriverConfig) -> ExitCode {
+    let report = aileron_check::check(config, &Plan::default(), &Machine::this());
+    say(report.text().trim_end());
+    ExitCode::from(if report.is_fatal() { 2 } else { 0 })
 }
 
 fn print_version() {

@@ -409,4 +409,17 @@ fn supervisor_hears_of_readiness_of_life_and_of_the_end() {
     driver.signal(SIGTERM);
     await_words("STOPPING=1");
     assert_eq!(driver.end().0, Some(SIGTERM));
+
+#[test]
+fn a_check_starts_no_driver_and_finds_a_cpu_that_is_not_there() {
+    let (_place, dir) = place();
+    let define = format!("-Daeron.dir={}", dir.display());
+    let output = run(&["--check", &define, "-Daeron.sender.cpu.affinity=255"]);
+    let found = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(2), "{found}");
+    assert!(
+        found.contains("cpu-not-allowed") && found.contains("fix:"),
+        "{found}"
+    );
+    assert!(!dir.exists(), "nothing was started");
 }
