@@ -128,6 +128,10 @@ enum Command {
     Top(crate::top::Arguments),
     /// Serve OpenMetrics over HTTP
     Metrics(crate::metrics::Arguments),
+    /// Say in plain words whether each stream flows and, if not, why, and what to do
+    Explain(commands::explain::Arguments),
+    /// Check whether this machine suits a driver's configuration, before it starts
+    Check(commands::check::Arguments),
     /// Find the drivers of this machine
     Drivers(commands::drivers::Arguments),
     /// Ask the driver to terminate
@@ -180,6 +184,8 @@ fn dispatch(cli: &Cli) -> CommandResult {
         Command::Events(arguments) => commands::events::run(common, arguments),
         Command::Top(arguments) => crate::top::run(common, arguments),
         Command::Metrics(arguments) => crate::metrics::run(common, arguments),
+        Command::Explain(arguments) => commands::explain::run(common, arguments),
+        Command::Check(arguments) => commands::check::run(common, arguments),
         Command::Drivers(arguments) => commands::drivers::run(common, arguments),
         Command::Terminate(arguments) => commands::terminate::run(common, arguments),
         Command::Completions(arguments) => commands::generate::completions(arguments),

@@ -10,20 +10,23 @@
 
 pub mod cli;
 pub mod commands;
+pub mod explain;
 pub mod metrics;
 mod top;
 
 mod directory;
 mod log_files;
+mod machine;
 mod rates;
 mod snapshot;
 mod text;
 
 pub use directory::{Directory, OpenError};
 pub use log_files::{LogFacts, LogFile, LogFolder};
+pub use machine::{MachineFacts, SocketFacts};
 pub use rates::{ImageRates, PublicationRates, Rates, SystemRates};
 pub use snapshot::{
     AgentView, ChannelView, ClientView, DriverView, ImageView, LocalAddress, PublicationView,
-    Snapshot, SubscriberView, SystemView,
+    Snapshot, SubscriberView, SubscriptionView, SystemView,
 };
 pub use text::{bytes_text, duration_text, thousands};

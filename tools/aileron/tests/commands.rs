@@ -205,3 +205,33 @@ fn completions_and_manual_pages_are_generated() {
         );
     }
 }
+
+#[test]
+fn a_machine_that_does_not_suit_exits_with_two() {
+    let root = tempfile::tempdir().expect("a directory");
+    let core = root.path().join("proc/sys/net/core");
+    std::fs::create_dir_all(&core).expect("made");
+    std::fs::write(core.join("rmem_max"), "4096").expect("written");
+    let planted = root.path().to_str().expect("a path");
+    let output = aileron(root.path(), &["check", "--root", planted, "--json"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(
+        report["problems"][0]["kind"], "receive-buffer-limit",
+        "{report}"
+    );
+    let stream = [
+        "--subscription",
+        "aeron:udp?endpoint=127.0.0.1:9",
+        "--count",
+        "3",
+    ];
+    let output = aileron(root.path(), &[&["check"][..], &stream[..]].concat());
+    assert!(
+        matches!(output.status.code(), Some(0 | 2)),
+        "of this very machine: {output:?}"
+    );
+    let wrong = aileron(root.path(), &["check", "-Daeron.mtu.length=7"]);
+    assert_eq!(wrong.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("aeron.mtu.length"));
+}

@@ -409,6 +409,7 @@ fn supervisor_hears_of_readiness_of_life_and_of_the_end() {
     driver.signal(SIGTERM);
     await_words("STOPPING=1");
     assert_eq!(driver.end().0, Some(SIGTERM));
+}
 
 #[test]
 fn a_check_starts_no_driver_and_finds_a_cpu_that_is_not_there() {

@@ -8,10 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 pub mod backlog;
+pub mod check;
 pub mod counters;
 pub mod drivers;
 pub mod errors;
 pub mod events;
+pub mod explain;
 pub mod generate;
 pub mod log;
 pub mod loss;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aileron::base::{ClientId, EpochMillis, RegistrationId, SessionId, StreamId};
+use aileron::base::{ClientId, CounterId, EpochMillis, RegistrationId, SessionId, StreamId};
 use aileron::cnc::counter_types::{
     CLIENT_HEARTBEAT_TYPE_ID, ChannelKey, ChannelStatus, FLOW_CONTROL_RECEIVERS_TYPE_ID,
     HeartbeatKey, LOCAL_SOCKADDR_TYPE_ID, LocalAddressKey, MDC_DESTINATIONS_TYPE_ID,
@@ -10,7 +10,11 @@ use aileron::cnc::counter_types::{
     RECEIVE_CHANNEL_STATUS_TYPE_ID, RECEIVER_HWM_TYPE_ID, RECEIVER_NAKS_SENT_TYPE_ID,
     RECEIVER_POSITION_TYPE_ID, SEND_CHANNEL_STATUS_TYPE_ID, SENDER_BACK_PRESSURE_TYPE_ID,
     SENDER_LIMIT_TYPE_ID, SENDER_NAKS_RECEIVED_TYPE_ID, SENDER_POSITION_TYPE_ID,
-    SUBSCRIBER_POSITION_TYPE_ID, SYSTEM_TYPE_ID, StreamKey,
+    SUBSCRIBER_POSITION_TYPE_ID, SYSTEM_TYPE_ID, StreamKey, SystemKey,
+};
+use aileron::cnc::extra_counters::{
+    AGENT_ALIVE_TYPE_ID, AGENT_BUSY_TYPE_ID, LIMITING_RECEIVER_TYPE_ID, RECEIVER_WINDOW_TYPE_ID,
+    SUBSCRIPTION_TYPE_ID, unpack_address,
 };
 use aileron::cnc::{Cnc, SystemCounter, counter_labels::name};
 use aileron::concurrent::{CounterRecord, CounterState};
@@ -18,7 +22,7 @@ use aileron::runtime::SystemClock;
 
 use super::{
     AgentView, ChannelView, ClientView, DriverView, ImageView, LocalAddress, PublicationView,
-    Snapshot, SubscriberView, SystemView,
+    Snapshot, SubscriberView, SubscriptionView, SystemView,
 };
 
 /// What the counters say, as far as they were handed in.
@@ -28,6 +32,9 @@ pub(super) struct Builder {
     publications: BTreeMap<i64, PublicationView>,
     images: BTreeMap<i64, ImageView>,
     subscribers: Vec<SubscriberView>,
+    subscriptions: Vec<SubscriptionView>,
+    alive: [Option<i64>; 3],
+    busy_ns: [Option<i64>; 3],
     channels: Vec<ChannelView>,
     addresses: Vec<(LocalAddressKey, i64)>,
     destinations: Vec<(RegistrationId, String, i64)>,
@@ -43,6 +50,9 @@ impl Default for Builder {
             publications: BTreeMap::new(),
             images: BTreeMap::new(),
             subscribers: Vec::new(),
+            subscriptions: Vec::new(),
+            alive: [None; 3],
+            busy_ns: [None; 3],
             channels: Vec::new(),
             addresses: Vec::new(),
             destinations: Vec::new(),
@@ -79,6 +89,9 @@ impl Builder {
                 self.destinations.push(row);
             }
             SUBSCRIBER_POSITION_TYPE_ID => self.add_subscriber(&record),
+            SUBSCRIPTION_TYPE_ID => self.add_subscription(&record),
+            AGENT_ALIVE_TYPE_ID => set_agent(&mut self.alive, &record),
+            AGENT_BUSY_TYPE_ID => set_agent(&mut self.busy_ns, &record),
             RECEIVER_HWM_TYPE_ID
             | RECEIVER_POSITION_TYPE_ID
             | RECEIVER_NAKS_SENT_TYPE_ID
@@ -137,6 +150,20 @@ impl Builder {
         });
     }
 
+    fn add_subscription(&mut self, record: &CounterRecord) {
+        let Some(key) = StreamKey::decode(&record.key) else {
+            return;
+        };
+        let status = i32::try_from(record.value).ok().filter(|id| *id >= 0);
+        self.subscriptions.push(SubscriptionView {
+            registration_id: key.registration_id,
+            stream_id: key.stream_id,
+            channel: channel_of(record, Some(key.channel)),
+            client_id: ClientId(record.owner_id),
+            channel_status_id: status.map(CounterId),
+        });
+    }
+
     fn add_publication(&mut self, record: &CounterRecord) {
         let is_ours = matches!(
             record.type_id,
@@ -147,6 +174,8 @@ impl Builder {
                 | SENDER_BACK_PRESSURE_TYPE_ID
                 | SENDER_NAKS_RECEIVED_TYPE_ID
                 | FLOW_CONTROL_RECEIVERS_TYPE_ID
+                | LIMITING_RECEIVER_TYPE_ID
+                | RECEIVER_WINDOW_TYPE_ID
         );
         let Some(key) = StreamKey::decode(&record.key).filter(|_| is_ours) else {
             return;
@@ -164,6 +193,10 @@ impl Builder {
             SENDER_BACK_PRESSURE_TYPE_ID => publication.back_pressure_events = value,
             SENDER_NAKS_RECEIVED_TYPE_ID => publication.naks_received = value,
             FLOW_CONTROL_RECEIVERS_TYPE_ID => publication.flow_control_receivers = value,
+            LIMITING_RECEIVER_TYPE_ID => {
+                publication.limiting_receiver = unpack_address(record.value);
+            }
+            RECEIVER_WINDOW_TYPE_ID => publication.receiver_window = value.filter(|w| *w > 0),
             _ => {
                 publication.publisher_position = value;
                 publication.is_exclusive =
@@ -238,6 +271,7 @@ impl Builder {
             publications,
             images,
             stray_subscribers,
+            subscriptions: self.subscriptions,
             channels: self.channels,
             counters: self.counters,
             errors: Vec::new(),
@@ -260,7 +294,7 @@ impl Builder {
             heartbeat: cnc.to_driver().consumer_heartbeat(),
             cnc_version: cnc.version().to_string(),
             version: version.split(' ').next().unwrap_or_default().to_owned(),
-            is_aileron: false,
+            is_aileron: self.alive.iter().any(Option::is_some),
             threading_mode: mode
                 .rsplit_once("ns: ")
                 .map_or("", |(_, mode)| mode)
@@ -275,14 +309,16 @@ impl Builder {
             values: self.system,
             agents: Vec::new(),
         };
+        let told = self.alive.iter().zip(&self.busy_ns);
         let agents = AGENTS
             .iter()
-            .map(|(name, max, exceeded)| AgentView {
+            .zip(told)
+            .map(|((name, max, exceeded), (alive, busy_ns))| AgentView {
                 name,
                 max_cycle_ns: view.get(*max),
                 threshold_exceeded: view.get(*exceeded),
-                alive: None,
-                busy_ns: None,
+                alive: alive.map(EpochMillis),
+                busy_ns: *busy_ns,
             })
             .collect();
         SystemView { agents, ..view }
@@ -362,6 +398,13 @@ const AGENTS: [(&str, SystemCounter, SystemCounter); 3] = [
     ),
 ];
 
+fn set_agent(values: &mut [Option<i64>; 3], record: &CounterRecord) {
+    let agent = usize::try_from(SystemKey::decode(&record.key).system_counter_id).ok();
+    if let Some(value) = agent.and_then(|agent| values.get_mut(agent)) {
+        *value = Some(record.value);
+    }
+}
+
 fn client(id: ClientId, record: &CounterRecord) -> ClientView {
     ClientView::new(id, record.id, EpochMillis(record.value), &record.label)
 }
@@ -419,6 +462,8 @@ const fn empty_publication(
         back_pressure_events: None,
         naks_received: None,
         flow_control_receivers: None,
+        limiting_receiver: None,
+        receiver_window: None,
         subscribers: Vec::new(),
         log: None,
         frame_length_at_front: None,

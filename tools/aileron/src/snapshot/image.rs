@@ -82,3 +82,20 @@ impl SubscriberView {
         self.channel.contains("tether=false")
     }
 }
+
+/// A subscription, with or without images. Only drivers that keep counters beyond Aeron's show
+/// them.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SubscriptionView {
+    /// Correlation id of the command that added it.
+    pub registration_id: RegistrationId,
+    /// The stream.
+    pub stream_id: StreamId,
+    /// Its channel, as whole as a label shows it.
+    pub channel: String,
+    /// Its client.
+    pub client_id: ClientId,
+    /// Status of its receive endpoint; `None` for IPC and spies.
+    pub channel_status_id: Option<CounterId>,
+}

@@ -14,6 +14,7 @@ mod system;
 mod tests;
 
 use aileron::base::{ClientId, CounterId, EpochMillis, Nanos, RegistrationId};
+use aileron::cnc::Cnc;
 use aileron::concurrent::{
     CounterRecord, ErrorObservation, LossObservation, read_error_log, read_loss_report,
 };
@@ -21,7 +22,7 @@ use aileron::runtime::SystemClock;
 
 pub use channel::{ChannelView, LocalAddress};
 pub use client::ClientView;
-pub use image::{ImageView, SubscriberView};
+pub use image::{ImageView, SubscriberView, SubscriptionView};
 pub use publication::PublicationView;
 pub use system::{AgentView, DriverView, SystemView};
 
@@ -51,6 +52,8 @@ pub struct Snapshot {
     pub images: Vec<ImageView>,
     /// Positions of subscribers whose image or publication is not among the above.
     pub stray_subscribers: Vec<SubscriberView>,
+    /// Subscriptions, where the driver shows them.
+    pub subscriptions: Vec<SubscriptionView>,
     /// Send and receive endpoints.
     pub channels: Vec<ChannelView>,
     /// Every counter in use, by id.
@@ -66,15 +69,7 @@ impl Snapshot {
     #[must_use]
     pub fn take(directory: &Directory) -> Self {
         let cnc = directory.cnc();
-        let reader = cnc.counters();
-        let mut builder = Builder::default();
-        for id in 0..=reader.max_id().get() {
-            let Some(record) = reader.record(CounterId(id)) else {
-                break;
-            };
-            builder.add(record);
-        }
-        let mut snapshot = builder.finish(cnc);
+        let mut snapshot = Self::of_counters(cnc);
         let mut logs = directory.logs().borrow_mut();
         for publication in &mut snapshot.publications {
             let id = publication.registration_id.get();
@@ -95,6 +90,19 @@ impl Snapshot {
             read_loss_report(report, |loss| snapshot.losses.push(loss));
         }
         snapshot
+    }
+
+    /// What the counters alone say.
+    pub(crate) fn of_counters(cnc: &Cnc) -> Self {
+        let reader = cnc.counters();
+        let mut builder = Builder::default();
+        for id in 0..=reader.max_id().get() {
+            let Some(record) = reader.record(CounterId(id)) else {
+                break;
+            };
+            builder.add(record);
+        }
+        builder.finish(cnc)
     }
 
     /// The client with this id, alive or gone.

@@ -1,5 +1,7 @@
 //! One publication.
 
+use std::net::SocketAddr;
+
 use aileron::base::{ClientId, RegistrationId, SessionId, StreamId};
 
 use super::SubscriberView;
@@ -36,6 +38,10 @@ pub struct PublicationView {
     pub naks_received: Option<i64>,
     /// `fc-receivers`: receivers that flow control waits for.
     pub flow_control_receivers: Option<i64>,
+    /// The receiver that the sender limit follows, where the driver tells and it is IPv4.
+    pub limiting_receiver: Option<SocketAddr>,
+    /// The window which that receiver last reported, where the driver tells, bytes.
+    pub receiver_window: Option<i64>,
     /// Subscribers that read its log: those of IPC, and spies.
     pub subscribers: Vec<SubscriberView>,
     /// What its log says.
