@@ -1,0 +1,177 @@
+//! A C driver in a process of its own, and clients of ours on it.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use aileron::client::{Publication, Subscription};
+use aileron::{Client, Context, StreamId};
+use aileron_cli::Directory;
+use aileron_cli::commands::explain::watch;
+use aileron_cli::explain::{Cause, Finding};
+use tempfile::TempDir;
+
+pub(crate) const STREAM: StreamId = StreamId(1001);
+pub(crate) const LOOPBACK: &str = "aeron:udp?endpoint=127.0.0.1:0";
+const PATIENCE: Duration = Duration::from_secs(30);
+const PERIOD: Duration = Duration::from_millis(200);
+const SECOND: Duration = Duration::from_secs(1);
+
+/// The driver; ends when its standard input does, or by its id when dropped.
+pub(crate) struct CDriver {
+    pub(crate) client: Client,
+    pub(crate) directory: Directory,
+    child: Child,
+    path: PathBuf,
+    _root: TempDir,
+}
+
+impl CDriver {
+    pub(crate) fn launch(settings: &[&str]) -> Self {
+        let parent = Path::new("/dev/shm");
+        let parent = if parent.is_dir() {
+            parent.to_owned()
+        } else {
+            std::env::temp_dir()
+        };
+        let root = tempfile::tempdir_in(parent).expect("a directory");
+        let path = root.path().join("driver");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_aeron-peer"));
+        command.arg("driver").arg("--dir").arg(&path);
+        for setting in settings {
+            command.arg(format!("-D{setting}"));
+        }
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let out = child.stdout.take().expect("is piped");
+        let mut lines = BufReader::new(out).lines().map_while(Result::ok);
+        assert!(lines.any(|line| line.starts_with("READY")), "it is ready");
+        let directory = Directory::open(&path, PATIENCE).expect("its files");
+        let client = Context::new()
+            .dir(&path)
+            .client_name("ours")
+            .connect()
+            .expect("a client");
+        Self {
+            client,
+            directory,
+            child,
+            path,
+            _root: root,
+        }
+    }
+
+    pub(crate) fn subscribe(&self, channel: &str) -> Subscription {
+        self.client
+            .add_subscription(channel, STREAM)
+            .expect("a subscription")
+    }
+
+    pub(crate) fn publish(&self, channel: &str) -> Publication {
+        self.client
+            .add_publication(channel, STREAM)
+            .expect("a publication")
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Stops it with a signal, as if it hung.
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let status = Command::new("kill")
+            .arg(name)
+            .arg(pid)
+            .status()
+            .expect("kill runs");
+        assert!(status.success());
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("is a child of ours");
+        self.child.wait().expect("is a child of ours");
+    }
+
+    /// The tool on its directory.
+    pub(crate) fn tool(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_aileron-tool"));
+        command
+            .arg("--dir")
+            .arg(&self.path)
+            .args(arguments)
+            .output()
+            .expect("it runs")
+    }
+
+    /// What the tool prints, which has to work.
+    pub(crate) fn text(&self, arguments: &[&str]) -> String {
+        let output = self.tool(arguments);
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        assert!(output.stderr.is_empty(), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).expect("text")
+    }
+
+    /// Explains, each time within a second, until a finding suits.
+    pub(crate) fn expect(&self, cause: Cause, suits: impl Fn(&Finding) -> bool) -> Finding {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let start = Instant::now();
+            let explanation = watch(&self.directory, PERIOD);
+            let elapsed = start.elapsed();
+            assert!(elapsed < SECOND, "it took {elapsed:?}");
+            assert!(!explanation.is_aileron, "it is a C driver");
+            let mut findings = explanation.findings.iter();
+            if let Some(finding) = findings.find(|f| f.cause == cause && suits(f)) {
+                return finding.clone();
+            }
+            assert!(
+                Instant::now() < deadline,
+                "no {cause}: {:#?}",
+                explanation.findings
+            );
+        }
+    }
+}
+
+impl Drop for CDriver {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Waits for what a test needs.
+pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "{what} did not come about");
+        std::thread::yield_now();
+    }
+}
+
+/// The channel that a subscription is reached on.
+pub(crate) fn resolved(subscription: &Subscription) -> String {
+    let mut channel = None;
+    wait_until("the bound address", || {
+        channel = subscription.resolved_channel();
+        channel.is_some()
+    });
+    channel.expect("it is bound")
+}
+
+/// Offers until nothing more is taken for a while.
+pub(crate) fn fill(publication: &Publication) {
+    let mut refused = Instant::now();
+    while refused.elapsed() < Duration::from_millis(200) {
+        if publication.offer(&[7; 1024]).is_ok() {
+            refused = Instant::now();
+        } else {
+            std::thread::yield_now();
+        }
+    }
+}
