@@ -304,8 +304,12 @@ fn each_planted_misconfiguration_is_found() {
 fn huge_pages_that_are_not_there_are_found_on_their_file_system() {
     let root = sound();
     let machine = Machine::planted(root.path()).with_storage(ROOM);
-    let properties = ["aeron.file.page.size=2m", "aeron.dir=/huge/aeron"];
-    let report = check(&config(&properties), &Plan::default(), &machine);
+    let config = DriverConfig::builder()
+        .dir("/huge/aeron")
+        .define("aeron.file.page.size=2m")
+        .build()
+        .expect("legal");
+    let report = check(&config, &Plan::default(), &machine);
     assert_eq!(report.problems.len(), 1, "{report:?}");
     assert!(report.problems[0].what.contains("0 are free"), "{report:?}");
     assert!(report.is_fatal());
