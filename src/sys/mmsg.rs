@@ -160,8 +160,8 @@ impl SegmentControl {
 /// [`BURST_LENGTH_MAX`] bytes. Returns how many bursts went out: none in part.
 ///
 /// # Errors
-/// What the operating system answers for the first burst, `Unsupported` for one that is too large; a
-/// later failure ends the call short and shows itself on the next one.
+/// What the operating system answers for the first burst, `Unsupported` for one that is too large;
+/// a later failure ends the call short and shows itself on the next one.
 #[cfg(target_os = "linux")]
 pub fn send_bursts(
     socket: BorrowedFd<'_>,

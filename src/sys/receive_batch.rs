@@ -77,8 +77,8 @@ impl ReceiveBatch {
     }
 
     /// Receives what is there, up to one batch, without waiting, and hands each datagram to
-    /// `handler`. Returns whether there may be more. After a call that found nothing it asks for one
-    /// datagram only, which costs less: most calls find nothing.
+    /// `handler`. Returns whether there may be more. After a call that found nothing it asks for
+    /// one datagram only, which costs less: most calls find nothing.
     ///
     /// # Errors
     /// What the operating system answers; `WouldBlock` when nothing is there.
