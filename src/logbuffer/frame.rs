@@ -29,7 +29,9 @@ const _: () = assert!(HEADER_LENGTH == FRAME_ALIGNMENT && size(HEADER_LENGTH) ==
 const _: () = assert!(field::FRAME_LENGTH == 0 && field::VERSION == LENGTH_SIZE);
 
 /// A frame in shared memory that cannot be: its length is below a header's, it reaches past the end
-/// of its term, or its position is not one where frames start. Some process misbehaves.
+/// of its term, it is of another term, or its position is not one where frames start. Some process
+/// misbehaves; or the reader slept for so long that its driver called it dead, and the log went on
+/// without it.
 ///
 /// ```
 /// use aileron::base::Position;
@@ -113,6 +115,15 @@ pub(super) fn frame_type(term: &AtomicBuffer, offset: i32) -> u16 {
     // SAFETY: LOG-3 (committed bytes are stable): the caller acquired this frame's positive length.
     let bytes = unsafe { term.bytes(at..at + 2) };
     u16::from_le_bytes([bytes[0], bytes[1]])
+}
+
+/// Term id of a frame that is committed.
+#[inline]
+pub(super) fn term_id(term: &AtomicBuffer, offset: i32) -> TermId {
+    let at = size(offset) + field::TERM_ID;
+    // SAFETY: LOG-3, as in `frame_type`.
+    let bytes = unsafe { term.bytes(at..at + 4) };
+    TermId(i32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
 }
 
 /// What all frame headers of a term have in common.

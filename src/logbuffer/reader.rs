@@ -4,7 +4,8 @@
 //! position up to which they were consumed, which the caller stores in its subscriber counter. None
 //! crosses the end of a term, padding is skipped and not counted, and nothing is copied.
 //!
-//! A frame that cannot be ends the poll before it, and [`Polled::corruption`] says where.
+//! A frame that cannot be, or is of another term, ends the poll before it, and
+//! [`Polled::corruption`] says where.
 //!
 //! `Image.poll`, `boundedPoll`, `controlledPoll`, `boundedControlledPoll`, `blockPoll`, `rawPoll`.
 
@@ -300,6 +301,7 @@ fn scan_frames<'a>(
     let term = log.term(index);
     let term_length = geometry.term_length();
     let term_begin = geometry.term_begin(position);
+    let term_id = geometry.term_id_at(position);
     let wanted = i64::from(start).saturating_add(limit - position);
     let limit_offset = i32::try_from(wanted).map_or(term_length, |limit| limit.min(term_length));
 
@@ -307,8 +309,10 @@ fn scan_frames<'a>(
     while offset < limit_offset {
         let length = match frame::slot(term, offset, term_length) {
             Slot::Empty => break,
-            Slot::Committed(length) => length,
-            Slot::Corrupt(frame_length) => {
+            // Departs from Aeron, where a reader whose log went on without it gets frames of a
+            // later term as if they were next, and never knows what it missed.
+            Slot::Committed(length) if frame::term_id(term, offset) == term_id => length,
+            Slot::Committed(frame_length) | Slot::Corrupt(frame_length) => {
                 let position = term_begin + i64::from(offset);
                 polled.corruption = Some(Corruption {
                     position,

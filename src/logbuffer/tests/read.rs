@@ -36,6 +36,27 @@ fn a_poll_takes_up_to_its_limit_and_skips_padding() {
 }
 
 #[test]
+fn frames_of_another_term_are_not_taken_for_the_next_ones() {
+    let log = three_messages();
+    // Where a reader stands that slept while the log went round, but for the sign.
+    let position = Position(3 * i64::from(TERM_LENGTH));
+    let nothing = |_: &[u8], _: &Header<'_>| panic!("of another term");
+    let polled = [
+        poll(&log, position, 10, nothing),
+        block_poll(&log, position, 4096, |_| panic!("of another term")),
+        peek(&log, position, NO_LIMIT, |_, _| panic!("of another term")),
+    ];
+    for polled in polled {
+        assert_eq!((polled.position, polled.fragments), (position, 0));
+        let corruption = polled.corruption.expect("it is noticed");
+        assert_eq!(
+            (corruption.position, corruption.frame_length),
+            (position, 35)
+        );
+    }
+}
+
+#[test]
 fn a_poll_ends_with_the_term() {
     let log = log(&LogSpec {
         start: Some((TermId(6), TermOffset(TERM_LENGTH - 64))),
