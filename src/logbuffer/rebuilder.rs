@@ -1,7 +1,5 @@
 //! What the receiver does with a data datagram: validate it, and put it where it belongs.
 
-use std::ops::Range;
-
 use crate::base::{Position, TermOffset, align_i64};
 use crate::memory::AtomicBuffer;
 
@@ -168,15 +166,14 @@ impl LogBuffer {
 impl LogBuffer {
     /// Receiver: puts datagrams, which passed [`TermGeometry::validate_run`] together, at
     /// `position` and behind it, each as [`Self::insert`] does: those in whose place there is
-    /// something already are left out. `on_part` is told which parts of `bytes` were put, and which
-    /// were there already.
-    #[inline]
+    /// something already are left out. Calls `visit` for each stretch of datagrams with its begin,
+    /// the end of its bytes, and whether they were put there.
     pub(crate) fn insert_run(
         &self,
         position: Position,
         bytes: &[u8],
         segment_length: usize,
-        mut on_part: impl FnMut(Range<usize>, bool),
+        mut visit: impl FnMut(Position, Position, bool),
     ) {
         let Some((index, offset)) = self.geometry().locate(position) else {
             return;
@@ -197,9 +194,10 @@ impl LogBuffer {
             if !is_hole {
                 end += segment_length;
             }
-            let part = begin..end.min(bytes.len());
-            let is_put = is_hole && self.insert(position + begin as i64, &bytes[part.clone()]);
-            on_part(part, is_put);
+            end = end.min(bytes.len());
+            let (from, to) = (position + begin as i64, position + end as i64);
+            let is_inserted = is_hole && self.insert(from, &bytes[begin..end]);
+            visit(from, to, is_inserted);
             begin = end;
         }
     }

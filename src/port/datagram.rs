@@ -170,8 +170,8 @@ pub trait Transport: Sized + Send + 'static {
     /// Anything else the operating system answers.
     fn send(&mut self, to: Option<SocketAddr>, datagrams: &[&[u8]]) -> io::Result<usize>;
 
-    /// Hands bursts of datagrams to the network in order, as [`Self::send`] does with datagrams, and
-    /// returns how many datagrams were accepted whole.
+    /// Hands bursts of datagrams to the network in order, as [`Self::send`] does with datagrams,
+    /// and returns how many datagrams were accepted whole.
     ///
     /// # Errors
     /// What the operating system answers for the first of them, as for [`Self::send`].
@@ -179,8 +179,8 @@ pub trait Transport: Sized + Send + 'static {
         send_one_by_one(self, to, bursts)
     }
 
-    /// Why the transport does not hand bursts to the kernel in one piece any more, once it has found
-    /// out. Told once; the datagrams went out all the same.
+    /// Why the transport does not hand bursts to the kernel in one piece any more, once it has
+    /// found out. Told once; the datagrams went out all the same.
     fn take_burst_refusal(&mut self) -> Option<io::Error> {
         None
     }

@@ -396,17 +396,20 @@ impl ReceiverHalf {
             super::timestamps::write(bytes, timestamp);
         }
         let recovery = &mut self.recovery;
-        self.log
-            .insert_run(position, bytes, segment_length, |part, is_put| {
-                let Some(recovery) = recovery else { return };
-                // The last frame may be a padding that is longer than what is sent of it.
-                let end = if part.end == bytes.len() {
-                    end_position
-                } else {
-                    position + part.end as i64
-                };
-                recovery.on_data(position + part.start as i64, end, is_put, now);
-            });
+        self.log.insert_run(
+            position,
+            bytes,
+            segment_length,
+            |begin, end, is_inserted| {
+                // What the last datagram covers may be more than it brings: padding.
+                let end = end.min(end_position);
+                let is_last = end >= position + bytes.len() as i64;
+                if let Some(recovery) = recovery.as_deref_mut() {
+                    let end = if is_last { end_position } else { end };
+                    recovery.on_data(begin, end, is_inserted, now);
+                }
+            },
+        );
         self.counters.hwm.propose_max(end_position.get());
     }
 

@@ -160,7 +160,13 @@ fn a_run_comes_in_as_its_datagrams_do() {
                 let valid = geometry.validate_run(offset, rest, run.segment_length);
                 let valid = valid.expect("valid");
                 assert_eq!(valid.length, rest.len(), "all of it continues, seed {seed}");
-                many.insert_run(at, &rest[..valid.length], run.segment_length, |_, _| {});
+                let mut reached = at;
+                let visit = |from, to, _| {
+                    assert_eq!(from, reached);
+                    reached = to;
+                };
+                many.insert_run(at, &rest[..valid.length], run.segment_length, visit);
+                assert_eq!(reached, at + valid.length as i64);
                 at += i64::from(valid.covered);
                 rest = &rest[valid.length..];
             }
@@ -235,7 +241,7 @@ fn segments_of_any_length_are_valid_or_not_but_never_out_of_bounds() {
             assert!(run.covered <= TERM_LENGTH - offset);
             if run.covered > 0 {
                 let position = geometry.position(geometry.initial_term_id(), TermOffset(offset));
-                image.insert_run(position, &bytes[..run.length], segment_length, |_, _| {});
+                image.insert_run(position, &bytes[..run.length], segment_length, |_, _, _| {});
             }
         }
     }

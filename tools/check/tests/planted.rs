@@ -144,9 +144,17 @@ fn a_sound_machine_suits() {
     );
 }
 
+/// A kind of finding, the file that brings it about (path and contents), options and channels.
+type Case = (
+    Kind,
+    Option<(&'static str, &'static str)>,
+    &'static [&'static str],
+    &'static [&'static str],
+);
+
 #[test]
 fn each_planted_misconfiguration_is_found() {
-    let cases: &[(Kind, Option<(&str, &str)>, &[&str], &[&str])] = &[
+    let cases: &[Case] = &[
         (
             Kind::ReceiveBufferLimit,
             Some(("proc/sys/net/core/rmem_max", "212992")),

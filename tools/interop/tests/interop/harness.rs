@@ -222,11 +222,6 @@ impl Driver {
         self.side
     }
 
-    /// Directory of this driver.
-    pub(crate) fn directory(&self) -> &Path {
-        &self.dir
-    }
-
     /// A client of the given side on this driver.
     pub(crate) fn client(&self, side: Side, role: &str, arguments: &[String]) -> Peer {
         let mut command = Command::new(side.program());
