@@ -65,6 +65,9 @@ impl UdpTransport {
         let sends_bursts = spec.role == TransportRole::Send
             && spec.segment_offload
             && probe_bursts(socket.as_fd()).is_ok();
+        if sends_bursts && spec.socket_sndbuf_length == 0 {
+            make_room_beside_the_unresolved(&socket)?;
+        }
         if spec.role == TransportRole::Receive && spec.segment_offload {
             // A kernel that cannot gives one datagram at a time.
             let _ = enable_coalescing(receiving.as_fd());
@@ -212,6 +215,16 @@ impl Transport for UdpTransport {
     fn has_media_timestamps(&self) -> bool {
         self.has_media_timestamps
     }
+}
+
+/// Doubles the send buffer that the socket was born with: the kernel counts twice what it is asked
+/// for, for its own bookkeeping.
+///
+/// While the link-level address of a peer is being looked for, as after its link was cut, the kernel
+/// keeps what is sent to it: by default just as much as a send buffer holds. Bursts fill both to the
+/// brim, and then nothing goes out through the socket, to whomever, until the search is given up.
+fn make_room_beside_the_unresolved(socket: &Socket) -> io::Result<()> {
+    socket.set_send_buffer_size(socket.send_buffer_size()?)
 }
 
 /// Outcomes that mean "nothing moved", and are no errors: the socket is full or empty, a signal

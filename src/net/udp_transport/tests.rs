@@ -56,6 +56,33 @@ fn unicast_goes_both_ways_over_ipv6() {
     round_trip("[::1]:0");
 }
 
+/// The kernel keeps as much for a peer whose link-level address it is looking for.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_socket_that_sends_bursts_has_room_for_more_than_one_lost_peer() {
+    let mut network = UdpNetwork::new();
+    let plain = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    let born_with = socket2::SockRef::from(&plain)
+        .send_buffer_size()
+        .expect("a length");
+    let mut room = |role, length| {
+        let mut spec = spec(role, "127.0.0.1:0");
+        spec.socket_sndbuf_length = length;
+        let opened = network.open(&spec).expect("opened");
+        assert!(role == TransportRole::Receive || opened.sends_bursts);
+        socket2::SockRef::from(&opened.socket)
+            .send_buffer_size()
+            .expect("a length")
+    };
+    assert!(room(TransportRole::Send, 0) >= 2 * born_with);
+    assert_eq!(
+        room(TransportRole::Send, 65_536),
+        2 * 65_536,
+        "who asks is given that"
+    );
+    assert_eq!(room(TransportRole::Receive, 0), born_with);
+}
+
 #[test]
 fn a_port_in_use_is_an_error_that_names_the_address() {
     let mut network = UdpNetwork::new();

@@ -222,13 +222,18 @@ impl Driver {
         self.side
     }
 
+    /// Directory of this driver.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.dir
+    }
+
     /// A client of the given side on this driver.
     pub(crate) fn client(&self, side: Side, role: &str, arguments: &[String]) -> Peer {
         let mut command = Command::new(side.program());
         command
             .arg(role)
             .arg("--dir")
-            .arg(&self.dir)
+            .arg(self.directory())
             .args(arguments);
         Peer::spawn(
             format!("{side:?} {role} on {:?} driver", self.side),
