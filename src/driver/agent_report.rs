@@ -43,7 +43,8 @@ impl AgentReport {
                     type_id,
                     key: &key.encode(),
                     label: &format!("{name}: {}", title.unwrap_or(&"")),
-                    registration_id: RegistrationId(i64::from(agent)),
+                    // What nobody registers: counters of a stream are found by its id.
+                    registration_id: RegistrationId(-1 - i64::from(agent)),
                     owner_id: STATIC_OWNER_ID,
                     reference_id: 0,
                     initial_value: value,

@@ -2,18 +2,19 @@
 //!
 //! An agent that has many streams cannot look at all of them in every cycle: each look misses the
 //! cache, and a message has to wait for all those misses. Most streams are idle most of the time.
-//! So the *busy* ones have a turn in every cycle; the *warm* ones, which were busy not long ago and
-//! may be again, each have one within half a millisecond; the *cold* ones, one after the other, each
-//! within ten microseconds a stream. A stream that turns out to have work is busy from then on,
-//! until it has had none for a while.
+//! So the *busy* ones have a turn in every cycle; the *warm* ones, which were busy not long ago
+//! and may be again, each have one within half a millisecond; the *cold* ones, one after the
+//! other, each within ten microseconds a stream. A stream that turns out to have work is busy from
+//! then on, until it has had none for a while.
 //!
 //! A cycle that comes late because the agent has slept looks at as many as are due, all of them if
-//! it slept long; one that comes late because there was much to do does not make it worse, and looks
-//! at so many at most.
+//! it slept long; one that comes late because there was much to do does not make it worse, and
+//! looks at so many at most.
 //!
 //! Where an idle stream can be asked for little whether it has work, without a look at all of it,
-//! its owner asks those that [`Rota::next_to_ask`] names and wakes those that have: they have a turn
-//! in the same cycle. So many are asked that each is within a quarter of a microsecond a stream.
+//! its owner asks those that [`Rota::next_to_ask`] names and wakes those that have: they have a
+//! turn in the same cycle. So many are asked that each is within a quarter of a microsecond a
+//! stream.
 //!
 //! Streams are known here by their index among their owner's.
 
@@ -273,8 +274,8 @@ impl Rota {
         Some(index)
     }
 
-    /// The next stream to ask, in this cycle, whether it has something to do, though it may be idle;
-    /// to be woken if it has.
+    /// The next stream to ask, in this cycle, whether it has something to do, though it may be
+    /// idle; to be woken if it has.
     #[inline]
     pub(crate) fn next_to_ask(&mut self) -> Option<usize> {
         self.asks_left = self.asks_left.checked_sub(1)?;

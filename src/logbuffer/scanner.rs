@@ -75,7 +75,8 @@ impl LogBuffer {
     /// for length in [100, 100, 20] {
     ///     log.offer(Position(1024), &vec![7; length])?;
     /// }
-    /// let limits = RunLimits { datagram_length: 160, available: 1024, run_length: 65_507, count: 64 };
+    /// let run_length = 65_507;
+    /// let limits = RunLimits { datagram_length: 160, available: 1024, run_length, count: 64 };
     /// let run = log.scan_run(Position(0), &limits, |_| {});
     /// assert_eq!((run.bytes.len(), run.segment_length), (160 + 160 + 64, 160));
     /// # Ok::<(), aileron::logbuffer::AppendError>(())

@@ -220,9 +220,10 @@ impl Transport for UdpTransport {
 /// Doubles the send buffer that the socket was born with: the kernel counts twice what it is asked
 /// for, for its own bookkeeping.
 ///
-/// While the link-level address of a peer is being looked for, as after its link was cut, the kernel
-/// keeps what is sent to it: by default just as much as a send buffer holds. Bursts fill both to the
-/// brim, and then nothing goes out through the socket, to whomever, until the search is given up.
+/// While the link-level address of a peer is being looked for, as after its link was cut, the
+/// kernel keeps what is sent to it: by default just as much as a send buffer holds. Bursts fill
+/// both to the brim, and then nothing goes out through the socket, to whomever, until the search is
+/// given up.
 fn make_room_beside_the_unresolved(socket: &Socket) -> io::Result<()> {
     socket.set_send_buffer_size(socket.send_buffer_size()?)
 }

@@ -315,7 +315,7 @@ options! {
             "aeron.receiver.wildcard.port.range", "AERON_RECEIVER_WILDCARD_PORT_RANGE";
         /// Connects unicast send sockets.
         connect: bool = true, flag(), "aeron.driver.connect", "AERON_DRIVER_CONNECT";
-        /// Gives the kernel bursts of datagrams of equal length in one piece (Linux, `UDP_SEGMENT`);
+        /// Gives the kernel bursts of datagrams of one length in one piece (Linux, `UDP_SEGMENT`);
         /// the wire does not show it. Off, and where the kernel or the path refuses, datagrams go
         /// several per call.
         socket_gso: bool = true, flag(), "aileron.socket.gso", "AILERON_SOCKET_GSO";
@@ -327,8 +327,9 @@ options! {
         /// Control datagrams received per call.
         sender_io_vector_capacity: usize = 4, count("count", 1, 16),
             "aeron.sender.io.vector.capacity", "AERON_SENDER_IO_VECTOR_CAPACITY";
-        /// Datagrams per publication and sender cycle; with `aileron.socket.gso` bursts of them, each
-        /// of up to 64 datagrams and 65,507 bytes that lie one behind the other and have one length.
+        /// Datagrams per publication and sender cycle; with `aileron.socket.gso` bursts of them,
+        /// each of up to 64 datagrams and 65,507 bytes that lie one behind the other and have one
+        /// length.
         network_publication_max_messages_per_send: usize = 4, count("count", 1, 16),
             "aeron.network.publication.max.messages.per.send",
             "AERON_NETWORK_PUBLICATION_MAX_MESSAGES_PER_SEND";
