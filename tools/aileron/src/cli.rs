@@ -76,7 +76,7 @@ pub struct Cli {
 #[derive(Clone, Debug, clap::Args)]
 #[non_exhaustive]
 pub struct Common {
-    /// Aeron directory of the driver [default: $AERON_DIR or /dev/shm/aeron-<user>]
+    /// Aeron directory of the driver [default: $AERON_DIR or /dev/shm/aeron-USER]
     #[arg(short, long, global = true, value_name = "PATH")]
     pub dir: Option<PathBuf>,
 

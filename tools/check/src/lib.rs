@@ -1,6 +1,6 @@
 //! Preflight: does this machine suit this configuration?
 //!
-//! [`check`] is a pure function from a [`DriverConfig`](aileron::DriverConfig), a [`Plan`] of
+//! [`check`] is a pure function from a [`DriverConfig`], a [`Plan`] of
 //! streams and a [`Machine`] to [`Problem`]s. A machine is a root directory with the kernel's files
 //! (`/proc`, `/sys`) below it, so that a test plants one.
 //!

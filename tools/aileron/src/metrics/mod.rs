@@ -1,6 +1,6 @@
 //! `aileron metrics`: the figures of a driver for Prometheus and whatever else reads OpenMetrics.
 //!
-//! The page is built anew for each request from one [`Snapshot`](crate::Snapshot). Streams are
+//! The page is built anew for each request from one [`Snapshot`]. Streams are
 //! labelled by channel, stream and session as the keys of their counters have them; labels of
 //! counters are never taken apart.
 
