@@ -30,6 +30,11 @@ impl ErrorReporter {
         }
     }
 
+    /// Records what is no error: something goes another way than it might.
+    pub(crate) fn warn(&self, now: EpochMillis, text: &str) {
+        let _is_on_record = self.log.record(now, 0, text);
+    }
+
     /// Records and counts one error. A log that is full loses the text and keeps the count.
     pub(crate) fn report(&self, now: EpochMillis, code: ErrorCode, text: &str) {
         self.errors.add(1);

@@ -22,7 +22,7 @@ use crate::port::{Burst, Transport};
 use crate::protocol::{DataFrame, Frame, SocketRole};
 
 /// What the kernel refused when it takes no bursts; the datagrams themselves are not lost.
-const BURST_REFUSED: &str =
+pub(crate) const BURST_REFUSED: &str =
     "send bursts in one piece (aileron.socket.gso), going on with single datagrams,";
 
 /// Where a channel sends to.

@@ -181,6 +181,9 @@ impl Drop for Peer {
     }
 }
 
+/// Upper half of the type ids that only our driver has.
+const EXTRA_COUNTERS: i32 = 0x414C;
+
 /// A media driver of either side, in a directory of its own.
 pub(crate) struct Driver {
     side: Side,
@@ -241,12 +244,13 @@ impl Driver {
         )
     }
 
-    /// The counters of this driver, as the given side lists them.
+    /// The counters of this driver that Aeron's have too, as the given side lists them.
     pub(crate) fn counters(&self, reader: Side) -> Vec<Counter> {
         let lines = self.client(reader, "counters", &[]).stop();
         lines
             .iter()
             .filter_map(|line| Counter::parse(line))
+            .filter(|counter| counter.type_id >> 16 != EXTRA_COUNTERS)
             .collect()
     }
 
