@@ -50,7 +50,8 @@ pub struct DriverEnvironment<N> {
     pub interfaces: Box<dyn Interfaces>,
     /// Source of everything random.
     pub rng: Rng,
-    /// Where events are written down, with a lane for each of [`EVENT_LANES`](crate::driver::EVENT_LANES); nowhere if absent.
+    /// Where events are written down, with a lane for each of
+    /// [`EVENT_LANES`](crate::driver::EVENT_LANES); nowhere if absent.
     pub events: Option<EventFile>,
 }
 
