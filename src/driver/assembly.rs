@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::Rng;
+use crate::base::{Nanos, Rng};
 use crate::cnc::{Cnc, SemanticVersion, SystemCounter, SystemCounterLabels, SystemCounters};
 use crate::concurrent::{
     BoundedQueue, CountersFull, DistinctErrorLog, EventFile, InvalidCapacity, LossReport,
@@ -172,10 +172,18 @@ pub struct DriverParts {
     pub resources: Box<dyn Agent>,
 }
 
+/// Nanoseconds between two cycles of conductor and resource agent, at least, where one thread has
+/// all agents and these have nothing to do that could not wait as long.
+const CONDUCTOR_INTERVAL_NS: i64 = 1_000;
+
 /// All agents of a driver as one, for a single thread; see [`DriverCore`]. A duty cycle runs
-/// sender, receiver, resource agent and conductor, in this order.
+/// sender, resource agent, conductor and receiver, in this order: what a client of the same thread
+/// offers before the cycle goes out first, and what has come in last is there for its next poll.
+/// In cycles that follow one another within a microsecond, resource agent and conductor sit out.
 pub struct DriverAgents {
     agents: [Box<dyn Agent>; 4],
+    /// When conductor and resource agent last had a cycle.
+    last_conductor: Nanos,
     /// Of the three that report: what one does, all do.
     reports: [AgentReport; 3],
     beat: Beat,
@@ -325,10 +333,11 @@ impl<N: Network> DriverCore<N> {
         DriverAgents {
             agents: [
                 Box::new(self.sender),
-                Box::new(self.receiver),
                 Box::new(self.resources),
                 Box::new(self.conductor),
+                Box::new(self.receiver),
             ],
+            last_conductor: Nanos::default(),
             reports: self.reports,
             beat: Beat::default(),
         }
@@ -345,7 +354,7 @@ impl DriverAgents {
 
 impl Agent for DriverAgents {
     fn name(&self) -> &'static str {
-        "[sender, receiver, resources, conductor]"
+        "[sender, resources, conductor, receiver]"
     }
 
     fn on_start(&mut self, tick: Tick) {
@@ -360,8 +369,15 @@ impl Agent for DriverAgents {
         if self.beat.cycle(tick.now) {
             self.report(tick);
         }
-        let agents = self.agents.iter_mut();
-        let work = agents.map(|agent| agent.do_work(tick)).sum();
+        let [sender, resources, conductor, receiver] = &mut self.agents;
+        let mut work = sender.do_work(tick);
+        let since_conductor_ns = tick.now.since(self.last_conductor);
+        if !(1..CONDUCTOR_INTERVAL_NS).contains(&since_conductor_ns) {
+            self.last_conductor = tick.now;
+            work += resources.do_work(tick);
+            work += conductor.do_work(tick);
+        }
+        work += receiver.do_work(tick);
         self.beat.worked(work);
         work
     }

@@ -6,8 +6,9 @@
 //!      └── images to create ◀───┴── once per cycle: SM, NAK, … ◀── image ◀────┘
 //! ```
 //!
-//! A duty cycle (`driver.md` §1.5) takes one command, polls every transport once, lets every image
-//! send what is due, and looks after SETUPs that were asked for and names that may have moved. What
+//! A duty cycle (`driver.md` §1.5) takes one command, lets every image send what is due, looks after
+//! SETUPs that were asked for and names that may have moved, and polls every transport once: last,
+//! as whoever waits for a message on the same thread waits for nothing else then. What
 //! arrives is judged in `intake`; nothing there allocates for a frame of an image, and nothing is
 //! searched for. Images stand in numbered slots that the dispatchers refer to.
 //!
@@ -318,10 +319,10 @@ impl<T: Transport> Agent for Receiver<T> {
             self.on_command(message, tick);
             work_count += 1;
         }
-        work_count += self.poll_transports(tick);
         work_count += self.poll_images(tick);
         self.poll_pending_setups(tick);
         self.check_re_resolution(tick);
+        work_count += self.poll_transports(tick);
         if work_count > 0 {
             self.watch.end_rest();
         }

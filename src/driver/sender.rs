@@ -53,13 +53,26 @@ impl Entry {
 struct Watched {
     position: Position,
     frame: FrameWatch,
+    /// When the publication was last looked at.
+    looked: Nanos,
 }
+
+impl Watched {
+    /// Whether there is no frame, and nothing else to look at for a while.
+    fn is_quiet(&self, now: Nanos) -> bool {
+        (1..IDLE_LOOK_INTERVAL_NS).contains(&now.since(self.looked)) && !self.frame.has_frame()
+    }
+}
+
+/// Nanoseconds between two looks, at least, at a publication that has had nothing to send: it is
+/// only asked for its next frame meanwhile.
+const IDLE_LOOK_INTERVAL_NS: i64 = 2_000;
 
 /// Nanoseconds between two polls of the control sockets at least, while there is nothing to send.
 ///
 /// A poll that finds nothing costs a good part of a microsecond, for which a message that comes
 /// just then has to wait. What receivers say can wait longer: they say it a few times per window.
-const IDLE_POLL_INTERVAL_NS: i64 = 4_000;
+const IDLE_POLL_INTERVAL_NS: i64 = 10_000;
 
 /// Nanoseconds between two polls of the control sockets at most, while there is data to send: where
 /// cycles are long, as with very many streams, receivers say more than a few cycles' worth.
@@ -280,20 +293,27 @@ impl<T: Transport> Sender<T> {
         }
         let mut bytes = 0;
         while let Some(index) = self.rota.next(&mut turns) {
+            let watch = &mut self.watches[index];
+            if watch.as_ref().is_some_and(|watch| watch.is_quiet(tick.now)) {
+                continue;
+            }
             let Entry { half, endpoint } = &mut self.publications[index];
             let before = half.position();
             let sent = half.send(&mut self.endpoints[*endpoint], &cycle);
             bytes += sent;
             if half.position() != before {
+                *watch = None;
                 self.rota.has_worked(index);
                 continue;
             }
-            watch_for_next_frame(half, &mut self.watches[index]);
+            if half.has_resends() {
+                *watch = None;
+                self.rota.has_worked(index);
+                continue;
+            }
+            watch_for_next_frame(half, watch, tick.now);
             if sent > 0 {
                 self.rota.has_worked_a_little();
-            }
-            if half.has_resends() {
-                self.rota.has_worked(index);
             }
         }
         if bytes > 0 {
@@ -374,16 +394,19 @@ impl<T: Transport> Sender<T> {
 
 /// Nothing was sent: from now on it is enough to ask for the next frame, unless flow control stands
 /// in the way. Then a status message has it looked at.
-fn watch_for_next_frame(half: &SenderHalf, watch: &mut Option<Watched>) {
+fn watch_for_next_frame(half: &SenderHalf, watch: &mut Option<Watched>, now: Nanos) {
     let position = half.position();
-    if half.is_at_limit() {
-        *watch = None;
-    } else if watch
-        .as_ref()
-        .is_none_or(|watch| watch.position != position)
-    {
-        let frame = half.watch(position);
-        *watch = frame.map(|frame| Watched { position, frame });
+    match watch {
+        _ if half.is_at_limit() => *watch = None,
+        Some(watch) if watch.position == position => watch.looked = now,
+        _ => {
+            let frame = half.watch(position);
+            *watch = frame.map(|frame| Watched {
+                position,
+                frame,
+                looked: now,
+            });
+        }
     }
 }
 

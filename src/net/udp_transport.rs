@@ -1,5 +1,7 @@
 //! One channel's sockets.
 
+mod coalescing;
+
 use std::fmt::Display;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -7,6 +9,7 @@ use std::os::fd::AsFd;
 #[cfg(target_os = "linux")]
 use std::time::Duration;
 
+use coalescing::Coalescing;
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, Socket, Type};
 
 #[cfg(target_os = "linux")]
@@ -39,6 +42,7 @@ pub struct UdpTransport {
     /// Whether the kernel agreed to say when a datagram arrived.
     has_media_timestamps: bool,
     batch: ReceiveBatch,
+    coalescing: Coalescing,
     /// Whether bursts are handed to the kernel in one piece.
     sends_bursts: bool,
     /// Why they no longer are, until it was told.
@@ -68,10 +72,6 @@ impl UdpTransport {
         if sends_bursts && spec.socket_sndbuf_length == 0 {
             make_room_beside_the_unresolved(&socket)?;
         }
-        if spec.role == TransportRole::Receive && spec.segment_offload {
-            // A kernel that cannot gives one datagram at a time.
-            let _ = enable_coalescing(receiving.as_fd());
-        }
         let local_address = receiving
             .local_addr()?
             .as_socket()
@@ -82,6 +82,9 @@ impl UdpTransport {
             local_address,
             has_media_timestamps,
             batch: ReceiveBatch::new(spec.receive_batch, RECEIVE_BUFFER_LENGTH),
+            coalescing: Coalescing::new(
+                spec.role == TransportRole::Receive && spec.segment_offload,
+            ),
             sends_bursts,
             burst_refusal: None,
         })
@@ -183,10 +186,11 @@ impl Transport for UdpTransport {
 
     fn poll(&mut self, mut handler: impl FnMut(Datagram<'_>)) -> io::Result<usize> {
         let socket = self.control.as_ref().unwrap_or(&self.socket);
-        let mut bytes = 0;
+        let (mut bytes, mut count) = (0, 0);
         for _ in 0..BATCHES_PER_POLL {
             let outcome = self.batch.receive(socket.as_fd(), |received| {
                 bytes += received.bytes.len();
+                count += 1;
                 handler(Datagram {
                     bytes: received.bytes,
                     segment_length: received.segment_length,
@@ -200,6 +204,10 @@ impl Transport for UdpTransport {
                 Err(error) if !is_ordinary(&error) => return Err(error),
                 Ok(false) | Err(_) => break,
             }
+        }
+        if self.coalescing.on_poll(count) {
+            // A kernel that cannot goes on giving one datagram at a time.
+            let _ = enable_coalescing(socket.as_fd());
         }
         Ok(bytes)
     }

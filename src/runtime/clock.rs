@@ -1,9 +1,10 @@
 //! The one place that reads clocks.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::base::{EpochMillis, Nanos};
 use crate::port::{Clock, Tick};
+use crate::sys::monotonic_ns;
 
 /// How old the wall-clock part of a tick may be within a duty cycle, in nanoseconds
 /// (`driver.md` §0: *conductor epoch clock refresh*).
@@ -20,7 +21,7 @@ const EPOCH_REFRESH_NS: i64 = 1_000_000;
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct SystemClock {
-    origin: Instant,
+    origin_ns: i64,
 }
 
 impl SystemClock {
@@ -28,7 +29,7 @@ impl SystemClock {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            origin: Instant::now(),
+            origin_ns: monotonic_ns(),
         }
     }
 
@@ -36,10 +37,7 @@ impl SystemClock {
     #[must_use]
     #[inline]
     pub fn now(&self) -> Nanos {
-        let elapsed = self.origin.elapsed();
-        let seconds = i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX);
-        let nanos = i64::from(elapsed.subsec_nanos());
-        Nanos(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
+        Nanos(monotonic_ns() - self.origin_ns)
     }
 
     /// Wall-clock milliseconds since the Unix epoch; 0 before it.

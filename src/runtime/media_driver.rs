@@ -180,7 +180,7 @@ pub struct DriverInvoker {
 }
 
 impl DriverInvoker {
-    /// One duty cycle of sender, receiver, resources and conductor. Returns how much was done.
+    /// One duty cycle of sender, resources, conductor and receiver. Returns how much was done.
     pub fn do_work(&mut self) -> usize {
         self.agents.do_work(self.clock.next())
     }

@@ -7,6 +7,7 @@ mod affinity;
 mod files;
 mod interfaces;
 mod mmsg;
+mod monotonic;
 #[cfg(target_os = "linux")]
 mod ready_set;
 mod receive_batch;
@@ -22,6 +23,7 @@ pub use mmsg::{
     BURST_LENGTH_MAX, DATAGRAMS_PER_BURST_MAX, DATAGRAMS_PER_CALL_MAX, is_burst_refusal,
     send_bursts, send_datagrams,
 };
+pub use monotonic::monotonic_ns;
 #[cfg(target_os = "linux")]
 pub use ready_set::ReadySet;
 pub use receive_batch::{ReceiveBatch, ReceivedDatagram};

@@ -207,14 +207,14 @@ impl Node for Aileron {
     #[inline]
     fn work(&mut self) -> Result<usize, Failure> {
         let mut work = 0;
-        if let Driver::Invoked(driver) = &mut self.driver {
-            work += driver.do_work();
-        }
         if let Some(invoker) = &mut self.invoker {
             work += invoker.do_work();
             if invoker.is_closed() {
                 return Err("the client was closed".into());
             }
+        }
+        if let Driver::Invoked(driver) = &mut self.driver {
+            work += driver.do_work();
         }
         Ok(work)
     }

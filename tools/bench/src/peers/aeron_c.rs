@@ -96,11 +96,10 @@ impl Node for AeronC {
 
     #[inline]
     fn work(&mut self) -> Result<usize, Failure> {
-        let mut work = 0;
+        let mut work = self.client.main_do_work().map_err(failure)?;
         if let Some(driver) = &self.driver {
             work += driver.main_do_work().map_err(failure)?;
         }
-        work += self.client.main_do_work().map_err(failure)?;
         Ok(usize::try_from(work).unwrap_or(0))
     }
 
