@@ -40,7 +40,7 @@ impl ConductorInvoker {
 
     /// One duty cycle. Returns how much was done; 0 also while a call services the conductor.
     pub fn do_work(&mut self) -> usize {
-        if self.is_quiet(self.core.clock.now()) {
+        if self.is_quiet(self.core.clock.coarse_now()) {
             return 0;
         }
         let tick = self.core.clock.tick();

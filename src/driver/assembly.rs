@@ -10,6 +10,7 @@ use crate::concurrent::{
     BoundedQueue, CountersFull, DistinctErrorLog, EventFile, InvalidCapacity, LossReport,
     RingConsumer, Transmitter,
 };
+use crate::driver::pace::Pace;
 use crate::logbuffer::LogStore;
 use crate::port::{Agent, Clock, Interfaces, NameResolver, Network, Tick};
 
@@ -173,7 +174,7 @@ pub struct DriverParts {
 }
 
 /// Nanoseconds between two cycles of conductor and resource agent, at least, where one thread has
-/// all agents and these have nothing to do that could not wait as long.
+/// all agents: what these do can wait as long.
 const CONDUCTOR_INTERVAL_NS: i64 = 1_000;
 
 /// All agents of a driver as one, for a single thread; see [`DriverCore`]. A duty cycle runs
@@ -182,8 +183,8 @@ const CONDUCTOR_INTERVAL_NS: i64 = 1_000;
 /// In cycles that follow one another within a microsecond, resource agent and conductor sit out.
 pub struct DriverAgents {
     agents: [Box<dyn Agent>; 4],
-    /// When conductor and resource agent last had a cycle.
-    last_conductor: Nanos,
+    /// Of conductor and resource agent.
+    pace: Pace,
     /// Of the three that report: what one does, all do.
     reports: [AgentReport; 3],
     beat: Beat,
@@ -337,7 +338,7 @@ impl<N: Network> DriverCore<N> {
                 Box::new(self.conductor),
                 Box::new(self.receiver),
             ],
-            last_conductor: Nanos::default(),
+            pace: Pace::new(CONDUCTOR_INTERVAL_NS, Nanos::default()),
             reports: self.reports,
             beat: Beat::default(),
         }
@@ -371,9 +372,7 @@ impl Agent for DriverAgents {
         }
         let [sender, resources, conductor, receiver] = &mut self.agents;
         let mut work = sender.do_work(tick);
-        let since_conductor_ns = tick.now.since(self.last_conductor);
-        if !(1..CONDUCTOR_INTERVAL_NS).contains(&since_conductor_ns) {
-            self.last_conductor = tick.now;
+        if self.pace.is_due(tick.now) {
             work += resources.do_work(tick);
             work += conductor.do_work(tick);
         }

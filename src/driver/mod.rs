@@ -55,6 +55,7 @@ pub(crate) mod loss;
 pub(crate) mod media;
 pub(crate) mod messages;
 mod names;
+mod pace;
 pub(crate) mod params;
 pub(crate) mod publication;
 pub(crate) mod receiver;

@@ -6,10 +6,10 @@
 //!      └── images to create ◀───┴── once per cycle: SM, NAK, … ◀── image ◀────┘
 //! ```
 //!
-//! A duty cycle (`driver.md` §1.5) takes one command, lets every image send what is due, looks after
-//! SETUPs that were asked for and names that may have moved, and polls every transport once: last,
-//! as whoever waits for a message on the same thread waits for nothing else then. What
-//! arrives is judged in `intake`; nothing there allocates for a frame of an image, and nothing is
+//! A duty cycle (`driver.md` §1.5) takes one command, polls every transport once, lets every image
+//! send what is due, and looks after SETUPs that were asked for and names that may have moved. Where
+//! something arrives after a silence, all but the first two waits for the next cycle, as whoever
+//! waits for a message on the same thread waits for nothing else. What arrives is judged in `intake`; nothing there allocates for a frame of an image, and nothing is
 //! searched for. Images stand in numbered slots that the dispatchers refer to.
 //!
 //! Messages to the conductor never block: see [`Outbox`].
@@ -44,10 +44,14 @@ use crate::driver::errors::ErrorReporter;
 use crate::driver::media::receive_endpoint::{ReceiveEndpoint, SendContext};
 use crate::driver::media::watch::Watch;
 use crate::driver::messages::{ConductorMessage, EndpointId, Outbox, REST_NS, ReceiverMessage};
+use crate::driver::pace::Pace;
 use crate::port::{Agent, Tick, Transport, Wake};
 
 /// Replies that one poll of a transport can cause: all of 32 of the largest batches.
 const REPLIES_MAX: usize = 512;
+
+/// Nanoseconds between two looks, at least, at all but the transports, while nothing comes in.
+const HOUSEKEEPING_INTERVAL_NS: i64 = 1_000;
 
 /// A solicitation names no session: whoever is there shall answer.
 const ANY_STREAM: (StreamId, SessionId) = (StreamId(0), SessionId(0));
@@ -84,6 +88,9 @@ pub(crate) struct Receiver<T: Transport> {
     pending: PendingSetups,
     /// What the poll of one transport wants answered; empty between polls.
     replies: Vec<Reply>,
+    /// Whether the last cycle brought something, of which senders may have to be told.
+    has_received: bool,
+    housekeeping: Pace,
     epoch: EpochNanos,
 }
 
@@ -127,6 +134,8 @@ impl<T: Transport> Receiver<T> {
             images: Images::new(Nanos::default()),
             pending: PendingSetups::default(),
             replies: Vec::with_capacity(REPLIES_MAX),
+            has_received: false,
+            housekeeping: Pace::new(HOUSEKEEPING_INTERVAL_NS, Nanos::default()),
             epoch: EpochNanos::new(Tick::default()),
         }
     }
@@ -314,15 +323,24 @@ impl<T: Transport> Agent for Receiver<T> {
 
     fn do_work(&mut self, tick: Tick) -> usize {
         self.duty_cycle.measure(tick.now);
-        let mut work_count = self.conductor.flush();
-        if let Some(message) = self.commands.pop() {
-            self.on_command(message, tick);
-            work_count += 1;
+        let mut work_count = 0;
+        let is_due = self.housekeeping.is_due(tick.now) || self.has_received;
+        if is_due {
+            work_count += self.conductor.flush();
+            if let Some(message) = self.commands.pop() {
+                self.on_command(message, tick);
+                work_count += 1;
+            }
         }
-        work_count += self.poll_images(tick);
-        self.poll_pending_setups(tick);
-        self.check_re_resolution(tick);
-        work_count += self.poll_transports(tick);
+        let bytes_received = self.poll_transports(tick);
+        work_count += bytes_received;
+        let is_first = bytes_received > 0 && !self.has_received;
+        self.has_received = bytes_received > 0;
+        if is_due && !is_first {
+            work_count += self.poll_images(tick);
+            self.poll_pending_setups(tick);
+            self.check_re_resolution(tick);
+        }
         if work_count > 0 {
             self.watch.end_rest();
         }

@@ -25,6 +25,7 @@ use crate::driver::media::control_inbox::ControlInbox;
 use crate::driver::media::send_endpoint::{BURST_REFUSED, SendEndpoint};
 use crate::driver::media::watch::Watch;
 use crate::driver::messages::{ConductorMessage, EndpointId, Outbox, REST_NS, SenderMessage};
+use crate::driver::pace::Pace;
 use crate::driver::publication::network::{Cycle, SenderHalf};
 use crate::driver::rota::Rota;
 use crate::logbuffer::FrameWatch;
@@ -78,6 +79,9 @@ const IDLE_POLL_INTERVAL_NS: i64 = 10_000;
 /// cycles are long, as with very many streams, receivers say more than a few cycles' worth.
 const BUSY_POLL_INTERVAL_NS: i64 = 100_000;
 
+/// Nanoseconds between two looks, at least, at what is no message: commands, names, faults.
+const HOUSEKEEPING_INTERVAL_NS: i64 = 1_000;
+
 /// When the control sockets are polled.
 #[derive(Clone, Copy, Debug)]
 struct PollSchedule {
@@ -109,7 +113,10 @@ pub(crate) struct Sender<T: Transport> {
     /// Where in `publications` a stream is.
     streams: BTreeMap<StreamKey, usize>,
     rota: Rota,
+    /// Whether a publication has data that flow control keeps from being sent.
+    is_held_back: bool,
     poll: PollSchedule,
+    housekeeping: Pace,
     inbox: ControlInbox,
     re_resolution_interval_ns: i64,
     re_resolution_deadline: Nanos,
@@ -149,6 +156,8 @@ impl<T: Transport> Sender<T> {
             watches: Vec::new(),
             streams: BTreeMap::new(),
             rota: Rota::new(tick.now),
+            is_held_back: false,
+            housekeeping: Pace::new(HOUSEKEEPING_INTERVAL_NS, tick.now),
             poll: PollSchedule {
                 ratio: config.send_to_status_poll_ratio,
                 interval_ns: BUSY_POLL_INTERVAL_NS.min(config.status_message_timeout_ns / 2),
@@ -291,6 +300,7 @@ impl<T: Transport> Sender<T> {
                 self.rota.wake(index);
             }
         }
+        self.is_held_back = false;
         let mut bytes = 0;
         while let Some(index) = self.rota.next(&mut turns) {
             let watch = &mut self.watches[index];
@@ -301,6 +311,7 @@ impl<T: Transport> Sender<T> {
             let before = half.position();
             let sent = half.send(&mut self.endpoints[*endpoint], &cycle);
             bytes += sent;
+            self.is_held_back |= half.is_held_back();
             if half.position() != before {
                 *watch = None;
                 self.rota.has_worked(index);
@@ -411,14 +422,14 @@ fn watch_for_next_frame(half: &SenderHalf, watch: &mut Option<Watched>, now: Nan
 }
 
 impl PollSchedule {
-    /// Whether to poll in a cycle that sent `bytes`, some of it not at the first try.
-    fn is_due(&mut self, bytes: usize, had_short_sends: bool, now: Nanos) -> bool {
+    /// Whether to poll in a cycle that sent `bytes`, and could or might not send others.
+    fn is_due(&mut self, bytes: usize, is_held_back: bool, now: Nanos) -> bool {
         let since_last_ns = now.since(self.last);
         if bytes == 0 {
-            return had_short_sends || since_last_ns >= IDLE_POLL_INTERVAL_NS;
+            return is_held_back || since_last_ns >= IDLE_POLL_INTERVAL_NS;
         }
         self.cycles = self.cycles.saturating_add(1);
-        had_short_sends || self.cycles >= self.ratio || since_last_ns >= self.interval_ns
+        is_held_back || self.cycles >= self.ratio || since_last_ns >= self.interval_ns
     }
 
     const fn restart(&mut self, now: Nanos) {
@@ -452,23 +463,29 @@ impl<T: Transport> Agent for Sender<T> {
 
     fn do_work(&mut self, tick: Tick) -> usize {
         self.tracker.measure(tick.now);
-        let mut work = self.conductor.flush();
-        if !self.conductor.is_full()
-            && let Some(command) = self.commands.pop()
-        {
-            self.run_command(command, tick.now);
-            work += 1;
+        let mut work = 0;
+        let is_housekeeping_due = self.housekeeping.is_due(tick.now);
+        if is_housekeeping_due {
+            work += self.conductor.flush();
+            if !self.conductor.is_full()
+                && let Some(command) = self.commands.pop()
+            {
+                self.run_command(command, tick.now);
+                work += 1;
+            }
         }
         let short_sends = self.short_sends();
         let bytes_sent = self.send_all(tick);
         work += bytes_sent;
-        let had_short_sends = self.short_sends() > short_sends;
-        if self.poll.is_due(bytes_sent, had_short_sends, tick.now) {
+        let is_held_back = self.is_held_back || self.short_sends() > short_sends;
+        if self.poll.is_due(bytes_sent, is_held_back, tick.now) {
             work += self.poll_control(tick);
             self.poll.restart(tick.now);
         }
-        self.check_re_resolution(tick.now);
-        self.report_faults(tick);
+        if is_housekeeping_due {
+            self.check_re_resolution(tick.now);
+            self.report_faults(tick);
+        }
         work
     }
 

@@ -72,6 +72,10 @@ impl UdpTransport {
         if sends_bursts && spec.socket_sndbuf_length == 0 {
             make_room_beside_the_unresolved(&socket)?;
         }
+        let mut batch = ReceiveBatch::new(spec.receive_batch, RECEIVE_BUFFER_LENGTH);
+        if has_media_timestamps {
+            batch.take_controls();
+        }
         let local_address = receiving
             .local_addr()?
             .as_socket()
@@ -81,7 +85,7 @@ impl UdpTransport {
             control: control.map(UdpSocket::from),
             local_address,
             has_media_timestamps,
-            batch: ReceiveBatch::new(spec.receive_batch, RECEIVE_BUFFER_LENGTH),
+            batch,
             coalescing: Coalescing::new(
                 spec.role == TransportRole::Receive && spec.segment_offload,
             ),
@@ -206,6 +210,7 @@ impl Transport for UdpTransport {
             }
         }
         if self.coalescing.on_poll(count) {
+            self.batch.take_controls();
             // A kernel that cannot goes on giving one datagram at a time.
             let _ = enable_coalescing(socket.as_fd());
         }

@@ -80,4 +80,10 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Nanos {
         self.tick().now
     }
+
+    /// The monotonic clock as it was some milliseconds ago at most, for what need not know better:
+    /// that is read in a fraction of the time.
+    fn coarse_now(&self) -> Nanos {
+        self.now()
+    }
 }

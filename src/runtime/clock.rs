@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::base::{EpochMillis, Nanos};
 use crate::port::{Clock, Tick};
-use crate::sys::monotonic_ns;
+use crate::sys::{coarse_monotonic_ns, monotonic_ns};
 
 /// How old the wall-clock part of a tick may be within a duty cycle, in nanoseconds
 /// (`driver.md` §0: *conductor epoch clock refresh*).
@@ -95,6 +95,10 @@ impl Clock for SystemClock {
 
     fn now(&self) -> Nanos {
         Self::now(self)
+    }
+
+    fn coarse_now(&self) -> Nanos {
+        Nanos(coarse_monotonic_ns() - self.origin_ns)
     }
 }
 

@@ -23,7 +23,7 @@ pub use mmsg::{
     BURST_LENGTH_MAX, DATAGRAMS_PER_BURST_MAX, DATAGRAMS_PER_CALL_MAX, is_burst_refusal,
     send_bursts, send_datagrams,
 };
-pub use monotonic::monotonic_ns;
+pub use monotonic::{coarse_monotonic_ns, monotonic_ns};
 #[cfg(target_os = "linux")]
 pub use ready_set::ReadySet;
 pub use receive_batch::{ReceiveBatch, ReceivedDatagram};

@@ -30,6 +30,20 @@ mod calls {
         let length = unsafe { libc::recvmsg(socket, header, flags) };
         usize::try_from(length).map_err(|_| io::Error::last_os_error())
     }
+
+    /// # Safety
+    /// As for `recvfrom(2)`.
+    pub(super) unsafe fn receive_from(
+        socket: libc::c_int,
+        (buffer, length): (*mut libc::c_void, usize),
+        flags: libc::c_int,
+        (address, address_length): (*mut libc::sockaddr, &mut libc::socklen_t),
+    ) -> io::Result<usize> {
+        // SAFETY: SYS-2: the caller vouches for it.
+        let length =
+            unsafe { libc::recvfrom(socket, buffer, length, flags, address, address_length) };
+        usize::try_from(length).map_err(|_| io::Error::last_os_error())
+    }
 }
 
 /// Room for the control messages that carry a receive timestamp and a segment length.
@@ -62,6 +76,8 @@ pub struct ReceiveBatch {
     /// How many the next call asks for: one where the last found nothing or large ones, else twice
     /// as many as that found.
     asks_for: usize,
+    /// Whether the kernel may have more to say about a datagram than where it came from.
+    has_controls: bool,
 }
 
 impl ReceiveBatch {
@@ -74,7 +90,14 @@ impl ReceiveBatch {
                 .map(|_| vec![0; length].into_boxed_slice())
                 .collect(),
             asks_for: 1,
+            has_controls: false,
         }
+    }
+
+    /// Listens from now on to what the kernel says about datagrams: when they came, and of how many
+    /// it made one. To ask costs something with each call.
+    pub const fn take_controls(&mut self) {
+        self.has_controls = true;
     }
 
     /// Receives what is there, up to one batch, without waiting, and hands each datagram to
@@ -90,6 +113,9 @@ impl ReceiveBatch {
     ) -> io::Result<bool> {
         let count = self.asks_for;
         self.asks_for = 1;
+        if count == 1 && !self.has_controls {
+            return self.receive_one(socket, handler);
+        }
         let mut addresses = [const { MaybeUninit::<RawAddress>::uninit() }; DATAGRAMS_PER_CALL_MAX];
         let mut controls = [const { MaybeUninit::<Control>::uninit() }; DATAGRAMS_PER_CALL_MAX];
         let mut vectors = [const { MaybeUninit::<libc::iovec>::uninit() }; DATAGRAMS_PER_CALL_MAX];
@@ -139,6 +165,40 @@ impl ReceiveBatch {
             self.asks_for = (2 * received).min(self.buffers.len());
         }
         Ok(received == count && (count > 1 || is_large))
+    }
+
+    /// The same for one datagram of which only its source is to be known.
+    fn receive_one(
+        &mut self,
+        socket: BorrowedFd<'_>,
+        mut handler: impl FnMut(ReceivedDatagram<'_>),
+    ) -> io::Result<bool> {
+        let count_max = self.buffers.len();
+        let buffer = &mut self.buffers[0];
+        let mut address = RawAddress::unspecified();
+        let mut address_length = RAW_ADDRESS_LENGTH;
+        let name = (ptr::from_mut(&mut address).cast(), &mut address_length);
+        let room = (buffer.as_mut_ptr().cast(), buffer.len());
+        let flags = libc::MSG_DONTWAIT | libc::MSG_TRUNC;
+        // SAFETY: SYS-2 (pointers given to the kernel are valid for the lengths given with them and
+        // for the whole call): a live buffer and a live `RawAddress`.
+        let length = unsafe { calls::receive_from(socket.as_raw_fd(), room, flags, name) }?;
+        let is_truncated = length > buffer.len();
+        let length = length.min(buffer.len());
+        let is_large = length >= LARGE;
+        if !is_large {
+            self.asks_for = count_max.min(2);
+        }
+        if let Some(source) = address.to_socket_address() {
+            handler(ReceivedDatagram {
+                bytes: &mut buffer[..length],
+                source,
+                segment_length: length.max(1),
+                timestamp_ns: None,
+                is_truncated,
+            });
+        }
+        Ok(is_large)
     }
 }
 
@@ -293,18 +353,26 @@ mod tests {
         sender
             .connect(receiver.local_addr().expect("bound"))
             .expect("connected");
-        assert_eq!(
-            send_datagrams(sender.as_fd(), None, &[&[7; 300]]).expect("sent"),
-            1
-        );
-        let mut batch = ReceiveBatch::new(1, 64);
-        let mut truncated = None;
-        for _ in 0..1_000_000 {
-            let _ = batch.receive(receiver.as_fd(), |d| truncated = Some(d.is_truncated));
-            if truncated.is_some() {
-                break;
+        receiver.set_nonblocking(true).expect("non-blocking");
+        for has_controls in [false, true] {
+            assert_eq!(
+                send_datagrams(sender.as_fd(), None, &[&[7; 300]]).expect("sent"),
+                1
+            );
+            let mut batch = ReceiveBatch::new(1, 64);
+            if has_controls {
+                batch.take_controls();
             }
+            let mut received = None;
+            for _ in 0..1_000_000 {
+                let _ = batch.receive(receiver.as_fd(), |d| {
+                    received = Some((d.is_truncated, d.bytes.len()));
+                });
+                if received.is_some() {
+                    break;
+                }
+            }
+            assert_eq!(received, Some((true, 64)));
         }
-        assert_eq!(truncated, Some(true));
     }
 }

@@ -1,4 +1,4 @@
-//! The four socket calls of the data path as bare system calls, for Linux.
+//! The five socket calls of the data path as bare system calls, for Linux.
 //!
 //! The C library's wrappers are cancellation points: in a program with threads each call has two
 //! atomic read-modify-writes for the sake of `pthread_cancel`, which Rust programs do not use. That
@@ -62,6 +62,34 @@ pub(super) unsafe fn send_many(
             headers,
             count,
             libc::c_long::from(flags),
+        )
+    };
+    outcome(result)
+}
+
+/// `recvfrom(2)`. Returns the bytes received; with `MSG_TRUNC` those that there were.
+///
+/// # Errors
+/// What the operating system answers.
+///
+/// # Safety
+/// `buffer` is valid for writes of `length` bytes, `address` for writes of `address_length` bytes.
+pub(super) unsafe fn receive_from(
+    socket: libc::c_int,
+    (buffer, length): (*mut libc::c_void, usize),
+    flags: libc::c_int,
+    (address, address_length): (*mut libc::sockaddr, &mut libc::socklen_t),
+) -> io::Result<usize> {
+    // SAFETY: SYS-2: the caller vouches for it.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_recvfrom,
+            libc::c_long::from(socket),
+            buffer,
+            length,
+            libc::c_long::from(flags),
+            address,
+            std::ptr::from_mut(address_length),
         )
     };
     outcome(result)

@@ -667,7 +667,7 @@ fn an_explicit_control_address_is_asked_at_once_and_then_every_second() {
     rig.now = 4 * SECOND;
     rig.cycle();
     assert_eq!(rig.setup_requests(), []);
-    rig.now = 4 * SECOND + 1;
+    rig.now = 4 * SECOND + 1_000;
     rig.cycle();
     rig.cycle();
     assert_eq!(rig.setup_requests(), [any]);
@@ -984,6 +984,7 @@ fn a_broken_transport_is_reported_and_the_others_go_on() {
     rig.transport.fail();
     second.deliver(address(SOURCE), &data(INITIAL_TERM, 0, 992));
     rig.now = 201 * MILLI;
+    rig.cycle();
     rig.cycle();
     assert_eq!(hwm(&image), 1_024);
     assert_eq!(

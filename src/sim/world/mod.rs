@@ -482,6 +482,10 @@ impl Run {
         if role.sends() {
             self.end_overrun(driver);
         }
+        if role.conducts() && role.receives() {
+            // The receiver of such a one speaks for images that came in the same cycle.
+            self.watches[driver].refresh(&self.drivers[driver]);
+        }
         self.wire.drain(&mut self.notes);
         for note in self.notes.drain(..) {
             self.trace.push(Event::Wire(note));

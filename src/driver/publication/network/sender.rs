@@ -79,6 +79,8 @@ pub(crate) struct SenderHalf {
     pub(super) time_of_last_setup: Nanos,
     pub(super) time_of_last_data_or_heartbeat: Nanos,
     pub(super) time_of_last_status_message: Nanos,
+    /// There is data that flow control keeps from being sent.
+    pub(super) is_held_back: bool,
     /// Data has been sent since flow control last stood in the way: the next time counts.
     pub(super) tracks_limits: bool,
     /// A receiver asked for a SETUP and none is known to be alive yet.
@@ -134,6 +136,7 @@ impl SenderHalf {
             time_of_last_setup: long_ago,
             time_of_last_data_or_heartbeat: long_ago,
             time_of_last_status_message: params.now,
+            is_held_back: false,
             tracks_limits: false,
             is_setup_elicited: false,
             has_initial_connection: false,
@@ -201,6 +204,11 @@ impl SenderHalf {
         self.position >= self.limit
     }
 
+    /// Whether there is data that flow control keeps from being sent.
+    pub(crate) const fn is_held_back(&self) -> bool {
+        self.is_held_back
+    }
+
     /// Watches for the frame at a position.
     pub(crate) fn watch(&self, position: Position) -> Option<FrameWatch> {
         self.log.watch(position)
@@ -264,12 +272,14 @@ impl SenderHalf {
     ) -> usize {
         let window = self.limit - self.position;
         if window <= 0 {
+            self.is_held_back = self.log.producer_position() > self.position;
             self.on_back_pressure(cycle);
             return 0;
         }
         let range = self.range(self.position, window);
         let batch = Batch::gather(&self.log, &range, stamp(endpoint, cycle));
         let gathered = batch.datagram_count();
+        self.is_held_back = batch.is_blocked();
         if gathered == 0 {
             if batch.is_blocked() {
                 self.on_back_pressure(cycle);

@@ -1,0 +1,56 @@
+//! What need not be done in each duty cycle.
+//!
+//! A thread that waits for a message goes round a few million times a second. Whatever else it does
+//! in each round is time for which the message waits.
+
+use crate::base::Nanos;
+
+/// Something that is done once in an interval at most.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    interval_ns: i64,
+    last: Nanos,
+}
+
+impl Pace {
+    /// Something that is due at once.
+    pub(super) const fn new(interval_ns: i64, now: Nanos) -> Self {
+        Self {
+            interval_ns,
+            last: now.plus_ns(-interval_ns),
+        }
+    }
+
+    /// Whether it is to be done in the cycle that begins now; always where time stands still, as it
+    /// does for whoever steps through cycles by hand.
+    #[inline]
+    pub(super) fn is_due(&mut self, now: Nanos) -> bool {
+        let is_due = !(1..self.interval_ns).contains(&now.since(self.last));
+        if is_due {
+            self.last = now;
+        }
+        is_due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_due_at_once_and_then_once_in_an_interval() {
+        let mut pace = Pace::new(1_000, Nanos(5_000));
+        let due: Vec<i64> = (5_000..=8_000)
+            .step_by(250)
+            .filter(|now| pace.is_due(Nanos(*now)))
+            .collect();
+        assert_eq!(due, [5_000, 6_000, 7_000, 8_000]);
+    }
+
+    #[test]
+    fn it_is_due_in_each_cycle_of_a_time_that_stands_still_or_goes_back() {
+        let mut pace = Pace::new(1_000, Nanos(0));
+        assert!((0..3).all(|_| pace.is_due(Nanos(10))));
+        assert!(pace.is_due(Nanos(9)));
+    }
+}
