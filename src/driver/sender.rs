@@ -22,7 +22,7 @@ use crate::driver::duty_cycle::DutyCycleTracker;
 use crate::driver::epoch::EpochNanos;
 use crate::driver::errors::ErrorReporter;
 use crate::driver::media::control_inbox::ControlInbox;
-use crate::driver::media::send_endpoint::{BURST_REFUSED, SendEndpoint};
+use crate::driver::media::send_endpoint::SendEndpoint;
 use crate::driver::media::watch::Watch;
 use crate::driver::messages::{ConductorMessage, EndpointId, Outbox, REST_NS, SenderMessage};
 use crate::driver::pace::Pace;
@@ -374,7 +374,7 @@ impl<T: Transport> Sender<T> {
                 Some(address) => format!("cannot {operation} to {address}: {}", fault.error),
                 None => format!("cannot {operation}: {}", fault.error),
             };
-            if operation == BURST_REFUSED {
+            if fault.is_harmless {
                 self.errors.warn(tick.epoch, &text);
                 continue;
             }

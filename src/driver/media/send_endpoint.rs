@@ -22,7 +22,7 @@ use crate::port::{Burst, Transport};
 use crate::protocol::{DataFrame, Frame, SocketRole};
 
 /// What the kernel refused when it takes no bursts; the datagrams themselves are not lost.
-pub(crate) const BURST_REFUSED: &str =
+const BURST_REFUSED: &str =
     "send bursts in one piece (aileron.socket.gso), going on with single datagrams,";
 
 /// Where a channel sends to.
@@ -61,6 +61,8 @@ pub(crate) struct EndpointFault {
     pub(crate) address: Option<SocketAddr>,
     /// The answer.
     pub(crate) error: io::Error,
+    /// Whether all goes on as well without it.
+    pub(crate) is_harmless: bool,
 }
 
 /// All that makes a send endpoint.
@@ -334,7 +336,12 @@ impl<T: Transport> SendEndpoint<T> {
         let accepted = self.hand_over(learnt, bursts, now);
         if let Some(error) = self.transport.take_burst_refusal() {
             let address = learnt.or_else(|| self.address());
-            self.note_fault(BURST_REFUSED, address, error);
+            self.fault.get_or_insert(EndpointFault {
+                operation: BURST_REFUSED,
+                address,
+                error,
+                is_harmless: true,
+            });
         }
         accepted
     }
@@ -379,6 +386,7 @@ impl<T: Transport> SendEndpoint<T> {
             operation,
             address: to,
             error,
+            is_harmless: false,
         });
     }
 }
