@@ -261,7 +261,7 @@ fn filled(share: f64, width: usize) -> usize {
 
 fn limiter(row: &StreamRow) -> Span<'static> {
     let text = row.limiter.party.clone();
-    if row.limiter.holds_up {
+    if row.limiter.holds_up() {
         Span::styled(
             text,
             Style::new().fg(Color::Yellow).add_modifier(Modifier::BOLD),

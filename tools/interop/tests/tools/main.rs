@@ -4,3 +4,5 @@
 mod causes;
 mod driver;
 mod figures;
+#[path = "../../../aileron/tests/explain/patience.rs"]
+mod patience;
