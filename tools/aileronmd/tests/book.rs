@@ -12,7 +12,7 @@ use clap::Parser as _;
 #[path = "book/pages.rs"]
 mod pages;
 
-use pages::{book, pages, root, take_apart};
+use pages::{book, commands, pages, root, take_apart};
 
 /// The targets of `[text](target)`.
 fn links(prose: &str) -> Vec<&str> {
@@ -119,7 +119,7 @@ fn every_block_is_taken_apart_by_what_it_is_for() {
         for block in take_apart(&page).0 {
             count += 1;
             let outcome = match block.language.as_str() {
-                "rust" => {
+                "rust" | "rust,no_run" => {
                     let include = format!("docs/book/src/{name}\")");
                     library
                         .contains(&include)
@@ -197,17 +197,13 @@ fn check_shell(text: &str) -> Result<(), String> {
     if !syntax.status.success() {
         return Err(String::from_utf8_lossy(&syntax.stderr).into_owned());
     }
-    for line in text.replace("\\\n", " ").lines() {
-        let line = line.split(" #").next().unwrap_or_default();
-        for command in line.split(['|', '&', ';']) {
-            check_command(command.trim())?;
-        }
-    }
-    Ok(())
+    let mut all = commands(text).into_iter();
+    all.try_for_each(|words| check_command(&words))
 }
 
-fn check_command(command: &str) -> Result<(), String> {
-    let mut words: Vec<&str> = command.split_ascii_whitespace().collect();
+fn check_command(words: &[String]) -> Result<(), String> {
+    let command = words.join(" ");
+    let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
     let mut environment = Vec::new();
     while let Some(first) = words.first() {
         if let Some((name, value)) = first.split_once('=') {
@@ -227,7 +223,7 @@ fn check_command(command: &str) -> Result<(), String> {
                 .map(|_| ())
                 .map_err(|error| format!("{command}: {error}"))
         }
-        "aileronmd" => check_driver(command, arguments, &environment),
+        "aileronmd" => check_driver(&command, arguments, &environment),
         "install" => {
             // Paths of the repository are there; what is built is not looked for.
             let sources = arguments

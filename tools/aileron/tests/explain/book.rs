@@ -19,8 +19,11 @@ use crate::rig::{Busy, LOOPBACK, Rig, STREAM, address, wait_connected};
 /// What keeps a state up.
 type State = Vec<Box<dyn Any>>;
 
-/// Brings a driver into the state of the blocks that show this cause.
-const STATES: &[(&str, fn(&Rig) -> State)] = &[
+/// Brings a driver into a state.
+type Prepare = fn(&Rig) -> State;
+
+/// Those of the blocks that show each cause.
+const STATES: &[(&str, Prepare)] = &[
     ("no-subscriber", |rig| {
         let address = deaf().local_addr().expect("bound");
         let channel = format!("aeron:udp?endpoint={address}");

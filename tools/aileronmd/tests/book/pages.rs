@@ -59,3 +59,44 @@ pub(crate) fn take_apart(page: &str) -> (Vec<Block>, String) {
     assert!(!is_inside, "a block does not end");
     (blocks, prose)
 }
+
+/// The commands of a block for a shell, as words: quotation marks, comments, continued lines, pipes
+/// and lists are heeded, and nothing beyond.
+pub(crate) fn commands(text: &str) -> Vec<Vec<String>> {
+    let text = text.replace("\\\n", " ");
+    let (mut commands, mut words) = (Vec::new(), Vec::new());
+    let mut word: Option<String> = None;
+    let (mut is_quoted, mut is_comment) = (false, false);
+    for c in text.chars() {
+        match c {
+            '\n' if is_comment => is_comment = false,
+            _ if is_comment => continue,
+            '"' => {
+                is_quoted = !is_quoted;
+                word.get_or_insert_default();
+                continue;
+            }
+            '#' if !is_quoted && word.is_none() => {
+                is_comment = true;
+                continue;
+            }
+            ' ' | '\n' | '|' | '&' | ';' if !is_quoted => {}
+            c => {
+                word.get_or_insert_default().push(c);
+                continue;
+            }
+        }
+        words.extend(word.take());
+        if c != ' ' && !words.is_empty() {
+            commands.push(std::mem::take(&mut words));
+        }
+    }
+    commands
+}
+
+#[test]
+fn commands_are_read_as_a_shell_reads_them() {
+    let text = "a \"b c|d\" e # not\n# at all\n  f | g \\\n -h; i\n";
+    let expected = [&["a", "b c|d", "e"][..], &["f"], &["g", "-h"], &["i"]];
+    assert_eq!(commands(text), expected);
+}
