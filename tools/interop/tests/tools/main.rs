@@ -6,3 +6,4 @@ mod driver;
 mod figures;
 #[path = "../../../aileron/tests/explain/patience.rs"]
 mod patience;
+mod reference;
