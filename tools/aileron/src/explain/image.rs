@@ -39,9 +39,7 @@ fn name(case: &mut Case<'_>, image: &ImageView) {
 }
 
 fn window(image: &ImageView) -> i64 {
-    let log = image
-        .log
-        .map_or(0, |log| i64::from(log.receiver_window_length));
+    let log = image.log.map_or(0, |log| log.receiver_window());
     image.congestion_window.unwrap_or(log)
 }
 

@@ -310,17 +310,14 @@ fn window_too_small(case: &mut Case<'_>, publication: &PublicationView, sent: i6
                 .unwrap_or(0)
                 .saturating_sub(slowest.position)
         });
-        let window = image
-            .log
-            .map_or(0, |log| i64::from(log.receiver_window_length));
+        let window = image.log.map_or(0, |log| log.receiver_window());
         if behind >= window / 2 {
             return;
         }
     }
-    let window = publication.receiver_window.or_else(|| {
-        own.and_then(|i| i.log)
-            .map(|log| i64::from(log.receiver_window_length))
-    });
+    let window = publication
+        .receiver_window
+        .or_else(|| own.and_then(|i| i.log).map(|log| log.receiver_window()));
     let rate = i128::from(sent) * 1_000_000_000 / i128::from(elapsed_ns);
     let round_trip_ns = window
         .filter(|_| rate > 0)

@@ -304,7 +304,7 @@ pub(super) fn image_row(
     let rebuilt = image.rebuild_position.unwrap_or(high);
     let slowest = image.slowest_subscriber();
     let consumed = slowest.map_or(rebuilt, |slowest| slowest.position);
-    let window = i64::from(log.receiver_window_length).max(1);
+    let window = log.receiver_window().max(1);
     let used = high.saturating_sub(consumed).clamp(0, window);
     let mut stages = vec![
         Stage {

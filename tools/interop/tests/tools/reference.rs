@@ -9,6 +9,9 @@ use tempfile::TempDir;
 
 use crate::driver::{CDriver, LOOPBACK, STREAM, resolved, wait_until};
 
+/// What it is linked from, below a build.
+const LIBRARY: &str = "lib/libaeron_driver_static.a";
+
 /// The tools, built at the first call: `aeron_stat`, `error_stat`, `loss_stat`, `driver_tool`.
 fn tools() -> &'static Path {
     static TOOLS: OnceLock<TempDir> = OnceLock::new();
@@ -23,7 +26,8 @@ fn tools() -> &'static Path {
 }
 
 fn compile(tool: &str, place: &Path) {
-    let sources = sources();
+    let build = build();
+    let sources = sources(&build);
     let mut command = Command::new("clang");
     command.args(["-O1", "-D_GNU_SOURCE", "-o"]);
     command.arg(place.join(tool));
@@ -32,42 +36,29 @@ fn compile(tool: &str, place: &Path) {
     }
     let samples = sources.join("aeron-samples/src/main/c");
     command.arg(samples.join(tool).with_extension("c"));
-    command.arg(library());
+    command.arg(build.join(LIBRARY));
     command.args(["-lbsd", "-luuid", "-lm", "-lpthread", "-ldl"]);
     let output = command.output().expect("clang runs");
     assert!(output.status.success(), "{tool}: {output:?}");
 }
 
-/// Where cargo has the sources of the crate that the C implementation comes in.
-fn sources() -> PathBuf {
-    let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--offline", "--locked"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .expect("cargo runs");
-    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    let packages = metadata["packages"].as_array().expect("packages");
-    let found = packages
-        .iter()
-        .find(|package| package["name"] == "rusteron-media-driver");
-    let manifest = found.expect("it is there")["manifest_path"].as_str();
-    let manifest = Path::new(manifest.expect("a path"));
-    manifest.with_file_name("aeron")
-}
-
-/// The library that the peer of these tests is linked with.
-fn library() -> PathBuf {
+/// Where the C implementation was built that the peer of these tests is linked with.
+fn build() -> PathBuf {
     let program = Path::new(env!("CARGO_BIN_EXE_aeron-peer"));
-    let builds = program.with_file_name("build");
-    let entries = std::fs::read_dir(builds).expect("builds");
+    let entries = std::fs::read_dir(program.with_file_name("build")).expect("builds");
     let mut found: Vec<PathBuf> = entries
-        .map(|entry| entry.expect("an entry").path())
-        .filter(|path| path.to_string_lossy().contains("rusteron-media-driver-"))
-        .map(|path| path.join("out/build/lib/libaeron_driver_static.a"))
-        .filter(|path| path.exists())
+        .map(|entry| entry.expect("an entry").path().join("out/build"))
+        .filter(|path| path.join(LIBRARY).exists())
         .collect();
     found.sort_by_key(|path| path.metadata().and_then(|data| data.modified()).ok());
     found.pop().expect("the library was built")
+}
+
+/// The sources that it was built from, as its build tells.
+fn sources(build: &Path) -> PathBuf {
+    let cache = std::fs::read_to_string(build.join("CMakeCache.txt")).expect("text");
+    let home = |line: &str| Some(line.strip_prefix("CMAKE_HOME_DIRECTORY:INTERNAL=")?.into());
+    cache.lines().find_map(home).expect("it tells")
 }
 
 /// What a reference tool prints about a driver.
