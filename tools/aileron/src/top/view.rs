@@ -68,7 +68,9 @@ fn draw_summary(frame: &mut Frame<'_>, model: &Model, area: Rect) {
         errors => alarm(errors.to_string()),
     };
     let traffic = &model.traffic;
-    let drops: f64 = model.sockets.iter().map(|s| s.drops_per_second).sum();
+    // The sum of nothing would be the negative zero.
+    let drops = model.sockets.iter().map(|s| s.drops_per_second);
+    let drops = drops.fold(0.0, |sum, drops| sum + drops);
     let mut first = vec![
         Span::styled(" heartbeat ", DIM),
         heartbeat,
