@@ -223,15 +223,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     println!("{machine}");
     println!(
-        "layout:   two embedded drivers on loopback, {}; {} x {} s each, in turn; ratios of medians",
+        "layout:   two embedded drivers on loopback, {}; {} x {} s each, in turn; ratios of \
+         medians",
         arguments.mode.describe(),
         arguments.repeats,
         arguments.duration
     );
     for (name, runs, ratios) in rows {
         println!(
-            "  {name:<20} echo P50 {:>7.3} us ({:.3} to {:.3}), {:.3} of off; 1 KiB messages {:>6.1} \
-             k/s ({:.1} to {:.1}), {:.3} of off",
+            "  {name:<20} echo P50 {:>7.3} us ({:.3} to {:.3}), {:.3} of off; 1 KiB messages \
+             {:>6.1} k/s ({:.1} to {:.1}), {:.3} of off",
             runs.round_trip_us.median(),
             runs.round_trip_us.min(),
             runs.round_trip_us.max(),
