@@ -94,9 +94,14 @@ impl Record {
             .map(|(name, count)| (name.as_str(), *count))
     }
 
+    pub(crate) fn count(&self, name: &str) -> Option<f64> {
+        let found = self.iter().find(|(other, _)| *other == name);
+        found.map(|(_, count)| count)
+    }
+
     /// What becomes of `now`, and what was recorded.
     pub(crate) fn judge(&self, name: &str, now: f64) -> (Verdict, Option<f64>) {
-        let Some((_, was)) = self.iter().find(|(other, _)| *other == name) else {
+        let Some(was) = self.count(name) else {
             return (Verdict::Unknown, None);
         };
         let tolerance = (was * TOLERANCE).max(TOLERANCE_MIN);

@@ -1,32 +1,25 @@
 //! What is counted. Logs and queues are heap memory, messages have 32 bytes.
 
 use std::hint::black_box;
-use std::sync::Arc;
 
-use aileron::base::{Position, ReceiverId, Rng, SessionId, StreamId, TermId, TermOffset};
+use aileron::base::{Position, ReceiverId, SessionId, StreamId, TermId, TermOffset};
 use aileron::client::{self, FragmentAssembler};
-use aileron::cnc::{Cnc, CncLengths, CncMetadata};
 use aileron::concurrent::{
-    BROADCAST_TRAILER_LENGTH, LossReport, RING_TRAILER_LENGTH, ReadAction, Receiver, RingBuffer,
-    RingConsumer, Transmitter,
+    BROADCAST_TRAILER_LENGTH, RING_TRAILER_LENGTH, ReadAction, Receiver, RingBuffer, RingConsumer,
+    Transmitter,
 };
-use aileron::driver::config::DriverConfig;
-use aileron::driver::{DriverCore, DriverEnvironment};
-use aileron::logbuffer::{
-    ExclusiveAppender, HeapLogStore, LogBuffer, LogKind, LogSpec, log_length, reader,
-};
+use aileron::logbuffer::{ExclusiveAppender, LogBuffer, LogKind, LogSpec, log_length, reader};
 use aileron::memory::AtomicBuffer;
-use aileron::net::{SystemInterfaces, UdpNetwork};
-use aileron::port::{Agent, StaticResolver, Tick};
 use aileron::protocol::{DataHeader, Frame, Nak, SocketRole, StatusMessage};
-use aileron::runtime::SystemClock;
+
+use super::driver::{Events, idle_cycle, udp_message};
 
 /// Long enough that no scenario comes to the end of a term.
 const TERM_LENGTH: i32 = 1024 * 1024;
 /// As long, for queues.
 const CAPACITY: usize = 1024 * 1024;
 const NO_LIMIT: Position = Position(i64::MAX);
-const MESSAGE: [u8; 32] = [7; 32];
+pub(crate) const MESSAGE: [u8; 32] = [7; 32];
 /// Frames of the logs that are read.
 const FRAMES: usize = 64;
 /// A frame of 64 bytes of payload.
@@ -61,7 +54,11 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario("ring_read_nothing", ring_nothing),
     scenario("broadcast_transmit_and_receive_32", broadcast),
     scenario("broadcast_receive_nothing", broadcast_nothing),
-    scenario("idle_driver_cycle", idle_driver),
+    scenario("idle_driver_cycle", || idle_cycle(Events::Absent)),
+    scenario("idle_driver_cycle_events_off", || idle_cycle(Events::Off)),
+    scenario("udp_message", || udp_message(Events::Absent)),
+    scenario("udp_message_events_off", || udp_message(Events::Off)),
+    scenario("udp_message_events_all", || udp_message(Events::All)),
 ];
 
 fn log(kind: LogKind) -> LogBuffer {
@@ -271,34 +268,5 @@ fn broadcast_nothing() -> Box<dyn FnMut()> {
     let mut receiver = Receiver::new(buffer).expect("a legal capacity");
     Box::new(move || {
         black_box(receiver.receive(|_, _| {}).is_ok());
-    })
-}
-
-/// All agents of a driver without clients, in a moment in which no timer is due.
-fn idle_driver() -> Box<dyn FnMut()> {
-    let tick = Tick::default();
-    let lengths = CncLengths::default();
-    let metadata = CncMetadata {
-        client_liveness_timeout_ns: 10_000_000_000,
-        start_timestamp: tick.epoch,
-        pid: 1,
-    };
-    let buffer = AtomicBuffer::heap(lengths.total_length().expect("legal lengths"));
-    let environment = DriverEnvironment {
-        cnc: Cnc::create(buffer, &lengths, &metadata).expect("fits"),
-        loss_report: LossReport::new(AtomicBuffer::heap(4096)),
-        network: UdpNetwork::new(),
-        log_store: Box::new(HeapLogStore::default()),
-        resolver: Box::new(StaticResolver::default()),
-        clock: Arc::new(SystemClock::new()),
-        interfaces: Box::new(SystemInterfaces),
-        rng: Rng::new(7),
-        events: None,
-    };
-    let core = DriverCore::new(DriverConfig::default(), environment, tick).expect("a driver");
-    let mut agents = core.into_composite();
-    agents.on_start(tick);
-    Box::new(move || {
-        black_box(agents.do_work(tick));
     })
 }

@@ -56,8 +56,11 @@ pub type CommandResult = Result<Outcome, Box<dyn Error>>;
 /// assert_eq!(cli.common.directory(), std::path::Path::new("/dev/shm/aeron-me"));
 /// ```
 #[derive(Debug, Parser)]
-#[command(name = "aileron", version)]
+#[command(name = "aileron", version, propagate_version = true)]
 #[command(
+    about = "Look at a running media driver, and be told why a stream stalls",
+    long_about = "Look at a running media driver, and be told why a stream stalls.\n\nWorks on the \
+directory of any driver that keeps Aeron's files, and only reads it (but for `terminate`).",
     after_help = "Exit status: 0 when all is well; 1 when it could not be done (wrong usage, no \
 driver, no permission); 2 when something is wrong with what was looked at: a stream stalls \
 (explain), or the machine does not suit the configuration (check)."
@@ -74,6 +77,7 @@ pub struct Cli {
 
 /// Options of all subcommands. See [`Cli`] for an example.
 #[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Common options")]
 #[non_exhaustive]
 pub struct Common {
     /// Aeron directory of the driver [default: $AERON_DIR or /dev/shm/aeron-USER]

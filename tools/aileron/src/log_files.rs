@@ -86,6 +86,21 @@ pub struct LogFacts {
     pub is_revoked: bool,
 }
 
+impl LogFacts {
+    /// The initial window of the receiver as it is in force: what is asked for, or half a term.
+    ///
+    /// ```
+    /// use aileron_cli::LogFacts;
+    /// let mut facts = LogFacts::default();
+    /// (facts.receiver_window_length, facts.term_length) = (131_072, 65_536);
+    /// assert_eq!(facts.receiver_window(), 32_768);
+    /// ```
+    #[must_use]
+    pub fn receiver_window(&self) -> i64 {
+        i64::from(self.receiver_window_length.min(self.term_length / 2))
+    }
+}
+
 impl LogFile {
     /// Maps the file at `path`.
     ///

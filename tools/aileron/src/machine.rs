@@ -20,7 +20,8 @@ const LOOK_MAX: Duration = Duration::from_millis(200);
 ///
 /// ```
 /// use aileron_cli::SocketFacts;
-/// let socket = SocketFacts { local: ([127, 0, 0, 1], 40123).into(), receive_queue: 0, drops: 2 };
+/// let local = ([127, 0, 0, 1], 40123).into();
+/// let socket = SocketFacts { local, receive_queue: 0, send_queue: 0, drops: 2 };
 /// assert_eq!(socket.local.port(), 40123);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub struct SocketFacts {
     pub local: SocketAddr,
     /// Bytes that arrived and nobody has taken yet.
     pub receive_queue: u64,
+    /// Bytes that were sent and have not left.
+    pub send_queue: u64,
     /// Datagrams that the kernel threw away because there was no room.
     pub drops: u64,
 }
@@ -60,6 +63,16 @@ impl MachineFacts {
     /// Looks at `/proc`, for what concerns this driver.
     #[must_use]
     pub fn gather(directory: &Directory, snapshot: &Snapshot) -> Self {
+        Self {
+            log_users: log_users_in_time(directory.path(), snapshot.driver.pid),
+            ..Self::glance(directory, snapshot)
+        }
+    }
+
+    /// As [`Self::gather`], without looking at every process of the machine: who has a log mapped
+    /// is not known then.
+    #[must_use]
+    pub fn glance(directory: &Directory, snapshot: &Snapshot) -> Self {
         let proc = Path::new("/proc");
         let driver = proc.join(snapshot.driver.pid.to_string());
         let net = if driver.join("net/udp").exists() {
@@ -75,7 +88,7 @@ impl MachineFacts {
             sockets: sockets(&net),
             driver_state: stat.as_deref().and_then(process_state),
             sees_processes: proc.join("self/stat").exists(),
-            log_users: log_users_in_time(directory.path(), snapshot.driver.pid),
+            log_users: BTreeMap::new(),
             own_addresses: unique.into_iter().filter(is_own).collect(),
             storage_available: aileron::sys::usable_space(directory.path()).ok(),
         }
@@ -142,10 +155,11 @@ fn parse_socket(line: &str) -> Option<SocketFacts> {
     let fields: Vec<&str> = line.split_whitespace().collect();
     let (address, port) = fields.get(1)?.split_once(':')?;
     let port = u16::from_str_radix(port, 16).ok()?;
-    let (_, receive_queue) = fields.get(4)?.split_once(':')?;
+    let (send_queue, receive_queue) = fields.get(4)?.split_once(':')?;
     Some(SocketFacts {
         local: SocketAddr::new(parse_ip(address)?, port),
         receive_queue: u64::from_str_radix(receive_queue, 16).ok()?,
+        send_queue: u64::from_str_radix(send_queue, 16).ok()?,
         drops: fields
             .get(12)
             .and_then(|text| text.parse().ok())
@@ -213,14 +227,28 @@ mod tests {
 
     #[test]
     fn sockets_are_read_from_the_table_of_the_kernel() {
-        let line = "  414: 0100007F:9CBB 00000000:0000 07 00000000:00000280 00:00000000 00000000  \
+        let line = "  414: 0100007F:9CBB 00000000:0000 07 00000010:00000280 00:00000000 00000000  \
                     1000        0 31337 2 0000000000000000 7";
         let socket = parse_socket(line).expect("a socket");
         assert_eq!(socket.local, ([127, 0, 0, 1], 40123).into());
-        assert_eq!((socket.receive_queue, socket.drops), (640, 7));
+        let queues = (socket.send_queue, socket.receive_queue);
+        assert_eq!((queues, socket.drops), ((16, 640), 7));
         let v6 = "00000000000000000000000001000000";
         assert_eq!(parse_ip(v6), Some(IpAddr::V6(Ipv6Addr::LOCALHOST)));
         assert_eq!(parse_socket("nonsense"), None);
+    }
+
+    #[test]
+    fn a_socket_of_this_process_is_found() {
+        let Some(before) = sockets(Path::new("/proc/net")) else {
+            eprintln!("skipped: this system has no /proc/net/udp");
+            return;
+        };
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        let address = socket.local_addr().expect("its address");
+        let is_there = |all: &[SocketFacts]| all.iter().any(|socket| socket.local == address);
+        assert!(!is_there(&before));
+        assert!(sockets(Path::new("/proc/net")).is_some_and(|all| is_there(&all)));
     }
 
     #[test]
@@ -235,6 +263,7 @@ mod tests {
             sockets: Some(vec![SocketFacts {
                 local: ([0, 0, 0, 0], 9).into(),
                 receive_queue: 0,
+                send_queue: 0,
                 drops: 3,
             }]),
             ..MachineFacts::default()

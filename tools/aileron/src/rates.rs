@@ -110,16 +110,18 @@ impl Rates {
     pub fn between(earlier: &Snapshot, later: &Snapshot) -> Self {
         let elapsed_ns = later.monotonic.since(earlier.monotonic);
         let per = PerSecond { elapsed_ns };
+        // There may be thousands, so they are looked up in a map.
+        let by_id = earlier.publications.iter();
+        let by_id: BTreeMap<_, _> = by_id.map(|p| (p.registration_id.get(), p)).collect();
         let publications = later.publications.iter().filter_map(|now| {
-            let before = earlier.publication(now.registration_id)?;
-            Some((
-                now.registration_id.get(),
-                publication_rates(per, before, now),
-            ))
+            let id = now.registration_id.get();
+            Some((id, publication_rates(per, by_id.get(&id)?, now)))
         });
+        let by_id = earlier.images.iter();
+        let by_id: BTreeMap<_, _> = by_id.map(|i| (i.correlation_id.get(), i)).collect();
         let images = later.images.iter().filter_map(|now| {
-            let before = earlier.image(now.correlation_id)?;
-            Some((now.correlation_id.get(), image_rates(per, before, now)))
+            let id = now.correlation_id.get();
+            Some((id, image_rates(per, by_id.get(&id)?, now)))
         });
         let agents = later.system.agents.iter().zip(&earlier.system.agents);
         let utilisation = agents.filter_map(|(now, before)| {

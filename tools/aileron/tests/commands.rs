@@ -187,6 +187,24 @@ fn a_directory_without_a_driver_is_an_error_that_helps() {
 }
 
 #[test]
+fn every_help_is_for_people_at_a_terminal() {
+    let nowhere = Path::new("/nowhere");
+    let command = aileron_cli::cli::command();
+    let names = command.get_subcommands().map(|sub| vec![sub.get_name()]);
+    for mut arguments in names.chain([Vec::new()]) {
+        arguments.push("--help");
+        let output = aileron(nowhere, &arguments);
+        assert!(output.status.success(), "{arguments:?}");
+        let text = String::from_utf8(output.stdout).expect("text");
+        let is_of_code = text.contains("```") || text.contains("assert") || text.contains("[`");
+        assert!(!is_of_code && text.contains("Common options:"), "{text}");
+    }
+    let version = aileron(nowhere, &["stat", "--version"]);
+    let version = String::from_utf8(version.stdout).expect("text");
+    assert!(version.contains(env!("CARGO_PKG_VERSION")), "{version}");
+}
+
+#[test]
 fn completions_and_manual_pages_are_generated() {
     let directory = tempfile::tempdir().expect("a directory");
     let pages = directory.path().join("man");

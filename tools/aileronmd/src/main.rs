@@ -19,7 +19,7 @@ use aileron::net::UdpNetwork;
 use aileron::port::Network as _;
 use aileron::{MediaDriver, runtime};
 use aileron_check::{Machine, Plan};
-use clap::Parser;
+use clap::{CommandFactory as _, Parser};
 use events::{EventOutput, EventPrinter};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use supervisor::Supervisor;
@@ -55,6 +55,10 @@ struct Arguments {
     /// Print the reference of all options (docs/configuration.md) as Markdown, and exit
     #[arg(long)]
     print_options: bool,
+
+    /// Print the manual page, and exit
+    #[arg(long)]
+    print_man: bool,
 
     /// Start from settings made for a purpose: low-latency, throughput or ipc
     #[arg(long, value_name = "NAME", value_parser = parse_preset)]
@@ -103,6 +107,9 @@ fn main() -> ExitCode {
         say(runtime::configuration_reference().trim_end());
         return ExitCode::SUCCESS;
     }
+    if arguments.print_man {
+        return print_man();
+    }
     let config = match configure(&arguments) {
         Ok(config) => config,
         Err(problems) => return fail(&problems),
@@ -125,6 +132,14 @@ fn preflight(config: &DriverConfig) -> ExitCode {
     let report = aileron_check::check(config, &Plan::default(), &Machine::this());
     say(report.text().trim_end());
     ExitCode::from(if report.is_fatal() { 2 } else { 0 })
+}
+
+fn print_man() -> ExitCode {
+    let page = clap_mangen::Man::new(Arguments::command()).section("8");
+    match page.render(&mut std::io::stdout().lock()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&[format!("cannot print the manual page: {error}")]),
+    }
 }
 
 fn print_version() {

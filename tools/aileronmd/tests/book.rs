@@ -2,70 +2,17 @@
 //! apart by what it is written for. Blocks of Rust run as tests of the library's documentation.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use aileron::driver::config::DriverConfig;
 use aileron::uri::ChannelUri;
 use clap::Parser as _;
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
+#[path = "book/pages.rs"]
+mod pages;
 
-fn book() -> PathBuf {
-    root().join("docs/book/src")
-}
-
-/// All pages of the book, by name.
-fn pages() -> Vec<(PathBuf, String)> {
-    let entries = std::fs::read_dir(book()).expect("the book");
-    let mut pages: Vec<PathBuf> = entries
-        .map(|entry| entry.expect("an entry").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
-        .collect();
-    pages.sort();
-    let read = |path: PathBuf| {
-        let text = std::fs::read_to_string(&path).expect("text");
-        (path, text)
-    };
-    pages.into_iter().map(read).collect()
-}
-
-/// A fenced block of code.
-#[derive(Debug)]
-struct Block {
-    language: String,
-    line: usize,
-    text: String,
-}
-
-/// The blocks of a page, and the page without them.
-fn take_apart(page: &str) -> (Vec<Block>, String) {
-    let (mut blocks, mut prose): (Vec<Block>, String) = Default::default();
-    let mut is_inside = false;
-    for (number, line) in (1..).zip(page.lines()) {
-        if let Some(language) = line.strip_prefix("```") {
-            if !is_inside {
-                blocks.push(Block {
-                    language: language.to_owned(),
-                    line: number,
-                    text: String::new(),
-                });
-            }
-            is_inside = !is_inside;
-        } else if is_inside {
-            let block = blocks.last_mut().expect("begun");
-            block.text.push_str(line);
-            block.text.push('\n');
-        } else {
-            prose.push_str(line);
-            prose.push('\n');
-        }
-    }
-    assert!(!is_inside, "a block does not end");
-    (blocks, prose)
-}
+use pages::{book, commands, pages, root, take_apart};
 
 /// The targets of `[text](target)`.
 fn links(prose: &str) -> Vec<&str> {
@@ -182,7 +129,8 @@ fn every_block_is_taken_apart_by_what_it_is_for() {
                 "sh" => check_shell(&block.text),
                 "uri" => check_channels(&block.text),
                 "properties" => check_properties(&block.text),
-                "text" => Ok(()),
+                // Run by the tests of the tool, each in the state of the driver that it is about.
+                "explain" => Ok(()),
                 other => Err(format!("nobody checks '{other}'")),
             };
             if let Err(problem) = outcome {
@@ -249,17 +197,13 @@ fn check_shell(text: &str) -> Result<(), String> {
     if !syntax.status.success() {
         return Err(String::from_utf8_lossy(&syntax.stderr).into_owned());
     }
-    for line in text.replace("\\\n", " ").lines() {
-        let line = line.split(" #").next().unwrap_or_default();
-        for command in line.split(['|', '&', ';']) {
-            check_command(command.trim())?;
-        }
-    }
-    Ok(())
+    let mut all = commands(text).into_iter();
+    all.try_for_each(|words| check_command(&words))
 }
 
-fn check_command(command: &str) -> Result<(), String> {
-    let mut words: Vec<&str> = command.split_ascii_whitespace().collect();
+fn check_command(words: &[String]) -> Result<(), String> {
+    let command = words.join(" ");
+    let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
     let mut environment = Vec::new();
     while let Some(first) = words.first() {
         if let Some((name, value)) = first.split_once('=') {
@@ -279,7 +223,7 @@ fn check_command(command: &str) -> Result<(), String> {
                 .map(|_| ())
                 .map_err(|error| format!("{command}: {error}"))
         }
-        "aileronmd" => check_driver(command, arguments, &environment),
+        "aileronmd" => check_driver(&command, arguments, &environment),
         "install" => {
             // Paths of the repository are there; what is built is not looked for.
             let sources = arguments

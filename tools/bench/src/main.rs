@@ -5,6 +5,7 @@
 //! | `soak` | numbered, checksummed messages through random loss |
 //! | `streams` | `throughput` and `echo` of aileron alone |
 //! | `crowd` | `streams`: a working stream among many idle ones |
+//! | `watched` | a stream with nobody watching, the event log on, and counters read |
 //! | `compare` | the same work done by aileron, its peers and the floors, in turn, and the table of it |
 //! | `report` | `docs/performance.md` and its charts, from the results of a comparison |
 //! | `scenario`, `targets`, `settings` | what `compare` measures, what is to come of it, with which settings |
@@ -43,6 +44,7 @@ mod settings;
 mod soak;
 mod streams;
 mod targets;
+mod watched;
 mod work;
 mod worker;
 
@@ -68,6 +70,7 @@ enum Command {
     Throughput(streams::ThroughputArguments),
     Echo(streams::EchoArguments),
     Streams(crowd::Arguments),
+    Watched(watched::Arguments),
     Compare(compare::Arguments),
     Report(report::Arguments),
     #[command(hide = true)]
@@ -84,6 +87,7 @@ fn main() -> ExitCode {
         Command::Throughput(arguments) => streams::throughput(&arguments),
         Command::Echo(arguments) => streams::echo(&arguments),
         Command::Streams(arguments) => crowd::run(&arguments),
+        Command::Watched(arguments) => watched::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Worker(arguments) => worker::run(&arguments),

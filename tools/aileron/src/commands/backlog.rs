@@ -5,22 +5,26 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use super::{print, print_json};
+use super::{Refresh, print_json};
 use crate::cli::{CommandResult, Common, Outcome};
 use crate::snapshot::{ImageView, PublicationView, Snapshot};
 use crate::text::thousands;
 
 /// Options of `backlog`.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {}
+pub struct Arguments {
+    #[command(flatten)]
+    refresh: Refresh,
+}
 
-/// Shows the backlog of all streams once.
-pub(crate) fn run(common: &Common, _arguments: &Arguments) -> CommandResult {
-    let snapshot = Snapshot::take(&common.open()?);
+/// Shows the backlog of all streams.
+pub(crate) fn run(common: &Common, arguments: &Arguments) -> CommandResult {
+    let directory = common.open()?;
     if common.json {
-        print_json(&backlog_json(&snapshot))?;
+        print_json(&backlog_json(&Snapshot::take(&directory)))?;
     } else {
-        print(&page(&snapshot))?;
+        let refresh = arguments.refresh;
+        refresh.show(|| Ok(page(&Snapshot::take(&directory))))?;
     }
     Ok(Outcome::Fine)
 }

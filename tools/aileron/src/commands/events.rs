@@ -103,6 +103,9 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> CommandResult {
         };
         line + "\n"
     };
+    let is_endless = arguments.follow || arguments.new;
+    // Before anything is printed: whoever sees the first line may interrupt.
+    let stop = is_endless.then(stop_flag).transpose()?;
     if arguments.new {
         reader.skip_to_end();
     } else {
@@ -112,10 +115,9 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> CommandResult {
         }
         print(&lines.concat())?;
     }
-    if !arguments.follow && !arguments.new {
+    let Some(stop) = stop else {
         return Ok(Outcome::Fine);
-    }
-    let stop = stop_flag()?;
+    };
     let mut lost = reader.lost();
     while !stop.load(Ordering::Relaxed) {
         let lines = take(&mut reader, arguments, &line);

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use aileron::base::ClientId;
 use aileron::runtime::format_utc;
 use serde_json::{Value, json};
 
@@ -10,7 +11,7 @@ use super::{print, print_json};
 use crate::cli::{CommandResult, Common, Outcome};
 use crate::directory::Directory;
 use crate::explain::{
-    Basis, Explanation, Finding, Flow, Observation, Since, Size, StreamName, explain,
+    Basis, Cause, Explanation, Finding, Flow, Observation, Since, Size, StreamName, explain,
 };
 use crate::machine::MachineFacts;
 use crate::snapshot::Snapshot;
@@ -40,7 +41,7 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> CommandResult {
     if common.json {
         print_json(&explanation_json(&explanation))?;
     } else {
-        print(&page(&explanation))?;
+        print(&to_text(&explanation))?;
     }
     Ok(if explanation.has_stall() {
         Outcome::Trouble
@@ -78,7 +79,10 @@ fn narrow(explanation: &mut Explanation, arguments: &Arguments) {
         .retain(|verdict| is_wanted(&verdict.stream));
 }
 
-fn page(explanation: &Explanation) -> String {
+/// The explanation as `aileron explain` prints it: each stream with what limits it, then what
+/// concerns all.
+#[must_use]
+pub fn to_text(explanation: &Explanation) -> String {
     let mut text = String::new();
     for verdict in &explanation.verdicts {
         let flow = match verdict.flow {
@@ -87,7 +91,13 @@ fn page(explanation: &Explanation) -> String {
             Flow::Stalled => "STALLS",
         };
         let rate = bytes_per_second(verdict.bytes_per_second);
-        let _ = writeln!(text, "{flow:7} {}, {rate}/s", stream_text(&verdict.stream));
+        let limit = if verdict.limiter.holds_up() {
+            format!(", limited by {}", verdict.limiter.party)
+        } else {
+            String::new()
+        };
+        let stream = stream_text(&verdict.stream);
+        let _ = writeln!(text, "{flow:7} {stream}, {rate}/s{limit}");
         let own = explanation.findings.iter();
         for finding in own.filter(|finding| finding.stream.as_ref() == Some(&verdict.stream)) {
             push_finding(&mut text, finding);
@@ -162,6 +172,7 @@ fn size_text(size: Size) -> String {
         Size::Bytes(bytes) => bytes_text(bytes),
         Size::Ns(ns) => duration_text(ns),
         Size::Of(have, wanted) => format!("{have} of {wanted}"),
+        Size::Count(1) => "once".to_owned(),
         Size::Count(count) => format!("{count} times"),
     }
 }
@@ -181,6 +192,8 @@ fn explanation_json(explanation: &Explanation) -> Value {
                 "stream": stream_json(&verdict.stream),
                 "flow": flow,
                 "bytes_per_second": verdict.bytes_per_second,
+                "limited_by": verdict.limiter.party,
+                "cause": verdict.limiter.cause.map(Cause::name),
             })
         })
         .collect();
@@ -220,6 +233,7 @@ fn finding_json(finding: &Finding) -> Value {
         "is_exact": finding.basis == Basis::Exact,
         "stream": finding.stream.as_ref().map(stream_json),
         "party": finding.party,
+        "client_id": finding.client_id.map(ClientId::get),
         "size": size,
         "since": since,
         "what": finding.what,

@@ -3,6 +3,7 @@
 
 use std::error::Error;
 use std::io::Write as _;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -60,6 +61,38 @@ pub fn stop_flag() -> std::io::Result<Arc<AtomicBool>> {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
     Ok(stop)
+}
+
+/// Options of what can be looked at once, or again and again.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct Refresh {
+    /// Show it again and again, until interrupted
+    #[arg(short, long)]
+    watch: bool,
+
+    /// Milliseconds between refreshes
+    #[arg(
+        short = 'u',
+        long = "update",
+        visible_alias = "interval",
+        value_name = "MS"
+    )]
+    #[arg(default_value = "1000")]
+    interval: NonZeroU64,
+}
+
+impl Refresh {
+    /// Shows the page as asked.
+    fn show(
+        &self,
+        mut page: impl FnMut() -> Result<String, Box<dyn Error>>,
+    ) -> Result<(), Box<dyn Error>> {
+        if self.watch {
+            watch(Duration::from_millis(self.interval.get()), page)
+        } else {
+            print(&page()?)
+        }
+    }
 }
 
 /// Calls `page` and shows what it returns on a cleared screen, every `interval`, until asked to

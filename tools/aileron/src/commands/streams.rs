@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use aileron::cnc::counter_types::StreamKey;
 use serde_json::json;
 
-use super::{print, print_json};
+use super::{Refresh, print_json};
 use crate::cli::{CommandResult, Common, Outcome};
 use crate::snapshot::{ImageView, PublicationView, Snapshot, SubscriberView};
 
@@ -15,18 +15,23 @@ const TYPES: [i32; 10] = [1, 2, 3, 4, 5, 9, 12, 13, 19, 20];
 
 /// Options of `streams`.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {}
+pub struct Arguments {
+    #[command(flatten)]
+    refresh: Refresh,
+}
 
-/// Shows all streams once.
-pub(crate) fn run(common: &Common, _arguments: &Arguments) -> CommandResult {
+/// Shows all streams.
+pub(crate) fn run(common: &Common, arguments: &Arguments) -> CommandResult {
     let directory = common.open()?;
-    let snapshot = Snapshot::take(&directory);
     if common.json {
-        print_json(&streams_json(&snapshot))?;
-    } else {
-        let cnc = directory.path().join("cnc.dat");
-        print(&format!("CnC file {}\n{}", cnc.display(), page(&snapshot)))?;
+        print_json(&streams_json(&Snapshot::take(&directory)))?;
+        return Ok(Outcome::Fine);
     }
+    let cnc = directory.path().join("cnc.dat");
+    arguments.refresh.show(|| {
+        let page = page(&Snapshot::take(&directory));
+        Ok(format!("CnC file {}\n{page}", cnc.display()))
+    })?;
     Ok(Outcome::Fine)
 }
 

@@ -40,6 +40,8 @@ causes! {
     ConductorStalled = "conductor-stalled";
     /// The sender does not get round to its work.
     SenderStalled = "sender-stalled";
+    /// The sender sends slower than is published, though it may send.
+    SenderBehind = "sender-behind";
     /// The receiver does not get round to its work.
     ReceiverStalled = "receiver-stalled";
     /// A channel could not be opened.

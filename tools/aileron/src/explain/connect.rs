@@ -6,7 +6,7 @@ use aileron::cnc::counter_types::ChannelStatus;
 
 use super::endpoint::{destination_text, endpoint_of, group_size, param};
 use super::{Basis, Case, Cause, Size, name_of_publication};
-use crate::snapshot::{ChannelView, PublicationView};
+use crate::snapshot::{ChannelView, PublicationView, Snapshot};
 
 /// Looks at a network publication that is not connected.
 pub(super) fn look(case: &mut Case<'_>, publication: &PublicationView) {
@@ -119,15 +119,11 @@ fn mismatch(case: &mut Case<'_>, publication: &PublicationView) -> bool {
     let Some(sent_to) = endpoint_of(&publication.channel) else {
         return false;
     };
-    let receivers: Vec<(&ChannelView, SocketAddr)> = case
-        .snapshot()
-        .channels
+    let same = case
+        .receivers
         .iter()
-        .filter(|channel| !channel.is_send)
-        .filter_map(|channel| Some((channel, received_on(channel)?)))
-        .collect();
-    let same = receivers.iter().find(|(_, address)| *address == sent_to);
-    if let Some((channel, _)) = same {
+        .find(|(_, address)| *address == sent_to);
+    if let Some(&(channel, _)) = same {
         return match (
             param(&publication.channel, "interface"),
             param(&channel.channel, "interface"),
@@ -139,27 +135,23 @@ fn mismatch(case: &mut Case<'_>, publication: &PublicationView) -> bool {
             _ => wrong_stream(case, publication, channel),
         };
     }
-    let (stream, is_known) = (
-        publication.stream_id,
-        !case.snapshot().subscriptions.is_empty(),
-    );
+    let (stream, snapshot) = (publication.stream_id, case.snapshot());
+    let is_known = !snapshot.subscriptions.is_empty();
+    let subscribed = snapshot.subscriptions.iter();
+    let subscribed: Vec<_> = subscribed.filter(|s| s.stream_id == stream).collect();
     // Without counters of subscriptions, an endpoint that receives nothing may be the one.
-    let candidates = receivers.iter().filter(|(channel, _)| {
+    let candidate = case.receivers.iter().find(|(channel, _)| {
+        let is_its = |other: &str| same_endpoint(other, &channel.channel);
         if is_known {
-            let all = &case.snapshot().subscriptions;
-            all.iter()
-                .any(|s| s.stream_id == stream && same_endpoint(&s.channel, &channel.channel))
+            subscribed.iter().any(|s| is_its(&s.channel))
         } else {
-            let images = &case.snapshot().images;
-            !images
-                .iter()
-                .any(|image| same_endpoint(&image.channel, &channel.channel))
+            !snapshot.images.iter().any(|image| is_its(&image.channel))
         }
     });
-    let Some((channel, address)) = candidates.into_iter().next() else {
+    let Some(&(channel, address)) = candidate else {
         return false;
     };
-    let (address, text) = (*address, channel.channel.clone());
+    let text = channel.channel.clone();
     let finding = case.report(Cause::EndpointMismatch, "the channels of the two ends");
     finding.stream = Some(name_of_publication(publication));
     finding.basis = if is_known {
@@ -180,6 +172,14 @@ fn mismatch(case: &mut Case<'_>, publication: &PublicationView) -> bool {
 
 fn same_endpoint(one: &str, other: &str) -> bool {
     destination_text(one) == destination_text(other)
+}
+
+/// The receive endpoints of a driver, with what they receive on.
+pub(super) fn receivers(snapshot: &Snapshot) -> Vec<(&ChannelView, SocketAddr)> {
+    let channels = snapshot.channels.iter().filter(|channel| !channel.is_send);
+    channels
+        .filter_map(|channel| Some((channel, received_on(channel)?)))
+        .collect()
 }
 
 /// The address that a receive endpoint is bound to, of multicast the group.

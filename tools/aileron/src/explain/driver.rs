@@ -126,10 +126,9 @@ fn look_at_agents(case: &mut Case<'_>) {
 
 /// Something may be sent, and nothing is.
 fn look_at_sender(case: &mut Case<'_>) {
-    let before = &case.before.snapshot;
     let has_sent = case.rates.system.bytes_sent > 0.0;
     let waits = case.snapshot().publications.iter().any(|now| {
-        let Some(earlier) = before.publication(now.registration_id) else {
+        let Some(earlier) = case.earlier(now) else {
             return false;
         };
         let may_send = now.sender_window() > Some(i64::from(now.log.map_or(0, |l| l.mtu_length)));

@@ -1,7 +1,9 @@
 //! An image: does what is sent arrive, and is it read?
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use super::endpoint::destination_text;
 use super::publication::{report_behind, report_resting};
 use super::{Basis, Case, Cause, Since, Size, name_of_image};
 use crate::snapshot::{ChannelView, ImageView, SubscriberView};
@@ -37,9 +39,7 @@ fn name(case: &mut Case<'_>, image: &ImageView) {
 }
 
 fn window(image: &ImageView) -> i64 {
-    let log = image
-        .log
-        .map_or(0, |log| i64::from(log.receiver_window_length));
+    let log = image.log.map_or(0, |log| log.receiver_window());
     image.congestion_window.unwrap_or(log)
 }
 
@@ -58,7 +58,7 @@ fn behind(case: &mut Case<'_>, image: &ImageView, slowest: &SubscriberView) {
     if backlog < (window / 2).max(1) {
         return;
     }
-    let earlier = case.before.snapshot.image(image.correlation_id);
+    let earlier = case.earlier_image(image);
     let has_moved = earlier.is_some_and(|earlier| {
         let same = |s: &&SubscriberView| s.counter_id == slowest.counter_id;
         earlier
@@ -78,7 +78,7 @@ fn behind(case: &mut Case<'_>, image: &ImageView, slowest: &SubscriberView) {
 }
 
 fn lost(case: &mut Case<'_>, image: &ImageView) {
-    let Some(earlier) = case.before.snapshot.image(image.correlation_id) else {
+    let Some(earlier) = case.earlier_image(image) else {
         return;
     };
     let naks = |i: &ImageView| i.naks_sent.unwrap_or(0);
@@ -132,7 +132,7 @@ fn lost(case: &mut Case<'_>, image: &ImageView) {
         .saturating_sub(earlier.high_water_mark.unwrap_or(0));
     let percent = if received > 0 {
         format!(
-            ", {}.{} % of what came",
+            ", {}.{} % of what came,",
             new_loss * 100 / received,
             new_loss * 1000 / received % 10
         )
@@ -170,13 +170,13 @@ fn socket_drops(case: &Case<'_>, image: &ImageView) -> u64 {
 }
 
 fn channel_of<'a>(case: &Case<'a>, image: &ImageView) -> Option<&'a ChannelView> {
-    let to = super::endpoint::destination_text(&image.channel);
+    let to = destination_text(&image.channel);
     let mut all = case
         .snapshot()
         .channels
         .iter()
         .filter(|channel| !channel.is_send);
-    all.find(|channel| super::endpoint::destination_text(&channel.channel) == to)
+    all.find(|channel| destination_text(&channel.channel) == to)
 }
 
 fn bound(channel: &ChannelView) -> Option<SocketAddr> {
@@ -186,11 +186,15 @@ fn bound(channel: &ChannelView) -> Option<SocketAddr> {
 /// Windows promise senders room that a socket does not have.
 pub(super) fn look_at_sockets(case: &mut Case<'_>) {
     let snapshot = case.snapshot();
+    let mut by_endpoint: BTreeMap<&str, Vec<&ImageView>> = BTreeMap::new();
+    for image in &snapshot.images {
+        let to = destination_text(&image.channel);
+        by_endpoint.entry(to).or_default().push(image);
+    }
     for channel in snapshot.channels.iter().filter(|channel| !channel.is_send) {
-        let on_it = |image: &&ImageView| {
-            channel_of(case, image).is_some_and(|own| own.status_id == channel.status_id)
-        };
-        let images: Vec<&ImageView> = snapshot.images.iter().filter(on_it).collect();
+        // The first channel of an endpoint has its images.
+        let images = by_endpoint.remove(destination_text(&channel.channel));
+        let images = images.unwrap_or_default();
         let promised: i64 = images.iter().map(|image| window(image)).sum();
         let Some(log) = images.first().and_then(|image| image.log) else {
             continue;

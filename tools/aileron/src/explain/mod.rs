@@ -15,18 +15,24 @@ mod driver;
 mod endpoint;
 mod errors;
 mod image;
+mod limiter;
 mod publication;
 #[cfg(test)]
 mod tests;
 
-use aileron::base::EpochMillis;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use aileron::base::{ClientId, EpochMillis};
 
 pub use cause::Cause;
 pub use endpoint::endpoint_of;
+pub use limiter::Limiter;
 
 use crate::machine::MachineFacts;
 use crate::rates::Rates;
-use crate::snapshot::{ImageView, PublicationView, Snapshot};
+use crate::snapshot::{ChannelView, ImageView, PublicationView, Snapshot};
+use limiter::Limits;
 
 /// What was seen at one moment.
 #[derive(Clone, Debug)]
@@ -100,6 +106,8 @@ pub struct Finding {
     pub stream: Option<StreamName>,
     /// Who is to blame.
     pub party: String,
+    /// The client that it is, where it is one.
+    pub client_id: Option<ClientId>,
     /// By how much.
     pub size: Option<Size>,
     /// Since when.
@@ -134,6 +142,8 @@ pub struct Verdict {
     pub flow: Flow,
     /// Bytes a second that moved.
     pub bytes_per_second: f64,
+    /// Who sets the pace.
+    pub limiter: Limiter,
 }
 
 /// All that there is to say.
@@ -142,8 +152,10 @@ pub struct Verdict {
 pub struct Explanation {
     /// What is wrong, what stalls first.
     pub findings: Vec<Finding>,
-    /// All streams.
+    /// All streams: publications, then images, each in the order of the snapshot.
     pub verdicts: Vec<Verdict>,
+    /// What moved while it was observed.
+    pub rates: Rates,
     /// Whether the driver keeps the counters that make explanations exact.
     pub is_aileron: bool,
 }
@@ -163,10 +175,42 @@ struct Case<'a> {
     /// The last one.
     now: &'a Observation,
     rates: Rates,
+    /// Publications of the first observation by registration id: there may be thousands.
+    publications_before: BTreeMap<i64, &'a PublicationView>,
+    /// Images of it by correlation id.
+    images_before: BTreeMap<i64, &'a ImageView>,
+    /// Receive endpoints of the last observation, with the address that they receive on.
+    receivers: Vec<(&'a ChannelView, SocketAddr)>,
     findings: Vec<Finding>,
 }
 
 impl<'a> Case<'a> {
+    fn new(before: &'a Observation, now: &'a Observation) -> Self {
+        let publications = before.snapshot.publications.iter();
+        let images = before.snapshot.images.iter();
+        Self {
+            before,
+            now,
+            rates: Rates::between(&before.snapshot, &now.snapshot),
+            publications_before: publications.map(|p| (p.registration_id.get(), p)).collect(),
+            images_before: images.map(|i| (i.correlation_id.get(), i)).collect(),
+            receivers: connect::receivers(&now.snapshot),
+            findings: Vec::new(),
+        }
+    }
+
+    /// A publication as it was at first.
+    fn earlier(&self, publication: &PublicationView) -> Option<&'a PublicationView> {
+        let id = publication.registration_id.get();
+        self.publications_before.get(&id).copied()
+    }
+
+    /// An image as it was at first.
+    fn earlier_image(&self, image: &ImageView) -> Option<&'a ImageView> {
+        let id = image.correlation_id.get();
+        self.images_before.get(&id).copied()
+    }
+
     fn snapshot(&self) -> &'a Snapshot {
         &self.now.snapshot
     }
@@ -187,6 +231,7 @@ impl<'a> Case<'a> {
             is_stall: true,
             stream: None,
             party: party.into(),
+            client_id: None,
             size: None,
             since: self.observed(),
             basis: Basis::Exact,
@@ -202,7 +247,7 @@ impl<'a> Case<'a> {
     }
 
     /// `client 3 'orders' (pid 12)`, which reads or writes a log.
-    fn client_title(&self, client_id: aileron::base::ClientId, log_id: i64) -> String {
+    fn client_title(&self, client_id: ClientId, log_id: i64) -> String {
         let client = self.snapshot().client(client_id);
         let title = client.map_or_else(|| client_id.to_string(), |client| client.title());
         format!("client {title}{}", self.machine().users_text(log_id))
@@ -246,15 +291,15 @@ fn name_of_image(image: &ImageView) -> StreamName {
 /// ```
 #[must_use]
 pub fn explain(history: &[Observation]) -> Explanation {
-    let (Some(before), Some(now)) = (history.first(), history.last()) else {
-        return Explanation::default();
-    };
-    let mut case = Case {
-        before,
-        now,
-        rates: Rates::between(&before.snapshot, &now.snapshot),
-        findings: Vec::new(),
-    };
+    match (history.first(), history.last()) {
+        (Some(before), Some(now)) => explain_change(before, now),
+        _ => Explanation::default(),
+    }
+}
+
+/// Explains what was observed at first and at last.
+pub(crate) fn explain_change(before: &Observation, now: &Observation) -> Explanation {
+    let mut case = Case::new(before, now);
     driver::look(&mut case);
     clients::look(&mut case);
     errors::look(&mut case);
@@ -271,21 +316,15 @@ pub fn explain(history: &[Observation]) -> Explanation {
     Explanation {
         findings,
         verdicts,
+        rates: case.rates,
         is_aileron: now.snapshot.driver.is_aileron,
     }
 }
 
 fn verdicts(case: &Case<'_>) -> Vec<Verdict> {
-    let all_stalled = case
-        .findings
-        .iter()
-        .any(|f| f.is_stall && f.cause == Cause::DriverGone);
+    let limits = Limits::new(case);
     let verdict = |stream: StreamName, rate: f64| {
-        let is_stalled = all_stalled
-            || case
-                .findings
-                .iter()
-                .any(|f| f.is_stall && f.stream.as_ref() == Some(&stream));
+        let (limiter, is_stalled) = limits.of(&stream, rate);
         let flow = if is_stalled {
             Flow::Stalled
         } else if rate > 0.0 {
@@ -297,22 +336,19 @@ fn verdicts(case: &Case<'_>) -> Vec<Verdict> {
             stream,
             flow,
             bytes_per_second: rate,
+            limiter,
         }
     };
     let publications = case.snapshot().publications.iter().map(|publication| {
-        let rates = case
-            .rates
-            .publications
-            .get(&publication.registration_id.get());
-        let rate = rates.map_or(0.0, |rates| rates.published);
+        let rates = &case.rates.publications;
+        let rate = rates.get(&publication.registration_id.get());
+        let rate = rate.map_or(0.0, |rates| rates.published);
         verdict(name_of_publication(publication), rate)
     });
     let images = case.snapshot().images.iter().map(|image| {
-        let rates = case.rates.images.get(&image.correlation_id.get());
-        verdict(
-            name_of_image(image),
-            rates.map_or(0.0, |rates| rates.rebuilt),
-        )
+        let rate = case.rates.images.get(&image.correlation_id.get());
+        let rate = rate.map_or(0.0, |rates| rates.rebuilt);
+        verdict(name_of_image(image), rate)
     });
     publications.chain(images).collect()
 }

@@ -44,11 +44,7 @@ fn no_ipc_subscriber(case: &mut Case<'_>, publication: &PublicationView) {
 
 /// Something was claimed, and neither committed nor aborted.
 fn blocked(case: &mut Case<'_>, publication: &PublicationView) -> bool {
-    let Some(earlier) = case
-        .before
-        .snapshot
-        .publication(publication.registration_id)
-    else {
+    let Some(earlier) = case.earlier(publication) else {
         return false;
     };
     let front = publication.front();
@@ -102,10 +98,7 @@ fn behind(case: &mut Case<'_>, publication: &PublicationView) {
     if backlog < (window / 2).max(1) || sender_is_slower {
         return;
     }
-    let earlier = case
-        .before
-        .snapshot
-        .publication(publication.registration_id);
+    let earlier = case.earlier(publication);
     let has_moved = earlier.is_some_and(|earlier| {
         let same = |s: &&SubscriberView| s.counter_id == slowest.counter_id;
         earlier
@@ -135,6 +128,7 @@ pub(super) fn report_behind(
     let party = format!("subscriber {} of {client}", subscriber.subscription_id);
     let elapsed = duration_text(case.rates.elapsed_ns);
     let finding = case.report(Cause::SubscriberBehind, party.clone());
+    finding.client_id = Some(subscriber.client_id);
     finding.is_stall = !has_moved || is_full;
     finding.size = Some(Size::Bytes(backlog));
     finding.what = if has_moved {
@@ -196,6 +190,7 @@ pub(super) fn report_resting(
         subscriber.subscription_id
     );
     let finding = case.report(Cause::UntetheredResting, party.clone());
+    finding.client_id = Some(subscriber.client_id);
     finding.size = Some(Size::Bytes(missed));
     let rest = timeout_ns.map_or_else(String::new, |ns| format!(" of {}", duration_text(ns)));
     finding.what = format!(
@@ -210,11 +205,7 @@ pub(super) fn report_resting(
 
 /// The sender may not go on.
 fn limited(case: &mut Case<'_>, publication: &PublicationView) {
-    let Some(earlier) = case
-        .before
-        .snapshot
-        .publication(publication.registration_id)
-    else {
+    let Some(earlier) = case.earlier(publication) else {
         return;
     };
     let (Some(unsent), Some(window)) = (publication.unsent(), publication.sender_window()) else {
@@ -231,7 +222,35 @@ fn limited(case: &mut Case<'_>, publication: &PublicationView) {
         stopped_by_receiver(case, publication, unsent);
     } else if now > before && new_events > 0 {
         window_too_small(case, publication, now - before, new_events);
+    } else if now > before && is_pressed(earlier) && is_pressed(publication) {
+        sender_behind(case, publication, unsent);
     }
+}
+
+/// Publishers have to wait for the sender, which may send.
+fn is_pressed(publication: &PublicationView) -> bool {
+    let log = publication.log.unwrap_or_default();
+    let mtu = i64::from(log.mtu_length);
+    let room = publication.publisher_window();
+    room.is_some_and(|room| room < mtu) && publication.sender_window().is_some_and(|w| w > mtu)
+}
+
+fn sender_behind(case: &mut Case<'_>, publication: &PublicationView, unsent: i64) {
+    let pid = case.snapshot().driver.pid;
+    let party = format!("the sender of the driver with pid {pid}");
+    let finding = case.report(Cause::SenderBehind, party);
+    finding.stream = Some(name_of_publication(publication));
+    finding.is_stall = false;
+    finding.size = Some(Size::Bytes(unsent));
+    finding.basis = Basis::BestEffort;
+    finding.what = format!(
+        "{} wait for the sender, which receivers allow to send them: more is published than it \
+         gets away",
+        bytes_text(unsent)
+    );
+    "give the sender a CPU of its own (DEDICATED, aeron.sender.cpu.affinity), larger datagrams \
+     (mtu=) and a larger send buffer (so-sndbuf=), or publish less"
+        .clone_into(&mut finding.advice);
 }
 
 /// The image of a publication in this very driver.
@@ -291,17 +310,14 @@ fn window_too_small(case: &mut Case<'_>, publication: &PublicationView, sent: i6
                 .unwrap_or(0)
                 .saturating_sub(slowest.position)
         });
-        let window = image
-            .log
-            .map_or(0, |log| i64::from(log.receiver_window_length));
+        let window = image.log.map_or(0, |log| log.receiver_window());
         if behind >= window / 2 {
             return;
         }
     }
-    let window = publication.receiver_window.or_else(|| {
-        own.and_then(|i| i.log)
-            .map(|log| i64::from(log.receiver_window_length))
-    });
+    let window = publication
+        .receiver_window
+        .or_else(|| own.and_then(|i| i.log).map(|log| log.receiver_window()));
     let rate = i128::from(sent) * 1_000_000_000 / i128::from(elapsed_ns);
     let round_trip_ns = window
         .filter(|_| rate > 0)

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use aileron::base::{EpochMillis, Nanos, RegistrationId, SessionId, StreamId};
 use aileron::cnc::counter_types::{
-    LOCAL_SOCKADDR_TYPE_ID, LocalAddressKey, PUBLISHER_POSITION_TYPE_ID,
+    LOCAL_SOCKADDR_TYPE_ID, LocalAddressKey, PUBLISHER_LIMIT_TYPE_ID, PUBLISHER_POSITION_TYPE_ID,
     RECEIVE_CHANNEL_STATUS_TYPE_ID, SENDER_LIMIT_TYPE_ID, SENDER_POSITION_TYPE_ID, StreamKey,
 };
 use aileron::cnc::{
@@ -90,6 +90,7 @@ fn datagrams_that_nobody_takes_are_the_receivers_fault() {
         observation.machine.sockets = Some(vec![SocketFacts {
             local,
             receive_queue,
+            send_queue: 0,
             drops: 0,
         }]);
         observation
@@ -103,8 +104,9 @@ fn datagrams_that_nobody_takes_are_the_receivers_fault() {
     );
 }
 
-#[test]
-fn data_that_may_be_sent_and_is_not_is_the_senders_fault() {
+/// A connected publication, published and sent up to these positions, which may be sent up to 64k
+/// and published `window` bytes beyond what was sent.
+fn sending(published: i64, sent: i64, window: i64) -> Picture {
     let mut picture = Picture::new();
     let key = StreamKey {
         registration_id: RegistrationId(9),
@@ -113,33 +115,71 @@ fn data_that_may_be_sent_and_is_not_is_the_senders_fault() {
         channel: "aeron:udp?endpoint=192.0.2.1:9".to_owned(),
     };
     for (type_id, value) in [
-        (PUBLISHER_POSITION_TYPE_ID, 4_096),
-        (SENDER_POSITION_TYPE_ID, 1_024),
+        (PUBLISHER_POSITION_TYPE_ID, published),
+        (PUBLISHER_LIMIT_TYPE_ID, sent + window),
+        (SENDER_POSITION_TYPE_ID, sent),
         (SENDER_LIMIT_TYPE_ID, 65_536),
     ] {
         picture.counter(type_id, &key.encode(), value);
     }
-    let observe = |at_ms| {
-        let mut observation = picture.observe(at_ms);
-        let publication = observation
-            .snapshot
-            .publications
-            .first_mut()
-            .expect("it is one");
-        publication.frame_length_at_front = Some(1_024);
-        publication.log = Some(LogFacts {
-            is_connected: true,
-            mtu_length: 1_408,
-            end_of_stream_position: i64::MAX,
-            producer_position: 4_096,
-            ..LogFacts::default()
-        });
-        observation
-    };
+    picture
+}
+
+/// Such a publication at a moment.
+fn observe_sending(picture: &Picture, at_ms: i64) -> Observation {
+    let mut observation = picture.observe(at_ms);
+    let all = &mut observation.snapshot.publications;
+    let publication = all.first_mut().expect("it is one");
+    publication.frame_length_at_front = Some(1_024);
+    publication.log = Some(LogFacts {
+        is_connected: true,
+        mtu_length: 1_408,
+        end_of_stream_position: i64::MAX,
+        producer_position: publication.publisher_position.expect("it has one"),
+        ..LogFacts::default()
+    });
+    observation
+}
+
+fn limiters(history: &[Observation]) -> Vec<(Option<Cause>, String)> {
+    let verdicts = explain(history).verdicts.into_iter();
+    verdicts
+        .map(|verdict| (verdict.limiter.cause, verdict.limiter.party))
+        .collect()
+}
+
+#[test]
+fn data_that_may_be_sent_and_is_not_is_the_senders_fault() {
+    let picture = sending(4_096, 1_024, 16_384);
+    let history = [observe_sending(&picture, 0), observe_sending(&picture, 300)];
     assert_eq!(
-        causes(&[observe(0), observe(300)]),
+        causes(&history),
         [(Cause::SenderStalled, Basis::BestEffort)]
     );
+    let sender = (Some(Cause::SenderStalled), "sender".to_owned());
+    assert_eq!(
+        limiters(&history),
+        [sender],
+        "what concerns all concerns it"
+    );
+    assert_eq!(explain(&history).verdicts[0].flow, Flow::Stalled);
+}
+
+#[test]
+fn a_sender_that_is_slower_than_publishers_limits_them() {
+    let full =
+        |position, at_ms| observe_sending(&sending(position + 8_000, position, 8_192), at_ms);
+    let history = [full(1_024, 0), full(9_216, 300)];
+    assert_eq!(causes(&history), [(Cause::SenderBehind, Basis::BestEffort)]);
+    let sender = (Some(Cause::SenderBehind), "sender".to_owned());
+    assert_eq!(limiters(&history), [sender]);
+    assert_eq!(explain(&history).verdicts[0].flow, Flow::Flows);
+    let roomy = |position, at_ms| observe_sending(&sending(position, position, 8_192), at_ms);
+    let history = [roomy(1_024, 0), roomy(9_216, 300)];
+    assert_eq!(causes(&history), []);
+    assert_eq!(limiters(&history), [(None, "publisher".to_owned())]);
+    let history = [roomy(1_024, 0), roomy(1_024, 300)];
+    assert_eq!(limiters(&history), [(None, "idle".to_owned())]);
 }
 
 #[test]

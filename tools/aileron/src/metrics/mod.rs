@@ -45,6 +45,7 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> CommandResult {
         return Ok(Outcome::Fine);
     }
     let directory = common.directory();
+    let stop = stop_flag()?;
     // A driver that is not there yet, or goes and comes back, is waited for, request by request.
     let opened: Option<Directory> = common.open().ok();
     let server = MetricsServer::start(arguments.listen, &directory)?;
@@ -59,7 +60,6 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> CommandResult {
         directory.display(),
         server.address()
     ))?;
-    let stop = stop_flag()?;
     while !stop.load(std::sync::atomic::Ordering::Relaxed) {
         crate::commands::pause(std::time::Duration::from_secs(1), &stop);
     }

@@ -479,7 +479,7 @@ fn add_images(registry: &mut Registry, images: &[ImageView]) {
     values.gauge("image_window_bytes", "Window of a receiver", |image| {
         image
             .congestion_window
-            .or_else(|| image.log.map(|log| i64::from(log.receiver_window_length)))
+            .or_else(|| image.log.map(|log| log.receiver_window()))
     });
 }
 

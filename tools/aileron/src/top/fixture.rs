@@ -1,6 +1,7 @@
 //! A driver that exists only for the tests of screens.
 
-use super::model::{AgentRow, Kind, Limiter, Model, SocketRow, Stage, StreamRow, Traffic};
+use super::model::{AgentRow, Kind, Model, SocketRow, Stage, StreamRow, Traffic};
+use crate::explain::{Cause, Limiter};
 
 /// Three streams, one of each kind: a publication that flow control holds up, an image with loss
 /// and a slow client, an IPC publication that flows.
@@ -45,7 +46,7 @@ pub(super) fn model() -> Model {
         }],
         streams: vec![
             StreamRow {
-                limiter: held("flow control"),
+                limiter: held(Cause::FlowControl, "flow control"),
                 rate: 12_000_000.0,
                 used: 131_072,
                 window: 131_072,
@@ -57,7 +58,7 @@ pub(super) fn model() -> Model {
                 )
             },
             StreamRow {
-                limiter: held("client 3 'slow'"),
+                limiter: held(Cause::SubscriberBehind, "client 3 'slow'"),
                 rate: 950_000.0,
                 used: 100_000,
                 window: 131_072,
@@ -71,8 +72,8 @@ pub(super) fn model() -> Model {
             },
             StreamRow {
                 limiter: Limiter {
+                    cause: None,
                     party: "publisher".to_owned(),
-                    holds_up: false,
                 },
                 rate: 900.0,
                 used: 640,
@@ -83,10 +84,10 @@ pub(super) fn model() -> Model {
     }
 }
 
-fn held(party: &str) -> Limiter {
+fn held(cause: Cause, party: &str) -> Limiter {
     Limiter {
+        cause: Some(cause),
         party: party.to_owned(),
-        holds_up: true,
     }
 }
 

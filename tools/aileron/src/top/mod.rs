@@ -13,7 +13,6 @@
 mod app;
 mod model;
 mod sampler;
-mod sockets;
 mod svg;
 mod terminal;
 mod threads;

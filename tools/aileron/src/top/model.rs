@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::explain::{Cause, Limiter};
 use crate::snapshot::{ClientView, ImageView, PublicationView, Snapshot, SubscriberView};
 use crate::text::bytes_text;
 use crate::{ImageRates, PublicationRates};
@@ -92,14 +93,6 @@ pub(super) struct Stage {
     pub(super) note: String,
 }
 
-/// Who holds a stream up.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Limiter {
-    pub(super) party: String,
-    /// Whether it is somebody other than whoever feeds the stream.
-    pub(super) holds_up: bool,
-}
-
 /// A publication or an image.
 #[derive(Clone, Debug)]
 pub(super) struct StreamRow {
@@ -168,7 +161,8 @@ impl Model {
                 "naks_per_second": row.naks,
                 "back_pressure_per_second": row.back_pressure,
                 "limited_by": row.limiter.party,
-                "is_held_up": row.limiter.holds_up,
+                "cause": row.limiter.cause.map(Cause::name),
+                "is_held_up": row.limiter.holds_up(),
             })
         });
         let agents = self.agents.iter().map(|agent| {
@@ -215,6 +209,7 @@ pub(super) fn publication_row(
     snapshot: &Snapshot,
     publication: &PublicationView,
     rates: PublicationRates,
+    limiter: Limiter,
 ) -> StreamRow {
     let log = publication.log.unwrap_or_default();
     let position = publication
@@ -283,7 +278,7 @@ pub(super) fn publication_row(
         window,
         naks: rates.naks_received,
         back_pressure: rates.back_pressure_events,
-        limiter: publication_limiter(snapshot, publication, rates, room),
+        limiter,
         stages,
         facts,
         rate_history: Vec::new(),
@@ -297,57 +292,19 @@ fn log_position(publication: &PublicationView) -> i64 {
     publication.log.map_or(0, |log| log.producer_position)
 }
 
-fn publication_limiter(
-    snapshot: &Snapshot,
-    publication: &PublicationView,
-    rates: PublicationRates,
-    room: i64,
-) -> Limiter {
-    let held = |party: String| Limiter {
-        party,
-        holds_up: true,
-    };
-    let log = publication.log.unwrap_or_default();
-    if !log.is_connected {
-        return held("no subscriber".to_owned());
-    }
-    let mtu = i64::from(log.mtu_length.max(1));
-    let is_full = room < mtu;
-    if let (Some(unsent), Some(allowed)) = (publication.unsent(), publication.sender_window())
-        && unsent > 0
-        && allowed < mtu.min(unsent)
-    {
-        return held("flow control".to_owned());
-    }
-    let slowest = publication.subscribers.iter().min_by_key(|s| s.position);
-    let lag = |subscriber: &SubscriberView| publication.front().saturating_sub(subscriber.position);
-    if is_full {
-        return held(match slowest {
-            Some(slowest) if !publication.is_network() || lag(slowest) > 0 => {
-                format!("client {}", client_title(snapshot, slowest))
-            }
-            Some(_) | None => "sender".to_owned(),
-        });
-    }
-    Limiter {
-        party: if rates.published > 0.0 {
-            "publisher"
-        } else {
-            "idle"
-        }
-        .to_owned(),
-        holds_up: false,
-    }
-}
-
 /// The row of an image.
-pub(super) fn image_row(snapshot: &Snapshot, image: &ImageView, rates: ImageRates) -> StreamRow {
+pub(super) fn image_row(
+    snapshot: &Snapshot,
+    image: &ImageView,
+    rates: ImageRates,
+    limiter: Limiter,
+) -> StreamRow {
     let log = image.log.unwrap_or_default();
     let high = image.high_water_mark.unwrap_or(0);
     let rebuilt = image.rebuild_position.unwrap_or(high);
     let slowest = image.slowest_subscriber();
     let consumed = slowest.map_or(rebuilt, |slowest| slowest.position);
-    let window = i64::from(log.receiver_window_length).max(1);
+    let window = log.receiver_window().max(1);
     let used = high.saturating_sub(consumed).clamp(0, window);
     let mut stages = vec![
         Stage {
@@ -389,28 +346,6 @@ pub(super) fn image_row(snapshot: &Snapshot, image: &ImageView, rates: ImageRate
     if let Some(rtt) = image.round_trip_ns {
         facts.push(("round trip", crate::text::duration_text(rtt)));
     }
-    let held = |party: String| Limiter {
-        party,
-        holds_up: true,
-    };
-    let limiter = match slowest {
-        None => held("no subscriber".to_owned()),
-        Some(slowest) if used >= window / 4 * 3 && rebuilt > slowest.position => {
-            held(format!("client {}", client_title(snapshot, slowest)))
-        }
-        Some(_) if image.beyond_gap() > if rates.rebuilt > 0.0 { window / 2 } else { 0 } => {
-            held("loss".to_owned())
-        }
-        Some(_) => Limiter {
-            party: if rates.received > 0.0 {
-                "publisher"
-            } else {
-                "idle"
-            }
-            .to_owned(),
-            holds_up: false,
-        },
-    };
     StreamRow {
         kind: Kind::Image,
         id: image.correlation_id.get(),

@@ -68,7 +68,9 @@ fn draw_summary(frame: &mut Frame<'_>, model: &Model, area: Rect) {
         errors => alarm(errors.to_string()),
     };
     let traffic = &model.traffic;
-    let drops: f64 = model.sockets.iter().map(|s| s.drops_per_second).sum();
+    // The sum of nothing would be the negative zero.
+    let drops = model.sockets.iter().map(|s| s.drops_per_second);
+    let drops = drops.fold(0.0, |sum, drops| sum + drops);
     let mut first = vec![
         Span::styled(" heartbeat ", DIM),
         heartbeat,
@@ -261,7 +263,7 @@ fn filled(share: f64, width: usize) -> usize {
 
 fn limiter(row: &StreamRow) -> Span<'static> {
     let text = row.limiter.party.clone();
-    if row.limiter.holds_up {
+    if row.limiter.holds_up() {
         Span::styled(
             text,
             Style::new().fg(Color::Yellow).add_modifier(Modifier::BOLD),

@@ -21,7 +21,7 @@ fn an_ipc_subscriber_that_does_not_read() {
     wait_connected(&publication);
     let filled = fill(&publication);
     // A client gives its name with its first keepalive.
-    let finding = rig.expect(Cause::SubscriberBehind, |f| f.party.contains("'scenario'"));
+    let finding = rig.expect(Cause::SubscriberBehind, |f| f.party.contains("'orders'"));
     assert!(finding.is_stall, "{finding:?}");
     let id = subscription.registration_id();
     assert!(

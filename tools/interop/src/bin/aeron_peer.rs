@@ -5,6 +5,8 @@
 use std::ffi::CString;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command as Process, ExitCode};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aileron_interop::cli::{
@@ -65,11 +67,14 @@ fn run_driver(args: &DriverArgs) -> Result<(), AeronCError> {
     context.set_dir(&c_string(&args.dir.to_string_lossy()))?;
     context.set_dir_delete_on_start(true)?;
     context.set_dir_delete_on_shutdown(true)?;
+    let is_terminated = Arc::new(AtomicBool::new(false));
+    let terminated = Arc::clone(&is_terminated);
+    context.set_driver_termination_hook(Some(move || terminated.store(true, Ordering::Relaxed)))?;
     let driver = AeronDriver::new(&context)?;
     driver.start(true)?;
     let orders = Orders::listen();
     report("READY");
-    while orders.next() != Order::Stop {
+    while orders.next() != Order::Stop && !is_terminated.load(Ordering::Relaxed) {
         driver.main_idle_strategy(driver.main_do_work()?);
     }
     Ok(())

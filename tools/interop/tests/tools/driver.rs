@@ -3,20 +3,18 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
 use aileron::client::{Publication, Subscription};
 use aileron::{Client, Context, StreamId};
 use aileron_cli::Directory;
-use aileron_cli::commands::explain::watch;
 use aileron_cli::explain::{Cause, Finding};
 use tempfile::TempDir;
 
+use crate::patience::{self, PATIENCE};
+pub(crate) use crate::patience::{fill, resolved, wait_until};
+
 pub(crate) const STREAM: StreamId = StreamId(1001);
 pub(crate) const LOOPBACK: &str = "aeron:udp?endpoint=127.0.0.1:0";
-const PATIENCE: Duration = Duration::from_secs(30);
-const PERIOD: Duration = Duration::from_millis(200);
-const SECOND: Duration = Duration::from_secs(1);
 
 /// The driver; ends when its standard input does, or by its id when dropped.
 pub(crate) struct CDriver {
@@ -118,23 +116,8 @@ impl CDriver {
 
     /// Explains, each time within a second, until a finding suits.
     pub(crate) fn expect(&self, cause: Cause, suits: impl Fn(&Finding) -> bool) -> Finding {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let start = Instant::now();
-            let explanation = watch(&self.directory, PERIOD);
-            let elapsed = start.elapsed();
-            assert!(elapsed < SECOND, "it took {elapsed:?}");
-            assert!(!explanation.is_aileron, "it is a C driver");
-            let mut findings = explanation.findings.iter();
-            if let Some(finding) = findings.find(|f| f.cause == cause && suits(f)) {
-                return finding.clone();
-            }
-            assert!(
-                Instant::now() < deadline,
-                "no {cause}: {:#?}",
-                explanation.findings
-            );
-        }
+        assert!(!patience::explain(&self.directory).is_aileron);
+        patience::expect(&self.directory, cause, suits)
     }
 }
 
@@ -142,36 +125,5 @@ impl Drop for CDriver {
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
-    }
-}
-
-/// Waits for what a test needs.
-pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "{what} did not come about");
-        std::thread::yield_now();
-    }
-}
-
-/// The channel that a subscription is reached on.
-pub(crate) fn resolved(subscription: &Subscription) -> String {
-    let mut channel = None;
-    wait_until("the bound address", || {
-        channel = subscription.resolved_channel();
-        channel.is_some()
-    });
-    channel.expect("it is bound")
-}
-
-/// Offers until nothing more is taken for a while.
-pub(crate) fn fill(publication: &Publication) {
-    let mut refused = Instant::now();
-    while refused.elapsed() < Duration::from_millis(200) {
-        if publication.offer(&[7; 1024]).is_ok() {
-            refused = Instant::now();
-        } else {
-            std::thread::yield_now();
-        }
     }
 }

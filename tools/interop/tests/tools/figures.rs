@@ -108,6 +108,24 @@ fn every_subcommand_reads_a_c_driver_with_the_figures_of_the_c_reader() {
         all.iter()
             .any(|found| found["dir"] == path && found["is_aileron"] == false)
     );
+    // Those of Aeron's tools have no like of these.
+    let top = json(&["top", "--looks", "1"]);
+    let rows = top["streams"].as_array().expect("streams");
+    assert!(rows.len() == 2 && rows.iter().all(|row| row["position"] == position));
+    let screen = driver.text(&["top", "--once", "--looks", "1"]);
+    assert!(screen.contains("2 streams"), "{screen}");
+    let page = driver.text(&["metrics", "--once"]);
+    assert!(
+        page.contains("aileron_up 1") && page.ends_with("# EOF\n"),
+        "{page}"
+    );
+    assert!(json(&["metrics"]).is_object());
+    let events = driver.tool(&["events"]);
+    let why = String::from_utf8_lossy(&events.stderr).into_owned();
+    assert!(
+        events.status.code() == Some(1) && why.contains("aeron.event.log"),
+        "{why}"
+    );
     let explained = json(&["explain"]);
     assert_eq!(explained["has_stall"], false, "{explained}");
     assert!(

@@ -4,3 +4,6 @@
 mod causes;
 mod driver;
 mod figures;
+#[path = "../../../aileron/tests/explain/patience.rs"]
+mod patience;
+mod reference;
