@@ -376,7 +376,7 @@ impl Run {
             self.work += self.without_panic(turn)?;
         }
         for (driver, watch) in self.watches.iter_mut().enumerate() {
-            check_positions(driver, watch, &self.ledgers, &self.plan)?;
+            check_positions(driver, watch, &self.ledgers)?;
         }
         Ok(())
     }
@@ -462,9 +462,8 @@ impl Run {
         if is_away && self.dead_drivers.contains(&driver) {
             return Ok(0);
         }
-        let clock = self.clock.clone();
         let (mut scene, parts) = self.split();
-        parts.clients[number].work(&mut scene, &clock)
+        parts.clients[number].work(&mut scene)
     }
 
     fn run_agent(&mut self, driver: usize, agent: usize) -> Outcome<usize> {
@@ -499,7 +498,7 @@ impl Run {
         if role.conducts() {
             // Counters come with work, and one that went is not used again without.
             if work > 0 || self.step.is_multiple_of(REFRESH_STEPS) {
-                self.watches[driver].refresh(&self.drivers[driver]);
+                self.watches[driver].refresh(&self.drivers[driver], &self.plan);
             }
             self.watches[driver].after_conductor();
             self.excuse_clients(driver, tick.now);
@@ -524,6 +523,7 @@ impl Run {
         let scene = Scene {
             plan: &self.plan,
             drivers: &self.drivers,
+            clock: &self.clock,
             ledgers: &mut self.ledgers,
             trace: &mut self.trace,
             rng: &mut self.rng,
