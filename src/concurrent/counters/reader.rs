@@ -1,7 +1,5 @@
 //! Looking at counters.
 
-use std::sync::atomic::{Ordering, fence};
-
 use super::{
     AtomicCounter, COUNTER_METADATA_LENGTH, COUNTER_VALUE_LENGTH, KEY_LENGTH_MAX, LABEL_LENGTH_MAX,
     append_label, label_length, metadata, value, write_label,
@@ -9,6 +7,7 @@ use super::{
 use crate::base::{CounterId, RegistrationId};
 use crate::concurrent::InvalidCapacity;
 use crate::memory::AtomicBuffer;
+use crate::memory::sync::{Ordering, fence};
 
 /// What a counter's record is used for at the moment.
 ///
