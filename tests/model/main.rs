@@ -4,6 +4,11 @@
 //! What is run is the production code. Each test is small on purpose: two or three threads, a few
 //! records, chosen so that the interesting ends of ring, term and claim are reached.
 
+#![expect(
+    clippy::print_stdout,
+    reason = "how many orders there were is a result"
+)]
+
 mod broadcast;
 mod cell;
 mod counters;

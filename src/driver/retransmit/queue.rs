@@ -9,10 +9,10 @@
 //! for beyond it is. So overlapping requests are answered once, and a range that comes up again
 //! after the linger time is answered again: the receiver lacks it still.
 //!
-//! A receiver that watches one gap, as Aeron's do, asks for it all the time until the answer has had
-//! its way there: a round trip in which it asks for nothing else. What follows is as likely to be
-//! missing as anything, so most of the later answers to the same request are what comes next (see
-//! `insistence`); the bytes are the same.
+//! A receiver that watches one gap, as Aeron's do, asks for it all the time until the answer has
+//! had its way there: a round trip in which it asks for nothing else. What follows is as likely to
+//! be missing as anything, so most of the later answers to the same request are what comes next
+//! (see `insistence`); the bytes are the same.
 //!
 //! What goes out is bounded: a receiver can lack a window at most, so no more than a window is sent
 //! again per linger time, whoever asks for it. What that holds back is sent later, as is what the
@@ -94,8 +94,8 @@ impl ResendQueue {
         self.window_length = self.window_length.max(window_length);
     }
 
-    /// The receiver lacks what lies from `begin` to `end`, all of it within a term. What lies behind
-    /// `sent` was not sent before, and is not sent by this way either.
+    /// The receiver lacks what lies from `begin` to `end`, all of it within a term. What lies
+    /// behind `sent` was not sent before, and is not sent by this way either.
     pub(crate) fn on_nak(
         &mut self,
         begin: Position,

@@ -268,7 +268,7 @@ impl Memory {
         })
     }
 
-    /// A look at a word whose bytes somebody owns: what is there, as if it had been stored as a word
+    /// A look at a word whose bytes somebody owns: what is there, as if stored as a word
     /// after the owner's last fence.
     fn peek(&mut self, thread: usize, access: &Access, value: i64) -> i64 {
         for at in access.granules() {

@@ -15,8 +15,8 @@
 //!
 //! What the model has of the C++ memory model: modification orders, acquire and release, fences of
 //! both kinds, release sequences through read-modify-writes, and races between bytes accessed as
-//! such and any other access. What it leaves out: a store never comes in before one that was
-//! executed earlier, and `SeqCst` is taken for acquire and release, so what relies on more than that
+//! such and any other access. What it leaves out: a store never comes in before one that ran
+//! earlier, and `SeqCst` is taken for acquire and release, so what relies on more than that
 //! is reported though it is right.
 //!
 //! Bounds: switches away from a thread that could have gone on, and loads that give an old value,

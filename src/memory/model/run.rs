@@ -247,7 +247,7 @@ impl Run {
     }
 }
 
-/// Has a thread of a run do something with memory; `None` outside of one, and while a thread unwinds
+/// Has a thread of a run do something with memory; `None` outside of one, and while it unwinds
 /// from one that has failed.
 fn access<R>(
     is_turn: bool,

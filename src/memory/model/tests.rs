@@ -107,20 +107,20 @@ fn fences_stand_in_for_orderings() {
 #[test]
 fn bytes_that_nobody_handed_over_race() {
     let write = |b: &AtomicBuffer| {
-        // SAFETY: a test of what happens to those who lie here.
+        // SAFETY: MEM-2 is what is tested: here by keeping to it, below by breaking it.
         unsafe { b.bytes_mut(X..X + 4) }.fill(1);
         b.store_i32_release(Y, 1);
     };
     let acquired = |b: &AtomicBuffer| {
         if b.load_i32_acquire(Y) == 1 {
-            // SAFETY: the writer released them.
+            // SAFETY: MEM-2: the writer released them.
             assert_eq!(unsafe { b.bytes(X..X + 4) }, [1; 4]);
         }
     };
     check(&[&write, &acquired]);
     let relaxed = |b: &AtomicBuffer| {
         if b.load_i32_relaxed(Y) == 1 {
-            // SAFETY: as in `write`.
+            // SAFETY: MEM-2, broken on purpose; the run ends before anything is read.
             let _ = unsafe { b.bytes(X..X + 4) };
         }
     };

@@ -1,7 +1,8 @@
 //! What passed in one direction, by what it carries.
 //!
-//! [`Tallied`] stands around another [`Fate`] and counts what that one lets through and loses: bytes
-//! of data, those that came before, NAKs. The figures of a run that compares drivers come from here.
+//! [`Tallied`] stands around another [`Fate`] and counts what that one lets through and loses:
+//! bytes of data, those that came before, NAKs. The figures of a run that compares drivers come
+//! from here.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
