@@ -80,6 +80,8 @@ fn seeds_that_failed_once() {
         (168, Profile::Drawn),
         // A subscription of one session went while a SETUP was awaited that another wants too.
         (3772, Profile::Drawn),
+        (3846, Profile::Drawn),
+        (203_631, Profile::Drawn),
         // A group whose member rejected the stream, and does not want it again.
         (4104, Profile::Drawn),
     ] {

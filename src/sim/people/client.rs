@@ -234,6 +234,8 @@ impl SimClient {
             return;
         }
         self.life = Life::Dead;
+        // What it still asked for may be looked at once its driver has given up on it.
+        self.was_excused = true;
         let client = self.number;
         scene.trace.push(Event::ClientKilled { client });
     }
