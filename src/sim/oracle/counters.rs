@@ -58,6 +58,9 @@ pub(in crate::sim) struct ImageWatch {
     pub(super) ledger: (Option<usize>, usize),
     /// Holes that the conductor may have seen since the receiver last worked.
     pub(super) gaps: Vec<Gap>,
+    /// Begin and end of all holes when the receiver last began to work: it may ask for one and fill
+    /// it in the same turn.
+    pub(super) holes: Vec<(i64, i64)>,
 }
 
 /// The position of a subscriber on an image or a publication.
@@ -206,6 +209,7 @@ impl Watch {
                 rebuild: None,
                 ledger: (None, 0),
                 gaps: Vec::new(),
+                holes: Vec::new(),
             });
             self.images.len() - 1
         });
@@ -237,6 +241,7 @@ impl Watch {
                 keep(is.hwm.as_mut(), was.hwm);
                 keep(is.rebuild.as_mut(), was.rebuild);
                 is.gaps = was.gaps;
+                is.holes = was.holes;
             }
         }
     }
