@@ -84,6 +84,9 @@ fn seeds_that_failed_once() {
         (3846, Profile::Drawn),
         // A client died; its last request came up once its driver had given up on it.
         (203_631, Profile::Drawn),
+        // A receiver without recovery went on asking, every few microseconds, for what a rejected
+        // image lacked, and would not have taken it.
+        (12_737, Profile::Drawn),
         // A group whose member rejected the stream, and does not want it again.
         (4104, Profile::Drawn),
     ] {
