@@ -488,10 +488,6 @@ impl Run {
         if role.sends() {
             self.end_overrun(driver);
         }
-        if role.conducts() && role.receives() {
-            // The receiver of such a one speaks for images that came in the same cycle.
-            self.watches[driver].refresh(&self.drivers[driver]);
-        }
         self.wire.drain(&mut self.notes);
         let mut doubtful = Vec::new();
         for note in self.notes.drain(..) {
