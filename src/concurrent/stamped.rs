@@ -2,9 +2,10 @@
 
 use std::array;
 use std::fmt;
-use std::sync::atomic::{AtomicI64, Ordering, fence};
 
 use crossbeam_utils::CachePadded;
+
+use crate::memory::sync::{AtomicI64, Ordering, fence};
 
 /// `N` integers that change together, with the number of their publication. One thread publishes,
 /// any number read; nobody waits.

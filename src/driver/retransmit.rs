@@ -21,6 +21,7 @@
 //! The handler only decides. Whether the range is still in the log, and how it becomes datagrams,
 //! is the business of the publication.
 
+mod insistence;
 mod queue;
 
 pub(crate) use queue::ResendQueue;
@@ -84,6 +85,8 @@ impl Action {
 pub(crate) struct RetransmitParams {
     /// Length of a term in bytes.
     pub(crate) term_length: i32,
+    /// Longest datagram in bytes.
+    pub(crate) mtu_length: i32,
     /// Whether the channel has group semantics: multicast, or several destinations.
     pub(crate) is_group: bool,
     /// Slots of a group's pool, 1..=256.
@@ -225,6 +228,7 @@ mod tests {
     fn params() -> RetransmitParams {
         RetransmitParams {
             term_length: TERM_LENGTH,
+            mtu_length: 1408,
             is_group: false,
             max_resend: 2,
             delay_ns: 0,
@@ -290,6 +294,7 @@ mod tests {
     fn a_resend_spans_so_many_receiver_windows_at_most() {
         let wide = RetransmitParams {
             term_length: 16 << 20,
+            mtu_length: 1408,
             window_multiple: 4,
             ..params()
         };

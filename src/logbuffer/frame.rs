@@ -1,9 +1,9 @@
 //! The frame header inside a term: field offsets, the state word, and writing headers.
 
 use std::fmt;
-use std::sync::atomic::{Ordering, fence};
 
 use crate::base::{Position, SessionId, StreamId, TermId, align};
+use crate::memory::sync::{Ordering, fence};
 use crate::memory::{AtomicBuffer, FirstWord};
 
 pub(super) use crate::protocol::data::flags::{

@@ -110,6 +110,7 @@ fn unblock_term(
     if length > 0 {
         return Outcome::NoAction;
     }
+    // A look into the midst of a frame that is being written: the exception of LOG-2.
     let mut current = blocked + FRAME_ALIGNMENT;
     while current < tail_offset {
         if term.load_i32_acquire(size(current)) != 0 {

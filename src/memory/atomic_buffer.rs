@@ -5,10 +5,10 @@ use std::io;
 use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU8, Ordering};
 
 use super::prefetch;
 use super::region::{HeapRegion, Region};
+use super::sync::{AtomicI32, AtomicI64, AtomicU8, Ordering, on_bytes, on_bytes_mut};
 
 /// A window on memory that other threads or processes read and write at the same time.
 ///
@@ -294,6 +294,7 @@ impl AtomicBuffer {
         let length = self.check_range(&range);
         // SAFETY: MEM-4: in bounds, checked just above.
         let start = unsafe { self.start.add(range.start) };
+        on_bytes(start.as_ptr(), length);
         // SAFETY: MEM-2: the caller vouches that nobody writes the range while the slice lives; it
         // is initialised (regions start zeroed) and its region outlives `self`.
         unsafe { std::slice::from_raw_parts(start.as_ptr(), length) }
@@ -319,6 +320,7 @@ impl AtomicBuffer {
         let length = self.check_range(&range);
         // SAFETY: MEM-4: in bounds, checked just above.
         let start = unsafe { self.start.add(range.start) };
+        on_bytes_mut(start.as_ptr(), length);
         // SAFETY: MEM-2: the caller vouches that the range is its own while the slice lives; it is
         // initialised (regions start zeroed) and its region outlives `self`.
         unsafe { std::slice::from_raw_parts_mut(start.as_ptr(), length) }
@@ -351,6 +353,7 @@ impl AtomicBuffer {
         // SAFETY: MEM-4: the range is longer than the word.
         let rest = unsafe { word.add(size_of::<AtomicI32>()) };
         let length = length - size_of::<AtomicI32>();
+        on_bytes_mut(rest.as_ptr(), length);
         // SAFETY: MEM-2: the caller vouches that nobody else touches these bytes while the slice
         // lives; they are initialised (regions start zeroed) and their region outlives `self`.
         let rest = unsafe { std::slice::from_raw_parts_mut(rest.as_ptr(), length) };
@@ -383,6 +386,7 @@ impl AtomicBuffer {
             word.store(i32::from_ne_bytes([*a, *b, *c, *d]), Ordering::Relaxed);
             // SAFETY: MEM-4: still within the slot.
             let target = unsafe { at.add(4) };
+            on_bytes_mut(target.as_ptr(), rest.len());
             // SAFETY: MEM-2: the caller vouches that nobody else touches these bytes, and a borrowed
             // slot lies outside of memory that nobody borrows.
             unsafe { target.copy_from_nonoverlapping(NonNull::from(rest).cast(), rest.len()) };

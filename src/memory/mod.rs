@@ -12,8 +12,11 @@ mod atomic_buffer;
 #[cfg(feature = "fault-hooks")]
 mod fault;
 mod mapped;
+#[cfg(feature = "model")]
+pub mod model;
 mod prefetch;
 mod region;
+pub(crate) mod sync;
 
 pub use atomic_buffer::{AtomicBuffer, FirstWord};
 #[cfg(feature = "fault-hooks")]

@@ -23,7 +23,8 @@ use crate::port::{Agent, Clock, StaticResolver, Tick};
 const LENGTHS: CncLengths = CncLengths {
     to_driver: (64 << 10) + RING_TRAILER_LENGTH,
     to_clients: (64 << 10) + BROADCAST_TRAILER_LENGTH,
-    counter_values: 64 << 10,
+    // A thousand: a dozen streams that everybody hears, some of them ended and not yet forgotten.
+    counter_values: 128 << 10,
     error_log: 64 << 10,
     page_size: 4096,
 };

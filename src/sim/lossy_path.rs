@@ -499,9 +499,9 @@ mod tests {
         }
     }
 
-    /// The one that has recovery is no worse off with a peer that has not.
+    /// The one that has recovery is better off with a peer that has not.
     #[test]
-    fn recovery_on_one_side_does_no_harm() {
+    fn recovery_on_one_side_is_better_than_none() {
         let path = LossyPath {
             duration_ns: 4 * SECOND,
             ..LossyPath::default()
@@ -517,6 +517,6 @@ mod tests {
         let off = of(false, false);
         let (receiver, sender) = (of(false, true), of(true, false));
         assert!(receiver >= 5.0 * off, "{receiver} and {off}");
-        assert!(sender >= 0.7 * off, "{sender} and {off}");
+        assert!(sender >= 1.3 * off, "{sender} and {off}");
     }
 }

@@ -24,6 +24,7 @@ use crate::port::TransportSpec;
 use state::{State, Target};
 
 pub use faults::LinkFaults;
+pub(super) use state::OpenSocket;
 
 /// Receive buffer of a socket that asked for none, in bytes.
 pub(super) const DEFAULT_BUFFER_LENGTH: usize = 212_992;
@@ -171,12 +172,8 @@ impl SimNetwork {
         state.enqueue(arrival, source, Target::Address(to), bytes.to_vec());
     }
 
-    /// Opens a socket on a host; returns its number and what it is bound to.
-    pub(super) fn open(
-        &self,
-        host: IpAddr,
-        spec: &TransportSpec,
-    ) -> io::Result<(usize, SocketAddr)> {
+    /// Opens a socket on a host.
+    pub(super) fn open(&self, host: IpAddr, spec: &TransportSpec) -> io::Result<OpenSocket> {
         self.lock().open(host, spec)
     }
 
@@ -202,11 +199,7 @@ impl SimNetwork {
 
     /// The next datagram in the receive buffer of a socket, and who sent it.
     pub(super) fn receive(&self, id: usize) -> Option<(SocketAddr, Vec<u8>)> {
-        let mut state = self.lock();
-        let socket = state.sockets.get_mut(&id)?;
-        let (source, bytes) = socket.inbox.pop_front()?;
-        socket.inbox_bytes -= bytes.len();
-        Some((source, bytes))
+        self.lock().sockets.get_mut(&id)?.pop()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -5,6 +5,7 @@
 //! one long table of random bytes that begins where the tag says. Comparing is as cheap as copying,
 //! and any byte out of place shows, were it from another message or another part of this one.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use crate::base::Rng;
@@ -32,50 +33,61 @@ impl Tag {
     }
 }
 
+/// The table twice over, so that a window of its length may begin anywhere.
 fn table() -> &'static [u8] {
     static TABLE: OnceLock<Vec<u8>> = OnceLock::new();
     TABLE.get_or_init(|| {
         let mut rng = Rng::new(TABLE_SEED);
-        (0..TABLE_LENGTH)
-            .map(|_| rng.next_u64().to_le_bytes()[0])
-            .collect()
+        let once = (0..TABLE_LENGTH).map(|_| rng.next_u64().to_le_bytes()[0]);
+        let once: Vec<u8> = once.collect();
+        [once.as_slice(), &once].concat()
     })
 }
 
-/// Calls `visit` with the pieces of the table that make up `length` bytes of a message's payload,
-/// from `offset` on, and where they belong in it. Stops at the first `false`.
-fn pieces(
-    tag: Tag,
-    offset: usize,
-    length: usize,
-    mut visit: impl FnMut(usize, &[u8]) -> bool,
-) -> bool {
-    let table = table();
+/// The pieces of the table that make up `length` bytes of a message's payload, from `offset` on.
+fn pieces(tag: Tag, offset: usize, length: usize) -> impl Iterator<Item = &'static [u8]> {
     let mut at = (tag.start() + offset) % TABLE_LENGTH;
-    let mut done = 0;
-    while done < length {
-        let count = (length - done).min(TABLE_LENGTH - at);
-        if !visit(done, &table[at..at + count]) {
-            return false;
+    let mut rest = length;
+    std::iter::from_fn(move || {
+        if rest == 0 {
+            return None;
         }
-        done += count;
-        at = 0;
+        let count = rest.min(TABLE_LENGTH);
+        let piece = &table()[at..at + count];
+        at = (at + count) % TABLE_LENGTH;
+        rest -= count;
+        Some(piece)
+    })
+}
+
+/// The payload of a message, which is copied only if it is longer than the table.
+pub(super) fn of(tag: Tag, length: usize) -> Cow<'static, [u8]> {
+    let mut all = pieces(tag, 0, length);
+    let first = all.next().unwrap_or_default();
+    if first.len() == length {
+        return Cow::Borrowed(first);
     }
-    true
+    let mut bytes = first.to_vec();
+    all.for_each(|piece| bytes.extend_from_slice(piece));
+    Cow::Owned(bytes)
 }
 
 /// Writes the payload of a message.
 pub(super) fn fill(tag: Tag, into: &mut [u8]) {
-    pieces(tag, 0, into.len(), |at, piece| {
+    let mut at = 0;
+    for piece in pieces(tag, 0, into.len()) {
         into[at..at + piece.len()].copy_from_slice(piece);
-        true
-    });
+        at += piece.len();
+    }
 }
 
 /// Whether `bytes` are what the message has from `offset` on.
 pub(super) fn matches(tag: Tag, offset: usize, bytes: &[u8]) -> bool {
-    pieces(tag, offset, bytes.len(), |at, piece| {
-        bytes[at..at + piece.len()] == *piece
+    let mut at = 0;
+    pieces(tag, offset, bytes.len()).all(|piece| {
+        let begin = at;
+        at += piece.len();
+        bytes[begin..at] == *piece
     })
 }
 
@@ -94,6 +106,9 @@ mod tests {
         fill(TAG, &mut message);
         assert!(matches(TAG, 0, &message));
         assert!(matches(TAG, 70_001, &message[70_001..130_000]));
+        for length in [0, 1, TABLE_LENGTH, TABLE_LENGTH + 1, message.len()] {
+            assert_eq!(*of(TAG, length), message[..length]);
+        }
     }
 
     #[test]

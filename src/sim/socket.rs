@@ -2,8 +2,10 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::network::{DEFAULT_BUFFER_LENGTH, SimNetwork};
+use super::network::{DEFAULT_BUFFER_LENGTH, OpenSocket, SimNetwork};
 use crate::port::{
     AlwaysReady, BufferLimits, Datagram, InterfaceAddress, InterfaceQuery, InterfaceSelector,
     Interfaces, Network, Transport, TransportRole, TransportSpec,
@@ -42,12 +44,17 @@ impl Network for SimHost {
         let Some(host) = self.address(spec.bind.is_ipv6()) else {
             return Err(io::ErrorKind::AddrNotAvailable.into());
         };
-        let (id, local_address) = self.network.open(host, spec)?;
+        let OpenSocket {
+            id,
+            address,
+            waiting,
+        } = self.network.open(host, spec)?;
         Ok(SimTransport {
             network: self.network.clone(),
             host,
             id,
-            local_address,
+            local_address: address,
+            waiting,
             peer: spec.connect,
             accepts_only_peer: spec.role == TransportRole::Send && spec.multicast.is_none(),
             batch: spec.receive_batch.max(1),
@@ -113,6 +120,7 @@ pub struct SimTransport {
     host: IpAddr,
     id: usize,
     local_address: SocketAddr,
+    waiting: Arc<AtomicUsize>,
     peer: Option<SocketAddr>,
     accepts_only_peer: bool,
     batch: usize,
@@ -131,6 +139,10 @@ impl Transport for SimTransport {
     fn poll(&mut self, mut handler: impl FnMut(Datagram<'_>)) -> io::Result<usize> {
         let mut received = 0;
         for _ in 0..self.batch {
+            // Relaxed: a look before the lock is taken.
+            if self.waiting.load(Ordering::Relaxed) == 0 {
+                break;
+            }
             let Some((source, mut bytes)) = self.network.receive(self.id) else {
                 break;
             };

@@ -245,6 +245,28 @@ impl Hasher for Mixer {
             self.mix(u64::from_le_bytes(word));
         }
     }
+
+    // Whole words, as `write` would take them.
+
+    fn write_u8(&mut self, word: u8) {
+        self.mix(u64::from(word));
+    }
+
+    fn write_u16(&mut self, word: u16) {
+        self.mix(u64::from(word));
+    }
+
+    fn write_u32(&mut self, word: u32) {
+        self.mix(u64::from(word));
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        self.mix(word);
+    }
+
+    fn write_usize(&mut self, word: usize) {
+        self.mix(word as u64);
+    }
 }
 
 #[cfg(test)]

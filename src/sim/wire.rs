@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::sabotage::Sabotage;
@@ -117,6 +118,8 @@ impl FrameNote {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Wire {
     notes: Arc<Mutex<Vec<Note>>>,
+    /// Whether there are any, which most agents' turns leave as it is.
+    has_notes: Arc<AtomicBool>,
 }
 
 impl Wire {
@@ -131,7 +134,17 @@ impl Wire {
 
     /// Moves what was noted since the last time into `into`.
     pub(super) fn drain(&self, into: &mut Vec<Note>) {
-        into.append(&mut self.lock());
+        // Relaxed: one thread drives a world.
+        if self.has_notes.load(Ordering::Relaxed) {
+            self.has_notes.store(false, Ordering::Relaxed);
+            into.append(&mut self.lock());
+        }
+    }
+
+    fn note(&self, note: Note) {
+        self.lock().push(note);
+        // Relaxed: as above.
+        self.has_notes.store(true, Ordering::Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Note>> {
@@ -155,7 +168,7 @@ impl Tap for WireTap {
         fate: Fate,
     ) -> TapVerdict {
         let frame = FrameNote::of(bytes);
-        self.wire.lock().push(Note {
+        self.wire.note(Note {
             source,
             to,
             fate,
@@ -175,7 +188,7 @@ impl Tap for WireTap {
                 }
             }
             (Some(Sabotage::ForgeNak), FrameNote::Status(place, ..)) => {
-                self.wire.lock().push(Note {
+                self.wire.note(Note {
                     frame: FrameNote::Nak(place, 64),
                     source,
                     to,

@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::fmt;
-use std::sync::atomic::{Ordering, fence};
 
 use super::{area_of, trailer};
 use crate::base::align_i64;
@@ -12,6 +11,7 @@ use crate::concurrent::record::{
     type_offset,
 };
 use crate::memory::AtomicBuffer;
+use crate::memory::sync::{Ordering, fence};
 
 /// The transmitter came around before the receiver had read: events are lost.
 ///

@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::fmt;
-use std::sync::atomic::{Ordering, fence};
 
 use super::{area_of, trailer};
 use crate::concurrent::InvalidCapacity;
@@ -11,6 +10,7 @@ use crate::concurrent::record::{
     type_offset, wire_length, write_words,
 };
 use crate::memory::AtomicBuffer;
+use crate::memory::sync::{Ordering, fence};
 
 /// A payload that exceeds an eighth of the broadcast buffer's capacity.
 ///

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::error::Error;
 use std::fmt;
-use std::sync::atomic::{Ordering, fence};
 
 use super::reader::CounterState;
 use super::{
@@ -12,6 +11,7 @@ use super::{
 use crate::base::{CounterId, EpochMillis, RegistrationId};
 use crate::concurrent::InvalidCapacity;
 use crate::memory::AtomicBuffer;
+use crate::memory::sync::{Ordering, fence};
 
 /// What a new counter is to be.
 ///

@@ -1,7 +1,5 @@
 //! Looking at counters.
 
-use std::sync::atomic::{Ordering, fence};
-
 use super::{
     AtomicCounter, COUNTER_METADATA_LENGTH, COUNTER_VALUE_LENGTH, KEY_LENGTH_MAX, LABEL_LENGTH_MAX,
     append_label, label_length, metadata, value, write_label,
@@ -9,6 +7,7 @@ use super::{
 use crate::base::{CounterId, RegistrationId};
 use crate::concurrent::InvalidCapacity;
 use crate::memory::AtomicBuffer;
+use crate::memory::sync::{Ordering, fence};
 
 /// What a counter's record is used for at the moment.
 ///
@@ -126,10 +125,12 @@ impl CountersReader {
     /// What the record of a counter is used for; unused if there is no such id.
     #[must_use]
     pub fn state(&self, id: CounterId) -> CounterState {
-        let Some(record) = self.metadata_of(id) else {
+        let Some(index) = self.index_of(id) else {
             return CounterState::Unused;
         };
-        state_of(&record)
+        let at = index * COUNTER_METADATA_LENGTH + metadata::STATE;
+        // Pairs with PUBLISH(counter-state).
+        CounterState::from_wire(self.metadata.load_i32_acquire(at))
     }
 
     /// The value of a counter that is in use (acquire).
@@ -141,24 +142,34 @@ impl CountersReader {
     /// The type of a counter that is in use.
     #[must_use]
     pub fn type_id(&self, id: CounterId) -> Option<i32> {
-        Some(self.allocated(id)?.load_i32_relaxed(metadata::TYPE_ID))
+        let index = self.allocated_index(id)?;
+        let at = index * COUNTER_METADATA_LENGTH + metadata::TYPE_ID;
+        Some(self.metadata.load_i32_relaxed(at))
     }
 
     /// What a counter that is in use belongs to.
     #[must_use]
     pub fn registration_id(&self, id: CounterId) -> Option<RegistrationId> {
-        self.allocated(id)?;
+        let index = self.allocated_index(id)?;
+        let at = index * COUNTER_VALUE_LENGTH + value::REGISTRATION_ID;
         // Pairs with PUBLISH(counter-registration).
-        Some(RegistrationId(
-            self.value_of(id)?.load_i64_acquire(value::REGISTRATION_ID),
-        ))
+        Some(RegistrationId(self.values.load_i64_acquire(at)))
     }
 
     /// The owner of a counter that is in use: a client, 0 for none, −1 for the driver.
     #[must_use]
     pub fn owner_id(&self, id: CounterId) -> Option<i64> {
-        self.allocated(id)?;
-        Some(self.value_of(id)?.load_i64_relaxed(value::OWNER_ID))
+        let index = self.allocated_index(id)?;
+        let at = index * COUNTER_VALUE_LENGTH + value::OWNER_ID;
+        Some(self.values.load_i64_relaxed(at))
+    }
+
+    /// The second resource that a counter in use belongs to; 0 for none.
+    #[must_use]
+    pub fn reference_id(&self, id: CounterId) -> Option<i64> {
+        let index = self.allocated_index(id)?;
+        let at = index * COUNTER_VALUE_LENGTH + value::REFERENCE_ID;
+        Some(self.values.load_i64_relaxed(at))
     }
 
     /// The key of a counter that is in use.
@@ -273,6 +284,13 @@ impl CountersReader {
             .take_while(|(_, state)| *state != CounterState::Unused)
             .filter(|(_, state)| *state == CounterState::Allocated)
             .map(|(id, _)| id)
+    }
+
+    /// The index of a counter that is in use. Whoever wants a word of it and no window on it does
+    /// not touch the count of its region's owners, which all readers share.
+    fn allocated_index(&self, id: CounterId) -> Option<usize> {
+        let is_allocated = self.state(id) == CounterState::Allocated;
+        self.index_of(id).filter(|_| is_allocated)
     }
 
     fn allocated(&self, id: CounterId) -> Option<AtomicBuffer> {

@@ -4,7 +4,6 @@
 //! says leads to slots of that lane and to text that is text.
 
 use std::fmt;
-use std::sync::atomic::{Ordering, fence};
 
 use super::EventKind;
 use super::layout::{
@@ -14,6 +13,7 @@ use super::layout::{
 use super::writer::slot_index;
 use crate::base::{EpochMillis, Nanos};
 use crate::memory::AtomicBuffer;
+use crate::memory::sync::{Ordering, fence};
 
 /// Why a buffer is no file of events.
 ///

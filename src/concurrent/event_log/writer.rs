@@ -1,7 +1,6 @@
 //! Making a file of events, and writing into its lanes.
 
 use std::sync::Arc;
-use std::sync::atomic::{Ordering, fence};
 
 use super::layout::{
     EVENT_SLOT_LENGTH, EVENT_TEXT_LENGTH_MAX, EVENT_VALUES_MAX, MAGIC, VERSION, complete_stamp,
@@ -11,6 +10,7 @@ use super::{EventKind, EventSet};
 use crate::base::{EpochMillis, Nanos};
 use crate::concurrent::InvalidCapacity;
 use crate::memory::AtomicBuffer;
+use crate::memory::sync::{Ordering, fence};
 
 /// A file of events that is being written, with a lane for each agent.
 ///

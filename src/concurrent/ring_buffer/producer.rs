@@ -1,7 +1,5 @@
 //! The side of the ring that everyone may use: claims, ids, the heartbeat.
 
-use std::sync::atomic::{Ordering, fence};
-
 use super::{RING_TRAILER_LENGTH, RingError, trailer};
 use crate::base::{CorrelationId, EpochMillis};
 use crate::concurrent::InvalidCapacity;
@@ -10,6 +8,7 @@ use crate::concurrent::record::{
     wire_length, write_words,
 };
 use crate::memory::AtomicBuffer;
+use crate::memory::sync::{Ordering, fence};
 
 /// The producers' side of a many-to-one ring buffer; cloning gives another handle on the same ring.
 ///

@@ -179,6 +179,7 @@ impl<N: Network> Conductor<N> {
         let is_group = channel.is_group_semantics();
         let retransmit_params = RetransmitParams {
             term_length: params.term_length,
+            mtu_length: params.mtu_length,
             is_group,
             max_resend: params.max_resend,
             delay_ns: config.retransmit_unicast_delay_ns,

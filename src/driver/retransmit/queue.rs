@@ -9,12 +9,18 @@
 //! for beyond it is. So overlapping requests are answered once, and a range that comes up again
 //! after the linger time is answered again: the receiver lacks it still.
 //!
+//! A receiver that watches one gap, as Aeron's do, asks for it all the time until the answer has
+//! had its way there: a round trip in which it asks for nothing else. What follows is as likely to
+//! be missing as anything, so most of the later answers to the same request are what comes next
+//! (see `insistence`); the bytes are the same.
+//!
 //! What goes out is bounded: a receiver can lack a window at most, so no more than a window is sent
 //! again per linger time, whoever asks for it. What that holds back is sent later, as is what the
 //! network does not take at once; a queue that is full refuses.
 
 use std::collections::VecDeque;
 
+use super::insistence::Insistence;
 use super::{NakOutcome, RETRANSMIT_WINDOW_BASE, RetransmitParams};
 use crate::base::{Nanos, Position};
 
@@ -40,6 +46,8 @@ struct Entry {
     cursor: Position,
     /// When it was queued; when it was done, if it lingers.
     time: Nanos,
+    /// Whether nobody asked for it yet.
+    is_ahead: bool,
 }
 
 /// See the module.
@@ -59,6 +67,7 @@ pub(crate) struct ResendQueue {
     /// Bytes that may be sent again now; below 0 after a datagram too many.
     credit: i64,
     credit_time: Nanos,
+    insistence: Insistence,
 }
 
 impl ResendQueue {
@@ -75,6 +84,7 @@ impl ResendQueue {
             window_length_max: i64::from(params.term_length / 2),
             credit: i64::from(window),
             credit_time: now,
+            insistence: Insistence::new(params.linger_ns, params.mtu_length, now),
         }
     }
 
@@ -84,10 +94,18 @@ impl ResendQueue {
         self.window_length = self.window_length.max(window_length);
     }
 
-    /// The receiver lacks what lies from `begin` to `end`, all of it within a term and sent before.
-    pub(crate) fn on_nak(&mut self, begin: Position, end: Position, now: Nanos) -> NakOutcome {
+    /// The receiver lacks what lies from `begin` to `end`, all of it within a term. What lies
+    /// behind `sent` was not sent before, and is not sent by this way either.
+    pub(crate) fn on_nak(
+        &mut self,
+        begin: Position,
+        end: Position,
+        sent: Position,
+        now: Nanos,
+    ) -> NakOutcome {
         self.let_go(now);
-        let end = end.min(begin + i64::from(self.length_max));
+        let end = end.min(sent).min(begin + i64::from(self.length_max));
+        self.insistence.on_nak(begin, end, now);
         let mut outcome = NakOutcome::Ignored;
         let mut cursor = begin;
         while cursor < end {
@@ -99,16 +117,40 @@ impl ResendQueue {
             if !self.make_room() {
                 return NakOutcome::Overflow;
             }
-            self.entries.push_back(Entry {
+            let asked = Entry {
                 begin: cursor,
                 end: next_begin,
                 cursor,
                 time: now,
-            });
+                is_ahead: false,
+            };
+            let ahead = (cursor == begin)
+                .then(|| self.insistence.on_answer(sent, now))
+                .flatten();
+            match ahead {
+                Some(ahead) => self.answer_with(ahead, asked),
+                None => self.entries.push_back(asked),
+            }
             cursor = next_begin;
             outcome = NakOutcome::Delayed;
         }
         outcome
+    }
+
+    /// Queues what comes next in place of what was asked for, which lingers as if it were sent.
+    fn answer_with(&mut self, ahead: (Position, Position), asked: Entry) {
+        self.entries.insert(self.lingering, asked);
+        self.lingering += 1;
+        let (begin, end) = ahead;
+        if self.entries.len() < CAPACITY {
+            self.entries.push_back(Entry {
+                begin,
+                end,
+                cursor: begin,
+                time: asked.time,
+                is_ahead: true,
+            });
+        }
     }
 
     /// Whether nothing waits.
@@ -137,6 +179,9 @@ impl ResendQueue {
         self.credit -= i64::try_from(bytes).unwrap_or(i64::MAX / 2);
         if let Some(entry) = self.entries.get_mut(self.lingering) {
             entry.cursor = cursor;
+            if entry.is_ahead {
+                self.insistence.on_sent_ahead(cursor);
+            }
             if cursor >= entry.end {
                 entry.time = now;
                 self.lingering += 1;
@@ -213,10 +258,12 @@ mod tests {
     const TERM_LENGTH: i32 = 1024 * 1024;
     const LINGER_NS: i64 = 10_000_000;
     const WINDOW: i64 = 128 * 1024;
+    const SENT: Position = Position(64 * 1024 * 1024);
 
     fn params() -> RetransmitParams {
         RetransmitParams {
             term_length: TERM_LENGTH,
+            mtu_length: 1408,
             is_group: false,
             max_resend: 1,
             delay_ns: 0,
@@ -230,7 +277,7 @@ mod tests {
     }
 
     fn nak(queue: &mut ResendQueue, begin: i64, end: i64, now: i64) -> NakOutcome {
-        queue.on_nak(Position(begin), Position(end), Nanos(now))
+        queue.on_nak(Position(begin), Position(end), SENT, Nanos(now))
     }
 
     /// Sends all that may be sent, in datagrams of at most 1024 bytes.

@@ -197,6 +197,7 @@ fn params(endpoint: u32, session: i32) -> NetworkPublicationParams {
         flow_control: FlowControl::Max(MaxFlowControl),
         retransmit: RetransmitHandler::new(&RetransmitParams {
             term_length: TERM_LENGTH,
+            mtu_length: 1408,
             is_group: false,
             max_resend: 1,
             delay_ns: 0,

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::nat::Translations;
 use super::{DEFAULT_BUFFER_LENGTH, LinkFaults, NetworkStatistics};
@@ -50,9 +52,40 @@ pub(super) struct Line {
 #[derive(Debug)]
 pub(super) struct SimSocket {
     pub(super) host: IpAddr,
-    pub(super) inbox: VecDeque<(SocketAddr, Vec<u8>)>,
-    pub(super) inbox_bytes: usize,
+    inbox: VecDeque<(SocketAddr, Vec<u8>)>,
+    inbox_bytes: usize,
     inbox_bytes_max: usize,
+    /// How many datagrams wait, for its owner to see without a lock.
+    pub(super) waiting: Arc<AtomicUsize>,
+}
+
+impl SimSocket {
+    fn push(&mut self, source: SocketAddr, bytes: Vec<u8>) {
+        self.inbox_bytes += bytes.len();
+        self.inbox.push_back((source, bytes));
+        self.note_waiting();
+    }
+
+    pub(super) fn pop(&mut self) -> Option<(SocketAddr, Vec<u8>)> {
+        let (source, bytes) = self.inbox.pop_front()?;
+        self.inbox_bytes -= bytes.len();
+        self.note_waiting();
+        Some((source, bytes))
+    }
+
+    fn note_waiting(&self) {
+        // Relaxed: what waits is only touched under the lock.
+        self.waiting.store(self.inbox.len(), Ordering::Relaxed);
+    }
+}
+
+/// What its owner knows of a socket.
+#[derive(Debug)]
+pub(in crate::sim) struct OpenSocket {
+    pub(in crate::sim) id: usize,
+    pub(in crate::sim) address: SocketAddr,
+    /// How many datagrams wait.
+    pub(in crate::sim) waiting: Arc<AtomicUsize>,
 }
 
 #[derive(Debug)]
@@ -339,8 +372,7 @@ impl State {
         let socket = id.and_then(|id| self.sockets.get_mut(&id));
         match socket {
             Some(socket) if socket.inbox_bytes + datagram.bytes.len() <= socket.inbox_bytes_max => {
-                socket.inbox_bytes += datagram.bytes.len();
-                socket.inbox.push_back((datagram.source, datagram.bytes));
+                socket.push(datagram.source, datagram.bytes);
                 self.statistics.delivered += 1;
             }
             Some(_) | None => self.statistics.dropped_at_receiver += 1,
@@ -377,11 +409,7 @@ impl State {
         Ok(address)
     }
 
-    pub(super) fn open(
-        &mut self,
-        host: IpAddr,
-        spec: &TransportSpec,
-    ) -> io::Result<(usize, SocketAddr)> {
+    pub(super) fn open(&mut self, host: IpAddr, spec: &TransportSpec) -> io::Result<OpenSocket> {
         let id = self.next_socket;
         let group = spec.multicast.map(|m| m.group);
         let wanted = if group.is_some() {
@@ -404,9 +432,15 @@ impl State {
             inbox: VecDeque::new(),
             inbox_bytes: 0,
             inbox_bytes_max,
+            waiting: Arc::default(),
+        };
+        let opened = OpenSocket {
+            id,
+            address,
+            waiting: Arc::clone(&socket.waiting),
         };
         self.sockets.insert(id, socket);
-        Ok((id, address))
+        Ok(opened)
     }
 
     pub(super) fn close(&mut self, id: usize) {

@@ -10,6 +10,7 @@ use crate::concurrent::AtomicCounter;
 use crate::logbuffer::{Gap, LogBuffer};
 use crate::memory::AtomicBuffer;
 use crate::sim::host::SimDriver;
+use crate::sim::plan::Plan;
 
 /// A position that never goes back.
 #[derive(Debug)]
@@ -37,6 +38,10 @@ pub(in crate::sim) struct PublicationWatch {
     pub(super) sender_limit: Option<Watched>,
     /// Sender position and limit when its sender last began to work.
     pub(super) before: (i64, i64),
+    /// Whether its sender limit never falls.
+    pub(super) limit_only_rises: bool,
+    /// Up to where it was published when the oracle last looked.
+    pub(super) producer: i64,
 }
 
 /// The counters of an image.
@@ -49,8 +54,13 @@ pub(in crate::sim) struct ImageWatch {
     pub(super) log: Option<(LogBuffer, AtomicBuffer)>,
     pub(super) hwm: Option<Watched>,
     pub(super) rebuild: Option<Watched>,
+    /// The ledger of its session, and how many ledgers there were when it was looked up.
+    pub(super) ledger: (Option<usize>, usize),
     /// Holes that the conductor may have seen since the receiver last worked.
     pub(super) gaps: Vec<Gap>,
+    /// Begin and end of all holes when the receiver last began to work: it may ask for one and fill
+    /// it in the same turn.
+    pub(super) holes: Vec<(i64, i64)>,
 }
 
 /// The position of a subscriber on an image or a publication.
@@ -58,6 +68,9 @@ pub(in crate::sim) struct ImageWatch {
 pub(in crate::sim) struct SubscriberWatch {
     pub(super) stream: i64,
     pub(super) position: Watched,
+    /// Where its image or its publication stands in the lists of the watch.
+    pub(super) image: Option<usize>,
+    pub(super) publication: Option<usize>,
 }
 
 /// The counters of a driver.
@@ -71,7 +84,7 @@ pub(in crate::sim) struct Watch {
 
 impl Watch {
     /// Looks which counters there are. To be called after the conductor worked.
-    pub(in crate::sim) fn refresh(&mut self, driver: &SimDriver) {
+    pub(in crate::sim) fn refresh(&mut self, driver: &SimDriver, plan: &Plan) {
         // An id and the registration of what uses it tell two users of one id apart.
         let signature = driver.counter_owners();
         if signature.clone().eq(self.signature.iter().copied()) {
@@ -84,44 +97,50 @@ impl Watch {
             self.sort_in(driver, CounterId(self.signature[at].0));
         }
         self.take_over(old);
+        self.link(driver, plan);
+    }
+
+    /// Looks up once what is wanted in each step.
+    fn link(&mut self, driver: &SimDriver, plan: &Plan) {
+        let is_simulating = plan.drivers[driver.number].spies_simulate_connection;
+        for publication in &mut self.publications {
+            // Where spies stand in for receivers, the limit follows the position when those are
+            // gone; where there are several receivers, it follows the slowest that is left.
+            let stream_id = publication.stream_id;
+            let mut streams = plan.streams.iter();
+            let stream = streams.find(|stream| stream.stream_id == stream_id);
+            let is_unicast = stream.is_some_and(|stream| stream.medium.is_unicast());
+            publication.limit_only_rises = !is_simulating && is_unicast;
+        }
+        for subscriber in &mut self.subscribers {
+            let id = subscriber.stream;
+            let mut images = self.images.iter();
+            subscriber.image = images.position(|image| image.correlation_id == id);
+            let mut publications = self.publications.iter();
+            subscriber.publication = publications.position(|p| p.registration_id == id);
+        }
     }
 
     fn sort_in(&mut self, driver: &SimDriver, id: CounterId) {
-        // Most counters are none of these, and a record comes with a label, which is slow to read.
-        let is_watched = driver.counters.type_id(id).is_some_and(|type_id| {
-            matches!(
-                type_id,
-                PUBLISHER_LIMIT_TYPE_ID
-                    | PUBLISHER_POSITION_TYPE_ID
-                    | SENDER_POSITION_TYPE_ID
-                    | SENDER_LIMIT_TYPE_ID
-                    | RECEIVER_HWM_TYPE_ID
-                    | RECEIVER_POSITION_TYPE_ID
-                    | SUBSCRIBER_POSITION_TYPE_ID
-            )
-        });
-        if !is_watched {
-            return;
-        }
-        let (Some(record), Some(counter)) =
-            (driver.counters.record(id), driver.counters.counter(id))
-        else {
+        let counters = &driver.counters;
+        let (Some(type_id), Some(counter)) = (counters.type_id(id), counters.counter(id)) else {
             return;
         };
         let watched = Watched {
             last: i64::MIN,
             counter: counter.clone(),
         };
-        match record.type_id {
+        let key = || StreamKey::decode(&counters.key(id)?);
+        match type_id {
             PUBLISHER_LIMIT_TYPE_ID
             | PUBLISHER_POSITION_TYPE_ID
             | SENDER_POSITION_TYPE_ID
             | SENDER_LIMIT_TYPE_ID => {
-                let Some(key) = StreamKey::decode(&record.key) else {
+                let Some(key) = key() else {
                     return;
                 };
                 let publication = self.publication(driver, &key);
-                match record.type_id {
+                match type_id {
                     PUBLISHER_LIMIT_TYPE_ID => publication.publisher_limit = Some(counter),
                     PUBLISHER_POSITION_TYPE_ID => publication.publisher_position = Some(watched),
                     SENDER_POSITION_TYPE_ID => publication.sender_position = Some(watched),
@@ -129,19 +148,21 @@ impl Watch {
                 }
             }
             RECEIVER_HWM_TYPE_ID | RECEIVER_POSITION_TYPE_ID => {
-                let Some(key) = StreamKey::decode(&record.key) else {
+                let Some(key) = key() else {
                     return;
                 };
                 let image = self.image(driver, &key);
-                if record.type_id == RECEIVER_HWM_TYPE_ID {
+                if type_id == RECEIVER_HWM_TYPE_ID {
                     image.hwm = Some(watched);
                 } else {
                     image.rebuild = Some(watched);
                 }
             }
             SUBSCRIBER_POSITION_TYPE_ID => self.subscribers.push(SubscriberWatch {
-                stream: record.reference_id,
+                stream: counters.reference_id(id).unwrap_or(0),
                 position: watched,
+                image: None,
+                publication: None,
             }),
             _ => {}
         }
@@ -164,6 +185,8 @@ impl Watch {
                 sender_position: None,
                 sender_limit: None,
                 before: (i64::MAX, i64::MAX),
+                limit_only_rises: false,
+                producer: 0,
             });
             self.publications.len() - 1
         });
@@ -184,7 +207,9 @@ impl Watch {
                 log: driver.image_log(id),
                 hwm: None,
                 rebuild: None,
+                ledger: (None, 0),
                 gaps: Vec::new(),
+                holes: Vec::new(),
             });
             self.images.len() - 1
         });
@@ -216,6 +241,7 @@ impl Watch {
                 keep(is.hwm.as_mut(), was.hwm);
                 keep(is.rebuild.as_mut(), was.rebuild);
                 is.gaps = was.gaps;
+                is.holes = was.holes;
             }
         }
     }

@@ -1,18 +1,15 @@
 //! How positions stand to one another: nobody is ahead of what feeds them, and nobody goes back.
 
 use super::counters::{Watch, Watched};
-use crate::logbuffer::LogBuffer;
 use crate::sim::people::{Ledgers, Outcome};
-use crate::sim::plan::Plan;
 
 /// Checks the positions of all streams on a driver.
 pub(in crate::sim) fn check_positions(
     driver: usize,
     watch: &mut Watch,
     ledgers: &Ledgers,
-    plan: &Plan,
 ) -> Outcome {
-    check_publications(driver, watch, plan)?;
+    check_publications(driver, watch)?;
     check_images(driver, watch, ledgers)?;
     check_subscribers(driver, watch)
 }
@@ -39,8 +36,7 @@ fn not_above(low: i64, high: i64, text: impl FnOnce() -> String) -> Outcome {
     }
 }
 
-fn check_publications(driver: usize, watch: &mut Watch, plan: &Plan) -> Outcome {
-    let is_simulating = plan.drivers[driver].spies_simulate_connection;
+fn check_publications(driver: usize, watch: &mut Watch) -> Outcome {
     for publication in &mut watch.publications {
         let id = publication.registration_id;
         let name = |what: &str| format!("driver {driver}, publication {id}: {what}");
@@ -48,6 +44,7 @@ fn check_publications(driver: usize, watch: &mut Watch, plan: &Plan) -> Outcome 
             continue;
         };
         let producer = log.producer_position().get();
+        publication.producer = producer;
         if let Some(position) = &mut publication.publisher_position {
             let position = advance(position, || name("pub-pos"))?;
             not_above(position, producer, || name("pub-pos and the producer"))?;
@@ -57,12 +54,7 @@ fn check_publications(driver: usize, watch: &mut Watch, plan: &Plan) -> Outcome 
         };
         let sent = advance(sender_position, || name("snd-pos"))?;
         not_above(sent, producer, || name("snd-pos and the producer"))?;
-        // Where spies stand in for receivers, the limit follows the position when those are gone;
-        // where there are several receivers, it follows the slowest that is left.
-        let stream_id = publication.stream_id;
-        let mut streams = plan.streams.iter();
-        let stream = streams.find(|stream| stream.stream_id == stream_id);
-        let only_rises = !is_simulating && stream.is_some_and(|s| s.medium.is_unicast());
+        let only_rises = publication.limit_only_rises;
         if let Some(limit) = publication.sender_limit.as_mut().filter(|_| only_rises) {
             advance(limit, || name("snd-lmt"))?;
         }
@@ -90,7 +82,11 @@ fn check_images(driver: usize, watch: &mut Watch, ledgers: &Ledgers) -> Outcome 
         let hwm = advance(hwm, || name("rcv-hwm"))?;
         let rebuild = advance(rebuild, || name("rcv-pos"))?;
         not_above(rebuild, hwm, || name("rcv-pos and rcv-hwm"))?;
-        if let Some(ledger) = ledgers.of_session(image.stream_id, image.session_id) {
+        if image.ledger.1 != ledgers.count() {
+            let ledger = ledgers.of_session(image.stream_id, image.session_id);
+            image.ledger = (ledger, ledgers.count());
+        }
+        if let Some(ledger) = image.ledger.0 {
             let producer = ledgers.get(ledger).producer_position();
             not_above(hwm, producer, || name("rcv-hwm and the producer"))?;
         }
@@ -103,17 +99,13 @@ fn check_subscribers(driver: usize, watch: &mut Watch) -> Outcome {
         let stream = subscriber.stream;
         let name = |what: &str| format!("driver {driver}, stream {stream}: {what}");
         let position = advance(&mut subscriber.position, || name("sub-pos"))?;
-        let images = watch.images.iter();
-        let image = images
-            .into_iter()
-            .find(|image| image.correlation_id == stream);
+        let image = subscriber.image.map(|at| &watch.images[at]);
         if let Some(hwm) = image.and_then(|image| image.hwm.as_ref()) {
             not_above(position, hwm.get(), || name("sub-pos and rcv-hwm"))?;
         }
-        let mut publications = watch.publications.iter();
-        let publication = publications.find(|p| p.registration_id == stream);
-        if let Some(log) = publication.and_then(|publication| publication.log.as_ref()) {
-            let producer = LogBuffer::producer_position(log).get();
+        let publication = subscriber.publication.map(|at| &watch.publications[at]);
+        if let Some(publication) = publication.filter(|p| p.log.is_some()) {
+            let producer = publication.producer;
             not_above(position, producer, || name("sub-pos and the producer"))?;
         }
     }

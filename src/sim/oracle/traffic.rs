@@ -45,6 +45,30 @@ impl Watch {
         }
     }
 
+    /// Notes what is missing. To be called before a receiver works.
+    pub(in crate::sim) fn before_receiver(&mut self) {
+        for image in &mut self.images {
+            image.holes.clear();
+            let (Some((log, bytes)), Some(hwm), Some(rebuild)) =
+                (&image.log, &image.hwm, &image.rebuild)
+            else {
+                continue;
+            };
+            let geometry = log.geometry();
+            let (mut at, hwm) = (rebuild.get(), hwm.get());
+            while at < hwm {
+                let Some(gap) = first_gap(log, bytes, at, hwm) else {
+                    at =
+                        geometry.term_begin(Position(at)).get() + i64::from(geometry.term_length());
+                    continue;
+                };
+                let begin = geometry.position(gap.term_id, gap.term_offset).get();
+                at = begin + i64::from(gap.length);
+                image.holes.push((begin, at));
+            }
+        }
+    }
+
     /// Looks for holes as the conductor did. To be called after it worked.
     pub(in crate::sim) fn after_conductor(&mut self) {
         for image in &mut self.images {
@@ -250,6 +274,13 @@ fn check_recovery_nak(place: &Place, length: i32, watch: &Watch) -> Outcome {
         };
         let begin = place.position_in(log);
         let end = begin + i64::from(length);
+        if image
+            .holes
+            .iter()
+            .any(|hole| hole.0 <= begin && end <= hole.1)
+        {
+            return Ok(());
+        }
         let geometry = log.geometry();
         let term_length = usize::try_from(geometry.term_length()).unwrap_or(0);
         let term = geometry.index_at(Position(begin)) * term_length;

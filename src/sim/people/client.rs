@@ -8,7 +8,6 @@ use crate::base::Nanos;
 use crate::client::{
     Client, ClientConfig, ClientEnvironment, ClientError, ConductorInvoker, Counter, Pending,
 };
-use crate::sim::clock::VirtualClock;
 use crate::sim::plan::Timeouts;
 use crate::sim::trace::Event;
 
@@ -113,10 +112,10 @@ impl SimClient {
     }
 
     /// One turn of its conductor.
-    pub(crate) fn work(&mut self, scene: &mut Scene<'_>, clock: &VirtualClock) -> Outcome<usize> {
+    pub(crate) fn work(&mut self, scene: &mut Scene<'_>) -> Outcome<usize> {
         match self.life {
             Life::Away(at) if scene.step >= at => {
-                self.connect(scene, clock)?;
+                self.connect(scene)?;
                 Ok(1)
             }
             Life::Up => self.serve(scene),
@@ -124,14 +123,14 @@ impl SimClient {
         }
     }
 
-    fn connect(&mut self, scene: &mut Scene<'_>, clock: &VirtualClock) -> Outcome {
+    fn connect(&mut self, scene: &mut Scene<'_>) -> Outcome {
         let driver = &scene.drivers[self.driver];
         let timeouts = &scene.plan.timeouts;
         let errors = Arc::new(Mutex::new(Vec::new()));
         let environment = ClientEnvironment {
             cnc: driver.cnc.clone(),
             opener: Arc::new(driver.store.clone()),
-            clock: Arc::new(clock.clone()),
+            clock: Arc::new(scene.clock.clone()),
             waiter: Arc::new(|| {}),
         };
         let seen = Arc::clone(&errors);
@@ -235,6 +234,8 @@ impl SimClient {
             return;
         }
         self.life = Life::Dead;
+        // What it still asked for may be looked at once its driver has given up on it.
+        self.was_excused = true;
         let client = self.number;
         scene.trace.push(Event::ClientKilled { client });
     }

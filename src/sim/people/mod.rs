@@ -13,6 +13,7 @@ mod subscriber;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use super::clock::VirtualClock;
 use super::host::SimDriver;
 use super::ledger::{Breach, Ledger};
 use super::plan::{Medium, Plan};
@@ -65,6 +66,11 @@ impl Ledgers {
     /// The ledger of a session on a stream.
     pub(super) fn of_session(&self, stream_id: i32, session_id: i32) -> Option<usize> {
         self.by_session.get(&(stream_id, session_id)).copied()
+    }
+
+    /// How many there are; none ever goes.
+    pub(super) const fn count(&self) -> usize {
+        self.list.len()
     }
 
     pub(super) fn get(&self, number: usize) -> &Ledger {
@@ -156,6 +162,7 @@ pub(super) enum Phase {
 pub(super) struct Scene<'a> {
     pub(super) plan: &'a Plan,
     pub(super) drivers: &'a [SimDriver],
+    pub(super) clock: &'a VirtualClock,
     pub(super) ledgers: &'a mut Ledgers,
     pub(super) trace: &'a mut Trace,
     pub(super) rng: &'a mut Rng,

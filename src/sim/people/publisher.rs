@@ -71,7 +71,6 @@ pub(crate) struct Publisher {
     remaining: i64,
     reopens: u32,
     sequence: u32,
-    buffer: Vec<u8>,
     last_refusal: Option<OfferError>,
     /// Whom it answers, or who answers.
     counterpart: Option<i64>,
@@ -91,7 +90,6 @@ impl Publisher {
             remaining: plan.volume,
             reopens: plan.reopens,
             sequence: 0,
-            buffer: Vec::new(),
             last_refusal: None,
             counterpart: None,
         }
@@ -331,20 +329,19 @@ impl Publisher {
         let sizes = scene.plan.streams[stream].sizes;
         let length = sizes.length(scene.rng, max_payload, max_message);
         let tag = self.next_tag();
-        self.buffer.resize(length, 0);
-        payload::fill(tag, &mut self.buffer);
+        let bytes = payload::of(tag, length);
         let supplier = |_: &[u8]| tag.reserved_value();
         let parts = scene.rng.below(4);
         let cut = index(scene.rng, length + 1);
-        let (a, b) = self.buffer.split_at(cut);
+        let (a, b) = bytes.split_at(cut);
         let State::Open(handle, _) = &mut self.state else {
             return Ok(Attempt::Refused);
         };
         let result = match (handle, parts) {
             (Handle::Shared(p), 0) => p.offer_vectored_with(&[a, b], supplier),
-            (Handle::Shared(p), _) => p.offer_with(&self.buffer, supplier),
+            (Handle::Shared(p), _) => p.offer_with(&bytes, supplier),
             (Handle::Exclusive(p), 0) => p.offer_vectored_with(&[a, b], supplier),
-            (Handle::Exclusive(p), _) => p.offer_with(&self.buffer, supplier),
+            (Handle::Exclusive(p), _) => p.offer_with(&bytes, supplier),
         };
         match result {
             Ok(end) => {

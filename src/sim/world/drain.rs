@@ -11,7 +11,9 @@ impl Run {
     pub(super) fn undrained(&mut self) -> Outcome<Option<String>> {
         for (number, subscriber) in self.subscribers.iter().enumerate() {
             if !subscriber.is_settled() {
-                return Ok(Some(format!("subscriber {number} has no subscription")));
+                return Ok(Some(
+                    self.say(|| format!("subscriber {number} has no subscription")),
+                ));
             }
         }
         for (number, publisher) in self.publishers.iter().enumerate() {
@@ -26,11 +28,15 @@ impl Run {
                 continue;
             }
             if publisher.ledger().is_none() {
-                return Ok(Some(format!("publisher {number} has no publication")));
+                return Ok(Some(
+                    self.say(|| format!("publisher {number} has no publication")),
+                ));
             }
             if is_heard && !self.is_lost_for_good(publisher) {
-                let why = format!("publisher {number} has not published all it wanted to");
-                return Ok(Some(why + &self.explain(number)));
+                return Ok(Some(self.say(|| {
+                    let why = format!("publisher {number} has not published all it wanted to");
+                    why + &self.explain(number)
+                })));
             }
         }
         for number in 0..self.subscribers.len() {
@@ -67,16 +73,11 @@ impl Run {
         }
         let subscribers = self.subscribers.iter().zip(&self.plan.subscribers);
         let wants = |s: &Subscriber| session.is_none_or(|session| s.wants(session));
-        let of_stream =
-            subscribers.filter(|(s, plan)| plan.stream == stream && s.is_open() && wants(s));
-        let (direct, spies): (Vec<_>, Vec<_>) = of_stream
-            .map(|(_, plan)| plan)
-            .partition(|plan| plan.kind == SubscriberKind::Direct);
-        let driver = plan.medium.source();
-        if !spies.is_empty() && self.plan.drivers[driver].spies_simulate_connection {
-            return true;
-        }
-        !direct.is_empty()
+        let mut kinds = subscribers
+            .filter(|(s, plan)| plan.stream == stream && s.is_open() && wants(s))
+            .map(|(_, plan)| plan.kind);
+        let driver = &self.plan.drivers[plan.medium.source()];
+        kinds.any(|kind| kind == SubscriberKind::Direct || driver.spies_simulate_connection)
     }
 
     /// Whether a stream's session went away at somebody who does not want it again.
@@ -173,11 +174,13 @@ impl Run {
                 }
             };
             if !is_all {
-                return Some(format!(
-                    "subscriber {number} is at {has:?} of session {session}, which was published \
-                     up to {position};{}",
-                    self.describe(stream.stream_id, *session)
-                ));
+                return Some(self.say(|| {
+                    format!(
+                        "subscriber {number} is at {has:?} of session {session}, which was \
+                         published up to {position};{}",
+                        self.describe(stream.stream_id, *session)
+                    )
+                }));
             }
         }
         // Publications that end wait for their group, and their receivers for them.
@@ -186,14 +189,26 @@ impl Run {
                 .iter()
                 .any(|(session, _)| *session == view.session_id)
             {
-                return Some(format!(
-                    "subscriber {number} still has session {}, which is not published any more;{}",
-                    view.session_id,
-                    self.describe(stream.stream_id, view.session_id)
-                ));
+                return Some(self.say(|| {
+                    format!(
+                        "subscriber {number} still has session {}, which is not published any \
+                         more;{}",
+                        view.session_id,
+                        self.describe(stream.stream_id, view.session_id)
+                    )
+                }));
             }
         }
         None
+    }
+
+    /// What is wrong, in words once somebody is to read them.
+    fn say(&self, words: impl FnOnce() -> String) -> String {
+        if self.is_explaining {
+            words()
+        } else {
+            String::new()
+        }
     }
 
     fn explain(&self, publisher: usize) -> String {
@@ -205,9 +220,6 @@ impl Run {
     }
 
     fn describe(&self, stream_id: i32, session_id: i32) -> String {
-        if !self.is_explaining {
-            return String::new();
-        }
         let drivers = self.watches.iter().enumerate();
         let texts = drivers.map(|(number, watch)| {
             format!(" driver {number}:{}", watch.describe(stream_id, session_id))
@@ -239,6 +251,6 @@ impl Run {
                 subscriber.close(&mut scene);
             }
         }
-        Ok((open > 0).then(|| format!("{open} clients")))
+        Ok((open > 0).then(|| self.say(|| format!("{open} clients"))))
     }
 }

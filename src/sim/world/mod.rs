@@ -19,7 +19,7 @@ use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 
 use super::clock::VirtualClock;
-use super::host::SimDriver;
+use super::host::{Role, SimDriver};
 use super::network::SimNetwork;
 use super::omission::Omission;
 use super::oracle::{Traffic, Watch, check_positions};
@@ -376,7 +376,7 @@ impl Run {
             self.work += self.without_panic(turn)?;
         }
         for (driver, watch) in self.watches.iter_mut().enumerate() {
-            check_positions(driver, watch, &self.ledgers, &self.plan)?;
+            check_positions(driver, watch, &self.ledgers)?;
         }
         Ok(())
     }
@@ -462,9 +462,8 @@ impl Run {
         if is_away && self.dead_drivers.contains(&driver) {
             return Ok(0);
         }
-        let clock = self.clock.clone();
         let (mut scene, parts) = self.split();
-        parts.clients[number].work(&mut scene, &clock)
+        parts.clients[number].work(&mut scene)
     }
 
     fn run_agent(&mut self, driver: usize, agent: usize) -> Outcome<usize> {
@@ -478,20 +477,29 @@ impl Run {
             self.watches[driver].before_sender();
             self.overrun(driver);
         }
+        if role.receives() {
+            self.watches[driver].before_receiver();
+        }
+        if role == Role::Composite {
+            // Its conductor sees what there is now, and its receiver works after that.
+            self.watches[driver].after_conductor();
+        }
         let work = self.drivers[driver].agents[agent].agent.do_work(tick);
         if role.sends() {
             self.end_overrun(driver);
         }
-        if role.conducts() && role.receives() {
-            // The receiver of such a one speaks for images that came in the same cycle.
-            self.watches[driver].refresh(&self.drivers[driver]);
-        }
         self.wire.drain(&mut self.notes);
+        let mut doubtful = Vec::new();
         for note in self.notes.drain(..) {
             self.trace.push(Event::Wire(note));
             let watch = &self.watches[driver];
-            self.traffic
-                .check(&note, role, &self.drivers[driver], watch, &self.plan)?;
+            let checked =
+                (self.traffic).check(&note, role, &self.drivers[driver], watch, &self.plan);
+            match checked {
+                // It may be of an image that the same turn began with.
+                Err(_) if role == Role::Composite => doubtful.push(note),
+                other => other?,
+            }
         }
         if role.receives() {
             self.watches[driver].after_receiver();
@@ -499,7 +507,11 @@ impl Run {
         if role.conducts() {
             // Counters come with work, and one that went is not used again without.
             if work > 0 || self.step.is_multiple_of(REFRESH_STEPS) {
-                self.watches[driver].refresh(&self.drivers[driver]);
+                self.watches[driver].refresh(&self.drivers[driver], &self.plan);
+            }
+            for note in doubtful {
+                let watch = &self.watches[driver];
+                Traffic::default().check(&note, role, &self.drivers[driver], watch, &self.plan)?;
             }
             self.watches[driver].after_conductor();
             self.excuse_clients(driver, tick.now);
@@ -524,6 +536,7 @@ impl Run {
         let scene = Scene {
             plan: &self.plan,
             drivers: &self.drivers,
+            clock: &self.clock,
             ledgers: &mut self.ledgers,
             trace: &mut self.trace,
             rng: &mut self.rng,

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use aileron::base::Rng;
 
+use crate::frame::{self, Frame};
+
 /// Copies of a datagram that go on, each after a delay. None: it is lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Copies {
@@ -129,18 +131,6 @@ impl Fate for Chance {
     }
 }
 
-/// Where the fields of a data frame are.
-mod field {
-    pub(super) const LENGTH: usize = 0;
-    pub(super) const TYPE: usize = 6;
-    pub(super) const TERM_OFFSET: usize = 8;
-    pub(super) const TERM_ID: usize = 20;
-    pub(super) const HEADER_LENGTH: usize = 32;
-}
-
-/// Type of frames that carry data.
-const TYPE_DATA: u16 = 1;
-
 /// Loses frames of data by their place: of each frame that the seed picks, the first transmissions.
 /// Datagrams without data pass.
 #[derive(Clone, Debug)]
@@ -194,7 +184,7 @@ impl Fate for FrameLoss {
     fn decide(&mut self, datagram: &[u8]) -> Copies {
         let mut is_lost = false;
         let mut at = 0;
-        while let Some(frame) = Frame::read(&datagram[at..]) {
+        while let Some(frame) = Frame::read(&datagram[at..]).filter(|frame| !frame.is_padding) {
             let losses = self.losses(frame.term_id, frame.term_offset);
             let seen = self
                 .seen
@@ -202,7 +192,7 @@ impl Fate for FrameLoss {
                 .or_default();
             is_lost |= *seen < losses;
             *seen += 1;
-            at += frame.length.next_multiple_of(field::HEADER_LENGTH);
+            at += frame.length.next_multiple_of(frame::HEADER_LENGTH);
             if at >= datagram.len() {
                 break;
             }
@@ -213,33 +203,6 @@ impl Fate for FrameLoss {
         } else {
             Copies::AT_ONCE
         }
-    }
-}
-
-/// A frame of data within a datagram.
-struct Frame {
-    length: usize,
-    term_id: i32,
-    term_offset: i32,
-}
-
-impl Frame {
-    fn read(bytes: &[u8]) -> Option<Self> {
-        let header = bytes.get(..field::HEADER_LENGTH)?;
-        let word = |at: usize| {
-            let mut word = [0; 4];
-            word.copy_from_slice(&header[at..at + 4]);
-            i32::from_le_bytes(word)
-        };
-        let frame_type = u16::from_le_bytes([header[field::TYPE], header[field::TYPE + 1]]);
-        let length = usize::try_from(word(field::LENGTH)).ok()?;
-        // Heartbeats have a length of 0.
-        let is_data = frame_type == TYPE_DATA && length >= field::HEADER_LENGTH;
-        is_data.then(|| Self {
-            length,
-            term_id: word(field::TERM_ID),
-            term_offset: word(field::TERM_OFFSET),
-        })
     }
 }
 

@@ -17,6 +17,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use nix::sys::socket::{setsockopt, sockopt};
+
 use crate::fate::{Copies, Fate};
 
 /// Longest sleep of a thread, after which it looks whether it is to stop.
@@ -25,6 +27,8 @@ const WAIT_MAX: Duration = Duration::from_millis(20);
 const WAIT_MIN: Duration = Duration::from_micros(50);
 /// Datagrams that a direction holds at most; what comes beyond is lost.
 const HELD_MAX: usize = 1 << 16;
+/// Receive and send buffer of the sockets, in bytes.
+const BUFFER_LENGTH: usize = 4 * 1024 * 1024;
 /// Longest datagram.
 const DATAGRAM_MAX: usize = 65_536;
 
@@ -112,7 +116,7 @@ impl Proxy {
             },
             0,
         );
-        let (front, back) = (UdpSocket::bind(any)?, UdpSocket::bind(any)?);
+        let (front, back) = (socket(any)?, socket(any)?);
         let address = front.local_addr()?;
         let shared = Arc::new(Shared {
             is_over: AtomicBool::new(false),
@@ -177,6 +181,14 @@ impl Drop for Proxy {
             let _ = thread.join();
         }
     }
+}
+
+/// A socket with room for all that a wide window brings at once, as far as the system grants it.
+fn socket(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = UdpSocket::bind(address)?;
+    setsockopt(&socket, sockopt::RcvBuf, &BUFFER_LENGTH)?;
+    setsockopt(&socket, sockopt::SndBuf, &BUFFER_LENGTH)?;
+    Ok(socket)
 }
 
 /// A datagram to be sent at a time; earlier ones first, in order among equals.

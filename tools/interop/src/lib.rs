@@ -10,7 +10,6 @@
 //! |---|---|
 //! | [`cli`] | arguments, the same for both peers |
 //! | [`console`] | lines in and out |
-//! | [`fault_proxy`] | a path that delays and loses, between two drivers |
 //! | [`pattern`] | numbered, seeded messages, and the checker of what arrives |
 //! | [`peer`] | the publisher and subscriber loops over either client library |
 //! | [`response`] | the same for a server that answers its clients on response channels |
@@ -19,7 +18,6 @@
 
 pub mod cli;
 pub mod console;
-pub mod fault_proxy;
 pub mod pattern;
 pub mod peer;
 pub mod response;

@@ -99,7 +99,7 @@ fn main() -> ExitCode {
 
 fn table(args: &Args) -> Result<(), String> {
     println!(
-        "{:>6} {:>6} {:>9} {:>4} {:>11} {:>24} {:>10} {:>10} {:>8}",
+        "{:>6} {:>6} {:>9} {:>4} {:>11} {:>24} {:>10} {:>10} {:>10} {:>8}",
         "rtt",
         "loss",
         "window",
@@ -107,6 +107,7 @@ fn table(args: &Args) -> Result<(), String> {
         "goodput",
         "stall p50/p99.9/max",
         "sent again",
+        "per first",
         "asked for",
         "NAKs"
     );
@@ -115,15 +116,22 @@ fn table(args: &Args) -> Result<(), String> {
         .map_or_else(|| PATHS.to_vec(), |rtt| vec![(rtt, args.loss)]);
     for (rtt_ms, loss) in paths {
         for window in &args.windows {
-            for recovers in [false, true] {
-                let path = args.path(rtt_ms, loss, *window, recovers);
+            for (sender_recovery, receiver_recovery) in
+                [(false, false), (true, false), (false, true), (true, true)]
+            {
+                let path = LossyPath {
+                    sender_recovery,
+                    receiver_recovery,
+                    ..args.path(rtt_ms, loss, *window, true)
+                };
                 show(&path, loss, &path.run()?);
             }
         }
     }
     println!(
-        "all: whether all gaps are repaired at once; stalls in round trips; sent again and asked \
-         for in bytes per byte of data lost"
+        "all: whether all gaps are repaired at once, by both drivers or the sender's or the \
+         receiver's alone; stalls in round trips; sent again and asked for in bytes per byte of \
+         data lost, sent again also per byte lost when it was sent first"
     );
     Ok(())
 }
@@ -133,15 +141,21 @@ fn show(path: &LossyPath, loss: f64, report: &PathReport) {
     let stall = |quantile| report.stall_ns(quantile) as f64 / path.round_trip_ns as f64;
     println!(
         "{:>4}ms {loss:>5}% {:>6}KiB {:>4} {:>6.0} kB/s {:>8.2} {:>6.2} {:>6.2} RTT {:>10.2} \
-         {:>10.2} {:>8}",
+         {:>10.2} {:>10.2} {:>8}",
         path.round_trip_ns / MILLI,
         path.window_length / 1024,
-        if path.receiver_recovery { "yes" } else { "no" },
+        match (path.sender_recovery, path.receiver_recovery) {
+            (false, false) => "no",
+            (true, false) => "snd",
+            (false, true) => "rcv",
+            (true, true) => "yes",
+        },
         report.goodput() / 1e3,
         stall(0.5),
         stall(0.999),
         stall(1.0),
         report.resent_per_lost(),
+        report.resent_bytes as f64 / report.first_lost_bytes.max(1) as f64,
         report.nak_bytes as f64 / report.lost_bytes.max(1) as f64,
         report.naks,
     );

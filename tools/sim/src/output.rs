@@ -20,6 +20,8 @@ pub(crate) struct Totals {
     revoked: u64,
     consumed_of: [u64; 6],
     virtual_ns: i64,
+    /// The sum of all event hashes: the same seeds make the same sum, in whatever order they run.
+    fingerprint: u64,
 }
 
 /// What a run took.
@@ -47,6 +49,7 @@ impl Totals {
             *sum += of;
         }
         self.virtual_ns += report.virtual_ns;
+        self.fingerprint = self.fingerprint.wrapping_add(report.event_hash);
     }
 }
 
@@ -164,14 +167,16 @@ pub(crate) fn summary(totals: &Totals, failures: &[Failure], cost: &Cost, json: 
         cost.core_hours()
     );
     println!(
-        "{} steps, {} messages, {} consumed, {} datagrams, {} NAKs, {} sent again, {} unblocked",
+        "{} steps, {} messages, {} consumed, {} datagrams, {} NAKs, {} sent again, {} unblocked; \
+         fingerprint {:016x}",
         totals.steps,
         totals.messages,
         totals.consumed,
         totals.datagrams,
         totals.naks,
         totals.retransmits,
-        totals.unblocked
+        totals.unblocked,
+        totals.fingerprint
     );
     let [udp, ipc, multicast, dynamic, manual, answers] = totals.consumed_of;
     println!(

@@ -144,6 +144,10 @@ impl ReceiverHalf {
             return false;
         };
         self.last_loss_sequence = sequence;
+        // What a rejected image asked for would not be taken in.
+        if self.rejection.is_some() {
+            return false;
+        }
         if !self.is_reliable {
             if self.log.fill_gap(gap) {
                 context.counters.get(SystemCounter::LossGapFills).add(1);

@@ -103,8 +103,8 @@ impl SenderHalf {
         if let Some(queue) = &mut self.resend_queue {
             let begin = self.identity.geometry.position(term_id, term_offset);
             // What has not been sent is subject to flow control: it is not sent by this way either.
-            let end = self.position.min(begin + i64::from(nak.length()));
-            if queue.on_nak(begin, end, cycle.now) == NakOutcome::Overflow {
+            let (end, sent) = (begin + i64::from(nak.length()), self.position);
+            if queue.on_nak(begin, end, sent, cycle.now) == NakOutcome::Overflow {
                 cycle.system.get(SystemCounter::RetransmitOverflow).add(1);
             }
             self.resend_queued(endpoint, cycle);

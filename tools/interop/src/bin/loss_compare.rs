@@ -23,7 +23,9 @@ use std::time::{Duration, Instant};
 
 use aileron::base::CounterId;
 use aileron::cnc::Cnc;
-use aileron_interop::fault_proxy::{FaultProxy, PathFaults, PathStatistics};
+use aileron_chaos::fate;
+use aileron_chaos::proxy::Proxy;
+use aileron_chaos::tally::{Tallied, Tally, TallyReader};
 use clap::{Parser, ValueEnum};
 
 /// How long anything may take before it counts as failed.
@@ -147,7 +149,8 @@ struct Outcome {
     goodput: f64,
     /// Between one advance and the next, ascending, in seconds.
     stalls: Vec<f64>,
-    path: PathStatistics,
+    /// What passed to the subscriber, and from it.
+    path: [Tally; 2],
 }
 
 impl Outcome {
@@ -195,7 +198,7 @@ fn main() -> ExitCode {
 #[expect(clippy::cast_precision_loss, reason = "figures for people to read")]
 fn show(args: &Args, pair: Pair, outcome: &Outcome) {
     let rtt = args.rtt / 1e3;
-    let path = &outcome.path;
+    let [there, back_again] = &outcome.path;
     println!(
         "{:>10} {:>7.0} kB/s {:>9} {:>10.2} {:>8.2} {:>8.2} {:>12.2} {:>9}",
         format!("{pair:?}"),
@@ -204,8 +207,8 @@ fn show(args: &Args, pair: Pair, outcome: &Outcome) {
         outcome.stall(0.5) / rtt,
         outcome.stall(0.999) / rtt,
         outcome.stall(1.0) / rtt,
-        path.resent_bytes as f64 / path.lost_bytes.max(1) as f64,
-        path.naks
+        there.resent_bytes as f64 / there.lost_bytes.max(1) as f64,
+        back_again.naks
     );
 }
 
@@ -232,22 +235,22 @@ fn run(args: &Args, pair: Pair) -> Result<Outcome, String> {
         .find_map(|word| word.strip_prefix("endpoint="))
         .and_then(|endpoint| endpoint.parse().ok())
         .ok_or_else(|| format!("no endpoint in {ready:?}"))?;
-    let path = PathFaults {
+    let path = fate::Path {
         delay: Duration::from_secs_f64(args.rtt / 2e3),
         loss: args.loss / 100.0,
-        seed: args.seed,
+        ..fate::Path::default()
     };
-    let proxy = FaultProxy::start(endpoint, path).map_err(|error| error.to_string())?;
+    let there = Tallied::new(path.drawn_from(args.seed * 2));
+    let back_again = Tallied::new(path.drawn_from(args.seed * 2 + 1));
+    let tallies = [there.reader(), back_again.reader()];
+    let proxy = Proxy::start(endpoint, Box::new(there), Box::new(back_again))
+        .map_err(|error| error.to_string())?;
     let sending = format!("aeron:udp?endpoint={}", proxy.address());
     let mut arguments = stream_arguments(args, "publish", from, &sending);
     arguments.push("--exclusive".to_owned());
     let sent = Peer::spawn(publisher, &arguments)?;
     sent.line("CONNECTED")?;
-    let outcome = watch(args, to, &proxy)?;
-    match proxy.take_error() {
-        Some(error) => Err(format!("the path ended: {error}")),
-        None => Ok(outcome),
-    }
+    watch(args, to, &tallies)
 }
 
 fn driver_arguments(args: &Args, dir: &Path) -> Vec<String> {
@@ -286,7 +289,7 @@ fn stream_arguments(args: &Args, role: &str, dir: &Path, channel: &str) -> Vec<S
 }
 
 /// Watches the position of the subscriber.
-fn watch(args: &Args, dir: &Path, proxy: &FaultProxy) -> Result<Outcome, String> {
+fn watch(args: &Args, dir: &Path, tallies: &[TallyReader; 2]) -> Result<Outcome, String> {
     let cnc = aileron::runtime::map_cnc(dir, true).map_err(|error| error.to_string())?;
     let deadline = Instant::now() + PATIENCE;
     let counter = loop {
@@ -302,7 +305,7 @@ fn watch(args: &Args, dir: &Path, proxy: &FaultProxy) -> Result<Outcome, String>
     };
     let counters = cnc.counters();
     let position = || counters.value(counter).ok_or("the subscriber is gone");
-    let before = proxy.statistics();
+    let before = tallies.each_ref().map(TallyReader::read);
     let began = Instant::now();
     let first = position()?;
     let (mut last, mut advanced) = (first, began);
@@ -319,13 +322,13 @@ fn watch(args: &Args, dir: &Path, proxy: &FaultProxy) -> Result<Outcome, String>
     // One that is not over counts as far as it goes.
     stalls.push(advanced.elapsed().as_secs_f64());
     stalls.sort_unstable_by(f64::total_cmp);
-    let after = proxy.statistics();
+    let after = tallies.each_ref().map(TallyReader::read);
     #[expect(clippy::cast_precision_loss, reason = "a rate")]
     let goodput = (last - first) as f64 / began.elapsed().as_secs_f64();
     Ok(Outcome {
         goodput,
         stalls,
-        path: difference(after, before),
+        path: [0, 1].map(|lane| after[lane].since(before[lane])),
     })
 }
 
@@ -337,14 +340,4 @@ fn subscriber_position(cnc: &Cnc) -> Option<CounterId> {
         }
     });
     found
-}
-
-fn difference(after: PathStatistics, before: PathStatistics) -> PathStatistics {
-    let mut difference = after;
-    difference.data_bytes -= before.data_bytes;
-    difference.resent_bytes -= before.resent_bytes;
-    difference.lost_bytes -= before.lost_bytes;
-    difference.control_datagrams -= before.control_datagrams;
-    difference.naks -= before.naks;
-    difference
 }

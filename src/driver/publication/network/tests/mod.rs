@@ -56,6 +56,7 @@ pub(super) fn retransmit(is_group: bool, delay_ns: i64) -> RetransmitHandler {
 pub(super) const fn retransmit_params(is_group: bool, delay_ns: i64) -> RetransmitParams {
     RetransmitParams {
         term_length: TERM_LENGTH,
+        mtu_length: 1408,
         is_group,
         max_resend: 2,
         delay_ns,
