@@ -7,10 +7,11 @@
 //! ```
 //!
 //! A duty cycle (`driver.md` §1.5) takes one command, polls every transport once, lets every image
-//! send what is due, and looks after SETUPs that were asked for and names that may have moved. Where
-//! something arrives after a silence, all but the first two waits for the next cycle, as whoever
-//! waits for a message on the same thread waits for nothing else. What arrives is judged in `intake`; nothing there allocates for a frame of an image, and nothing is
-//! searched for. Images stand in numbered slots that the dispatchers refer to.
+//! send what is due, and looks after SETUPs that were asked for and names that may have moved.
+//! Where something arrives after a silence, all but the first two waits for the next cycle, as
+//! whoever waits for a message on the same thread waits for nothing else. What arrives is judged in
+//! `intake`; nothing there allocates for a frame of an image, and nothing is searched for. Images
+//! stand in numbered slots that the dispatchers refer to.
 //!
 //! Messages to the conductor never block: see [`Outbox`].
 

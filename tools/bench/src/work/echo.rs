@@ -12,8 +12,8 @@ use crate::work::stage::{Period, Stage, Watch};
 
 /// Stream of the first companion; the others follow.
 const FIRST_COMPANION: i32 = 10_000;
-/// Companions that are polled between two duty cycles: a thousand, each with a message a second, all
-/// have their turn within about half a millisecond.
+/// Companions that are polled between two duty cycles: a thousand, each with a message a second,
+/// all have their turn within about half a millisecond.
 const COMPANIONS_PER_CYCLE: usize = 1;
 
 /// Messages there and back.
