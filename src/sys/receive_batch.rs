@@ -39,6 +39,10 @@ const CONTROL_LENGTH: usize = 64;
 /// these at once saves nothing, and one buffer stays in the cache.
 const LARGE: usize = 16 * 1024;
 
+/// Calls that find small ones only, after which large ones are not expected any more: long messages
+/// are large bursts with a small rest behind each.
+const PATIENCE: u8 = 3;
+
 /// A datagram in the buffers of a [`ReceiveBatch`].
 #[derive(Debug)]
 pub struct ReceivedDatagram<'a> {
@@ -62,6 +66,25 @@ pub struct ReceiveBatch {
     /// How many the next call asks for: one where the last found nothing or large ones, else twice
     /// as many as that found.
     asks_for: usize,
+    /// How many more calls that find small ones only it takes until large ones are not expected.
+    patience: u8,
+}
+
+/// What [`ReceiveBatch::receive_apart`] received.
+#[derive(Clone, Copy, Debug)]
+pub struct ReceivedApart {
+    /// Bytes of all.
+    pub length: usize,
+    /// The sender.
+    pub source: SocketAddr,
+    /// As in [`ReceivedDatagram`].
+    pub segment_length: usize,
+    /// As in [`ReceivedDatagram`].
+    pub timestamp_ns: Option<i64>,
+    /// As in [`ReceivedDatagram`].
+    pub is_truncated: bool,
+    /// Whether there is likely to be more of the kind.
+    pub may_be_more: bool,
 }
 
 impl ReceiveBatch {
@@ -74,7 +97,101 @@ impl ReceiveBatch {
                 .map(|_| vec![0; length].into_boxed_slice())
                 .collect(),
             asks_for: 1,
+            patience: 0,
         }
+    }
+
+    /// Whether what comes next is likely to be long, so that it is worth while to receive it where
+    /// it belongs.
+    #[must_use]
+    pub const fn expects_large(&self) -> bool {
+        self.patience > 0
+    }
+
+    /// Notes what a call found.
+    #[inline]
+    fn note(&mut self, is_large: bool, received: usize) {
+        self.patience = match is_large {
+            true => PATIENCE,
+            false => self.patience.saturating_sub(1),
+        };
+        self.asks_for = match self.expects_large() {
+            true => 1,
+            false => (2 * received).min(self.buffers.len()),
+        };
+    }
+
+    /// Bytes of a buffer.
+    #[must_use]
+    pub fn buffer_length(&self) -> usize {
+        self.buffers[0].len()
+    }
+
+    /// Receives one datagram, or what the kernel put together, without waiting: its first bytes
+    /// into `apart`, the others into `room`. Together they are as long as a buffer, so that nothing
+    /// is cut that would otherwise fit.
+    ///
+    /// # Errors
+    /// What the operating system answers; `WouldBlock` when nothing is there.
+    ///
+    /// # Panics
+    /// When `room` is too short for that.
+    pub fn receive_apart<const N: usize>(
+        &mut self,
+        socket: BorrowedFd<'_>,
+        apart: &mut [u8; N],
+        room: &mut [u8],
+    ) -> io::Result<ReceivedApart> {
+        self.asks_for = 1;
+        let room = &mut room[..self.buffers[0].len() - N];
+        let mut vectors = [
+            libc::iovec {
+                iov_base: apart.as_mut_ptr().cast(),
+                iov_len: N,
+            },
+            libc::iovec {
+                iov_base: room.as_mut_ptr().cast(),
+                iov_len: room.len(),
+            },
+        ];
+        let mut address = RawAddress::unspecified();
+        let mut control = MaybeUninit::<Control>::uninit();
+        // SAFETY: SYS-1 (kernel structures are plain integers and pointers): zeroes are valid.
+        let mut header: libc::msghdr = unsafe { zeroed() };
+        header.msg_iov = vectors.as_mut_ptr();
+        header.msg_iovlen = vectors.len() as _;
+        header.msg_name = ptr::from_mut(&mut address).cast();
+        header.msg_namelen = RAW_ADDRESS_LENGTH;
+        header.msg_control = control.as_mut_ptr().cast();
+        header.msg_controllen = CONTROL_LENGTH as _;
+        // SAFETY: SYS-2 (what the kernel is given is alive): all that the header points to lives on
+        // this stack or is borrowed until the end of this function.
+        let length =
+            unsafe { calls::receive_one(socket.as_raw_fd(), &mut header, libc::MSG_DONTWAIT) }?;
+        let length = length.min(N + room.len());
+        let source = address
+            .to_socket_address()
+            .ok_or(io::ErrorKind::InvalidData)?;
+        let control = ControlValues::of(&header);
+        self.note(length >= LARGE, 1);
+        Ok(ReceivedApart {
+            length,
+            source,
+            segment_length: control.segment_length.unwrap_or(length).max(1),
+            timestamp_ns: control.timestamp_ns,
+            is_truncated: header.msg_flags & libc::MSG_TRUNC != 0,
+            may_be_more: self.expects_large(),
+        })
+    }
+
+    /// Puts together in a buffer what [`Self::receive_apart`] received, for who wants it in one
+    /// piece.
+    pub fn join(&mut self, apart: &[u8], rest: &[u8]) -> &mut [u8] {
+        let joined = &mut self.buffers[0][..apart.len() + rest.len()];
+        let (begin, end) = joined.split_at_mut(apart.len());
+        begin.copy_from_slice(apart);
+        end.copy_from_slice(rest);
+        joined
     }
 
     /// Receives what is there, up to one batch, without waiting, and hands each datagram to
@@ -135,10 +252,8 @@ impl ReceiveBatch {
             });
         }
         let is_large = bytes >= received * LARGE;
-        if !is_large {
-            self.asks_for = (2 * received).min(self.buffers.len());
-        }
-        Ok(received == count && (count > 1 || is_large))
+        self.note(is_large, received);
+        Ok(received == count && (count > 1 || self.expects_large()))
     }
 }
 
