@@ -223,6 +223,7 @@ pub(super) fn write_message(
         }
         let offset = guard.from;
         let length = chunk + HEADER_LENGTH;
+        frame::prefetch_ahead(term, offset, length);
         let draft = frame::begin(term, offset, length, reservation.ids, flags, TYPE_DATA);
         payload.fill(draft.payload);
         let range = || size(offset)..size(offset) + size(length);

@@ -1,4 +1,5 @@
-//! Zeroing what all consumers are done with, so that publishers find empty memory.
+//! Zeroing what all consumers are done with, so that publishers find empty memory; and the holes of
+//! images.
 
 use crate::base::Position;
 
@@ -6,8 +7,9 @@ use super::frame::{FRAME_ALIGNMENT, LENGTH_SIZE, size};
 use super::log::LogBuffer;
 
 impl LogBuffer {
-    /// Conductor: zeroes from `from`, where cleaning stands, towards `to`, at most to the end of
-    /// one term. Returns where cleaning stands now. The first word of the range turns zero last.
+    /// Conductor, and the receiver where it knows of a hole: zeroes from `from`, where cleaning
+    /// stands, towards `to`, at most to the end of one term. Returns where cleaning stands now. The
+    /// first word of the range turns zero last.
     ///
     /// A `to` within a frame slot is rounded down; nothing happens when `to` is not past `from`.
     pub fn clean(&self, from: Position, to: Position) -> Position {
@@ -24,7 +26,8 @@ impl LogBuffer {
         let term = self.term(index);
         let start = size(offset);
         // SAFETY: LOG-5 (what all consumers passed is the conductor's until the publisher limit
-        // lets new data in): the caller derives `to` from the slowest consumer.
+        // lets new data in): the caller derives `to` from the slowest consumer. In an image LOG-4
+        // (what lies behind the frontier is the receiver's).
         let bytes = unsafe { term.bytes_mut(start + LENGTH_SIZE..start + size(length)) };
         bytes.fill(0);
         // PUBLISH(cleaned): pairs with `frame::slot`: an empty first slot means an empty range.

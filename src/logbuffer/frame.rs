@@ -21,8 +21,10 @@ pub(super) const LENGTH_SIZE: usize = 4;
 const CACHE_LINE: usize = 64;
 /// How far ahead of a frame being written [`prefetch_ahead`] looks, in bytes.
 const PREFETCH_DISTANCE: usize = 384;
-/// Longest frame for which it does.
+/// Longest frame for which it looks no further than that.
 const PREFETCH_FRAME_LENGTH_MAX: i32 = 256;
+/// How far ahead it looks with longer ones.
+const PREFETCH_DISTANCE_LONG: usize = 4096;
 
 const _: () = assert!(field::RESERVED_VALUE + 8 == HEADER_SIZE);
 const _: () = assert!(HEADER_LENGTH == FRAME_ALIGNMENT && size(HEADER_LENGTH) == HEADER_SIZE);
@@ -212,16 +214,16 @@ pub(super) fn begin(
     }
 }
 
-/// Asks for the lines that a writer of short frames will come to in a while. While another
+/// Asks for the lines that a writer will come to in a while. While another
 /// processor reads the log, or cleans it, each line has to come from there, and stores become
 /// visible in order: without this a writer waits for one line after the other.
 #[inline(always)]
 pub(super) fn prefetch_ahead(term: &AtomicBuffer, offset: i32, frame_length: i32) {
-    // In longer frames the processor sees for itself where the stores go.
-    if frame_length > PREFETCH_FRAME_LENGTH_MAX {
-        return;
-    }
-    let from = size(offset) + PREFETCH_DISTANCE;
+    let distance = match frame_length {
+        ..=PREFETCH_FRAME_LENGTH_MAX => PREFETCH_DISTANCE,
+        _ => PREFETCH_DISTANCE_LONG,
+    };
+    let from = size(offset) + distance;
     for at in (from..from + size(frame_length)).step_by(CACHE_LINE) {
         term.prefetch_to_write(at);
     }

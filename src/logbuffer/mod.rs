@@ -4,9 +4,10 @@
 //! A log is three *terms* of equal length used in turn, followed by a page of metadata. Publishers
 //! append frames to the active term (`appender`, `exclusive`); when it is full they rotate to the
 //! next. The driver's sender takes committed frames out as datagrams (`scanner`), its receiver puts
-//! datagrams into the log of an image (`rebuilder`) where the conductor looks for holes (`gap`),
-//! consumers read frames in place (`reader`), and the conductor zeroes what everyone is done with
-//! (`cleaner`) and pads over claims whose owner died (`unblocker`).
+//! datagrams into the log of an image (`rebuilder`, `image_writer`) where the conductor looks for
+//! holes (`gap`), consumers read frames in place (`reader`), and the conductor zeroes what everyone
+//! is done with in the log of a publication (`cleaner`) and pads over claims whose owner died
+//! (`unblocker`).
 //!
 //! ```text
 //!  offer ──► frame_length < 0 ──► payload ──► frame_length > 0 ──► poll / scan ──► clean ──► 0
@@ -31,6 +32,7 @@ mod frame_watch;
 mod gap;
 mod geometry;
 mod header;
+mod image_writer;
 mod log;
 mod metadata;
 mod payload;
@@ -56,6 +58,7 @@ pub use geometry::{
     check_page_size, check_term_length, framed_length, log_length, max_message_length,
 };
 pub use header::Header;
+pub(crate) use image_writer::ImageWriter;
 pub use log::{LogBuffer, LogBufferError};
 pub use metadata::{METADATA_LENGTH, Metadata};
 pub use scanner::{Run, RunLimits, Scan};

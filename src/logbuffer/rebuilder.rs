@@ -26,18 +26,30 @@ impl TermGeometry {
     /// ```
     #[must_use]
     pub fn validate_datagram(self, term_offset: TermOffset, datagram: &[u8]) -> Option<i32> {
+        let (first, rest) = datagram.split_first_chunk()?;
+        self.validate_frames(term_offset, first, rest)
+    }
+
+    /// Checks the frames of a datagram, of which `rest` lies behind the first header.
+    #[inline]
+    fn validate_frames(
+        self,
+        term_offset: TermOffset,
+        first: &[u8; HEADER_SIZE],
+        rest: &[u8],
+    ) -> Option<i32> {
         let term_length = self.term_length();
         let start = term_offset.0;
         if start < 0 || start >= term_length || start % FRAME_ALIGNMENT != 0 {
             return None;
         }
-        if is_heartbeat(datagram) {
+        if rest.is_empty() && is_heartbeat(first) {
             return Some(0);
         }
+        let datagram_length = HEADER_SIZE + rest.len();
+        let mut frame = first;
         let mut offset = 0_usize;
-        let mut last_type = TYPE_DATA;
-        while let Some(frame) = datagram.get(offset..).and_then(|rest| rest.first_chunk()) {
-            let frame: &[u8; HEADER_SIZE] = frame;
+        let last_type = loop {
             let length = i32_at(frame, 0);
             let frame_type = u16::from_le_bytes([frame[field::TYPE], frame[field::TYPE + 1]]);
             if length < HEADER_LENGTH || !matches!(frame_type, TYPE_PAD | TYPE_DATA) {
@@ -49,12 +61,18 @@ impl TermGeometry {
             if !is_in_place || next + covered > i64::from(term_length) {
                 return None;
             }
-            last_type = frame_type;
-            // At most a term length, as just checked.
+            // At most a term length, as just checked, and no less than a header.
             offset += usize::try_from(covered).ok()?;
-        }
-        let is_whole = offset > 0
-            && (offset == datagram.len() || (offset > datagram.len() && last_type == TYPE_PAD));
+            match rest
+                .get(offset - HEADER_SIZE..)
+                .and_then(<[u8]>::first_chunk)
+            {
+                Some(next) => frame = next,
+                None => break frame_type,
+            }
+        };
+        let is_whole =
+            offset == datagram_length || (offset > datagram_length && last_type == TYPE_PAD);
         if is_whole {
             i32::try_from(offset).ok()
         } else {
@@ -84,15 +102,27 @@ impl TermGeometry {
         bytes: &[u8],
         segment_length: usize,
     ) -> Option<ValidRun> {
-        let mut datagrams = bytes.chunks(segment_length.max(1));
-        let first = datagrams.next()?;
-        let covered = self.validate_datagram(term_offset, first)?;
+        let (first, rest) = bytes.split_first_chunk()?;
+        self.validate_landed(term_offset, first, rest, segment_length)
+    }
+
+    /// [`Self::validate_run`] of a buffer whose first header lies elsewhere.
+    #[inline]
+    pub(super) fn validate_landed(
+        self,
+        term_offset: TermOffset,
+        first: &[u8; HEADER_SIZE],
+        rest: &[u8],
+        segment_length: usize,
+    ) -> Option<ValidRun> {
+        let own_length = segment_length.checked_sub(HEADER_SIZE)?;
+        let (own, others) = rest.split_at(own_length.min(rest.len()));
+        let covered = self.validate_frames(term_offset, first, own)?;
         let mut run = ValidRun {
-            length: first.len(),
+            length: HEADER_SIZE + own.len(),
             covered,
         };
-        let first: &[u8; HEADER_SIZE] = first.first_chunk()?;
-        for datagram in datagrams {
+        for datagram in others.chunks(segment_length) {
             // Whatever ends elsewhere than its frames do is the last of a run.
             if usize::try_from(run.covered) != Ok(run.length) {
                 break;
@@ -205,7 +235,7 @@ impl LogBuffer {
 
 /// Copies all of a slot but its first word.
 #[inline]
-fn put_rest_of_slot(term: &AtomicBuffer, at: usize, slot: &[u8; HEADER_SIZE]) {
+pub(super) fn put_rest_of_slot(term: &AtomicBuffer, at: usize, slot: &[u8; HEADER_SIZE]) {
     // SAFETY: LOG-4 (a hole of an image is the receiver's until its first length turns positive):
     // the first slot's length is still zero, and others look at first words only.
     let target = unsafe { term.bytes_mut(at + LENGTH_SIZE..at + HEADER_SIZE) };
@@ -214,11 +244,11 @@ fn put_rest_of_slot(term: &AtomicBuffer, at: usize, slot: &[u8; HEADER_SIZE]) {
 
 /// A header with length 0 and nothing behind it tells the sender's position (`wire.md` §5.2).
 #[inline]
-fn is_heartbeat(datagram: &[u8]) -> bool {
-    datagram.len() == HEADER_SIZE && datagram[..LENGTH_SIZE] == [0; LENGTH_SIZE]
+fn is_heartbeat(header: &[u8; HEADER_SIZE]) -> bool {
+    header[..LENGTH_SIZE] == [0; LENGTH_SIZE]
 }
 
 #[inline]
-fn i32_at(bytes: &[u8; HEADER_SIZE], at: usize) -> i32 {
+pub(super) fn i32_at(bytes: &[u8; HEADER_SIZE], at: usize) -> i32 {
     i32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }

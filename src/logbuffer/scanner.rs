@@ -5,6 +5,11 @@ use crate::base::Position;
 use super::frame::{self, HEADER_LENGTH, Slot, TYPE_PAD, aligned, size};
 use super::log::LogBuffer;
 
+/// Datagrams of at least this length make [`LogBuffer::scan_run`] look ahead.
+const PREFETCH_LENGTH_MIN: i32 = 256;
+/// How many datagrams it looks ahead.
+const PREFETCH_DATAGRAMS: i32 = 8;
+
 /// Result of [`LogBuffer::scan`].
 ///
 /// ```
@@ -122,6 +127,11 @@ impl LogBuffer {
             }
             length += scan.available;
             run.padding = scan.padding;
+            // Long frames are a line to read here and there, which no processor foresees.
+            if segment_length >= PREFETCH_LENGTH_MIN {
+                let ahead = length + PREFETCH_DATAGRAMS * segment_length;
+                self.term(index).prefetch_to_read(size(offset + ahead));
+            }
             if scan.available < segment_length || scan.padding > 0 {
                 break;
             }

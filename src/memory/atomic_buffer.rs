@@ -402,6 +402,12 @@ impl AtomicBuffer {
         prefetch::to_write(self.start.as_ptr().wrapping_add(offset));
     }
 
+    /// Asks for the cache line at `offset`, to be read soon, as [`Self::prefetch_to_write`] does.
+    #[inline(always)]
+    pub fn prefetch_to_read(&self, offset: usize) {
+        prefetch::to_read(self.start.as_ptr().wrapping_add(offset));
+    }
+
     #[inline]
     fn check_range(&self, range: &Range<usize>) -> usize {
         if range.start > range.end || range.end > self.length {

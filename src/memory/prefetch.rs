@@ -42,3 +42,40 @@ pub(super) fn to_write(at: *const u8) {
 #[inline(always)]
 #[cfg(any(miri, not(any(target_arch = "x86_64", target_arch = "aarch64"))))]
 pub(super) fn to_write(_at: *const u8) {}
+
+/// Asks for the line that holds `at`, to be read. Reads and writes nothing; `at` may point
+/// anywhere.
+#[inline(always)]
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+pub(super) fn to_read(at: *const u8) {
+    // SAFETY: MEM-6 (a prefetch is a hint): it accesses no memory as far as the program can tell,
+    // and does not fault, whatever the address.
+    unsafe {
+        std::arch::asm!(
+            "prefetcht0 [{}]",
+            in(reg) at.addr(),
+            options(nomem, nostack, preserves_flags)
+        );
+    }
+}
+
+/// Asks for the line that holds `at`, to be read. Reads and writes nothing; `at` may point
+/// anywhere.
+#[inline(always)]
+#[cfg(all(target_arch = "aarch64", not(miri)))]
+pub(super) fn to_read(at: *const u8) {
+    // SAFETY: MEM-6 (a prefetch is a hint): it accesses no memory as far as the program can tell,
+    // and does not fault, whatever the address.
+    unsafe {
+        std::arch::asm!(
+            "prfm pldl1keep, [{}]",
+            in(reg) at.addr(),
+            options(nomem, nostack, preserves_flags)
+        );
+    }
+}
+
+/// Does nothing on this processor.
+#[inline(always)]
+#[cfg(any(miri, not(any(target_arch = "x86_64", target_arch = "aarch64"))))]
+pub(super) fn to_read(_at: *const u8) {}

@@ -15,7 +15,8 @@ use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, Socket, Type}
 #[cfg(target_os = "linux")]
 use crate::port::Readiness;
 use crate::port::{
-    Burst, Datagram, MulticastSpec, Transport, TransportRole, TransportSpec, send_one_by_one,
+    APART_LENGTH, Arrivals, Burst, Datagram, Landed, MulticastSpec, Transport, TransportRole,
+    TransportSpec, send_one_by_one,
 };
 #[cfg(target_os = "linux")]
 use crate::sys::ReadySet;
@@ -30,6 +31,14 @@ const RECEIVE_BUFFER_LENGTH: usize = 65_536;
 /// Batches that one poll receives at most, while each is full: what has piled up while an agent did
 /// something else, or did not run, must not overflow the socket while it does the rest of its work.
 const BATCHES_PER_POLL: usize = 32;
+
+/// What one poll received.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    bytes: usize,
+    /// Datagrams; those that the kernel put together count as one.
+    count: usize,
+}
 
 /// Non-blocking UDP sockets of one channel.
 #[derive(Debug)]
@@ -98,6 +107,90 @@ impl UdpTransport {
 impl UdpTransport {
     fn receiving(&self) -> &UdpSocket {
         self.control.as_ref().unwrap_or(&self.socket)
+    }
+
+    /// Receives batches while there may be more. Returns the bytes.
+    #[inline]
+    fn poll_with(
+        &mut self,
+        mut receive: impl FnMut(&mut Self, &mut Tally) -> io::Result<bool>,
+    ) -> io::Result<usize> {
+        let mut tally = Tally::default();
+        for _ in 0..BATCHES_PER_POLL {
+            match receive(self, &mut tally) {
+                Ok(true) => {}
+                Err(error) if !is_ordinary(&error) => return Err(error),
+                Ok(false) | Err(_) => break,
+            }
+        }
+        if self.coalescing.on_poll(tally.count) {
+            self.batch.take_controls();
+            // A kernel that cannot goes on giving one datagram at a time.
+            let _ = enable_coalescing(self.receiving().as_fd());
+        }
+        Ok(tally.bytes)
+    }
+
+    /// Receives a batch. Returns whether there may be more.
+    #[inline]
+    fn receive(
+        &mut self,
+        tally: &mut Tally,
+        handler: &mut impl FnMut(Datagram<'_>),
+    ) -> io::Result<bool> {
+        let socket = self.control.as_ref().unwrap_or(&self.socket);
+        self.batch.receive(socket.as_fd(), |received| {
+            tally.bytes += received.bytes.len();
+            tally.count += 1;
+            handler(Datagram {
+                bytes: received.bytes,
+                segment_length: received.segment_length,
+                source: received.source,
+                media_timestamp_ns: received.timestamp_ns,
+                is_truncated: received.is_truncated,
+            });
+        })
+    }
+
+    /// The same of one long one, to where it belongs, if that is known.
+    fn receive_landing(
+        &mut self,
+        tally: &mut Tally,
+        arrivals: &mut impl Arrivals,
+    ) -> Option<io::Result<bool>> {
+        let needed = self.batch.buffer_length() - APART_LENGTH;
+        let room = arrivals.room().filter(|room| room.len() >= needed)?;
+        let socket = self.control.as_ref().unwrap_or(&self.socket);
+        let mut apart = [0; APART_LENGTH];
+        let received = match self.batch.receive_apart(socket.as_fd(), &mut apart, room) {
+            Ok(received) => received,
+            Err(error) => return Some(Err(error)),
+        };
+        tally.bytes += received.length;
+        tally.count += 1;
+        let landed = Landed {
+            apart: &apart,
+            length: received.length,
+            segment_length: received.segment_length,
+            source: received.source,
+        };
+        let is_whole = received.length >= APART_LENGTH && !received.is_truncated;
+        let is_taken_in = is_whole && arrivals.on_landed(&landed);
+        if !is_taken_in {
+            let (begin, rest) = match received.length.checked_sub(APART_LENGTH) {
+                Some(length) => (APART_LENGTH, arrivals.room()?.get(..length)?),
+                None => (received.length, &[][..]),
+            };
+            let joined = self.batch.join(&apart[..begin], rest);
+            arrivals.on_datagram(Datagram {
+                bytes: joined,
+                segment_length: received.segment_length,
+                source: received.source,
+                media_timestamp_ns: received.timestamp_ns,
+                is_truncated: received.is_truncated,
+            });
+        }
+        Some(Ok(received.may_be_more))
     }
 
     /// Hands bursts to the kernel in one piece each. Returns how many datagrams it took.
@@ -189,32 +282,20 @@ impl Transport for UdpTransport {
     }
 
     fn poll(&mut self, mut handler: impl FnMut(Datagram<'_>)) -> io::Result<usize> {
-        let socket = self.control.as_ref().unwrap_or(&self.socket);
-        let (mut bytes, mut count) = (0, 0);
-        for _ in 0..BATCHES_PER_POLL {
-            let outcome = self.batch.receive(socket.as_fd(), |received| {
-                bytes += received.bytes.len();
-                count += 1;
-                handler(Datagram {
-                    bytes: received.bytes,
-                    segment_length: received.segment_length,
-                    source: received.source,
-                    media_timestamp_ns: received.timestamp_ns,
-                    is_truncated: received.is_truncated,
-                });
-            });
-            match outcome {
-                Ok(true) => {}
-                Err(error) if !is_ordinary(&error) => return Err(error),
-                Ok(false) | Err(_) => break,
-            }
-        }
-        if self.coalescing.on_poll(count) {
-            self.batch.take_controls();
-            // A kernel that cannot goes on giving one datagram at a time.
-            let _ = enable_coalescing(socket.as_fd());
-        }
-        Ok(bytes)
+        self.poll_with(|this, tally| this.receive(tally, &mut handler))
+    }
+
+    fn poll_into(&mut self, arrivals: &mut impl Arrivals) -> io::Result<usize> {
+        self.poll_with(|this, tally| {
+            let landed = if this.batch.expects_large() {
+                this.receive_landing(tally, arrivals)
+            } else {
+                None
+            };
+            landed.unwrap_or_else(|| {
+                this.receive(tally, &mut |datagram| arrivals.on_datagram(datagram))
+            })
+        })
     }
 
     fn connect(&mut self, to: SocketAddr) -> io::Result<()> {

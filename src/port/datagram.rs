@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
+use super::Arrivals;
 use super::readiness::Readiness;
 
 /// A received datagram, or several of one sender that the kernel put together, borrowed from the
@@ -191,6 +192,14 @@ pub trait Transport: Sized + Send + 'static {
     /// # Errors
     /// What the operating system answers, other than the outcomes that mean "nothing there".
     fn poll(&mut self, handler: impl FnMut(Datagram<'_>)) -> io::Result<usize>;
+
+    /// [`Self::poll`] for a taker that may know where what comes next belongs.
+    ///
+    /// # Errors
+    /// As for [`Self::poll`].
+    fn poll_into(&mut self, arrivals: &mut impl Arrivals) -> io::Result<usize> {
+        self.poll(|datagram| arrivals.on_datagram(datagram))
+    }
 
     /// Connects to another peer, after its name resolved to a new address.
     ///

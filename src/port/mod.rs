@@ -7,12 +7,14 @@
 #![forbid(unsafe_code)]
 
 mod agent;
+mod arrivals;
 mod datagram;
 mod interface;
 mod readiness;
 mod resolver;
 
 pub use agent::{Agent, Clock, Tick, Wake};
+pub use arrivals::{APART_LENGTH, Arrivals, Landed, deliver};
 pub use datagram::{
     BufferLimits, Burst, Datagram, MulticastSpec, Network, Transport, TransportRole, TransportSpec,
     send_one_by_one,

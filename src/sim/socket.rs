@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::network::{DEFAULT_BUFFER_LENGTH, OpenSocket, SimNetwork};
 use crate::port::{
-    AlwaysReady, BufferLimits, Datagram, InterfaceAddress, InterfaceQuery, InterfaceSelector,
-    Interfaces, Network, Transport, TransportRole, TransportSpec,
+    AlwaysReady, Arrivals, BufferLimits, Datagram, InterfaceAddress, InterfaceQuery,
+    InterfaceSelector, Interfaces, Network, Transport, TransportRole, TransportSpec, deliver,
 };
 
 /// A host on a [`SimNetwork`]: opens sockets there.
@@ -126,17 +126,8 @@ pub struct SimTransport {
     batch: usize,
 }
 
-impl Transport for SimTransport {
-    type Readiness = AlwaysReady;
-
-    fn send(&mut self, to: Option<SocketAddr>, datagrams: &[&[u8]]) -> io::Result<usize> {
-        let to = to.or(self.peer).ok_or(io::ErrorKind::NotConnected)?;
-        Ok(self
-            .network
-            .send(self.host, self.local_address, to, datagrams))
-    }
-
-    fn poll(&mut self, mut handler: impl FnMut(Datagram<'_>)) -> io::Result<usize> {
+impl SimTransport {
+    fn receive(&self, mut handler: impl FnMut(Datagram<'_>)) -> usize {
         let mut received = 0;
         for _ in 0..self.batch {
             // Relaxed: a look before the lock is taken.
@@ -152,7 +143,27 @@ impl Transport for SimTransport {
             received += bytes.len();
             handler(Datagram::whole(&mut bytes, source));
         }
-        Ok(received)
+        received
+    }
+}
+
+impl Transport for SimTransport {
+    type Readiness = AlwaysReady;
+
+    fn send(&mut self, to: Option<SocketAddr>, datagrams: &[&[u8]]) -> io::Result<usize> {
+        let to = to.or(self.peer).ok_or(io::ErrorKind::NotConnected)?;
+        Ok(self
+            .network
+            .send(self.host, self.local_address, to, datagrams))
+    }
+
+    fn poll(&mut self, handler: impl FnMut(Datagram<'_>)) -> io::Result<usize> {
+        Ok(self.receive(handler))
+    }
+
+    /// As a kernel would: into the room that there is.
+    fn poll_into(&mut self, arrivals: &mut impl Arrivals) -> io::Result<usize> {
+        Ok(self.receive(|datagram| deliver(arrivals, datagram)))
     }
 
     fn connect(&mut self, to: SocketAddr) -> io::Result<()> {

@@ -26,7 +26,7 @@ pub use mmsg::{
 pub use monotonic::{coarse_monotonic_ns, monotonic_ns};
 #[cfg(target_os = "linux")]
 pub use ready_set::ReadySet;
-pub use receive_batch::{ReceiveBatch, ReceivedDatagram};
+pub use receive_batch::{ReceiveBatch, ReceivedApart, ReceivedDatagram};
 #[cfg(all(test, target_os = "linux"))]
 pub(crate) use socket_options::have_bursts_refused;
 pub use socket_options::{

@@ -53,6 +53,10 @@ const CONTROL_LENGTH: usize = 64;
 /// these at once saves nothing, and one buffer stays in the cache.
 const LARGE: usize = 16 * 1024;
 
+/// Calls that find small ones only, after which large ones are not expected any more: long messages
+/// are large bursts with a small rest behind each.
+const PATIENCE: u8 = 3;
+
 /// A datagram in the buffers of a [`ReceiveBatch`].
 #[derive(Debug)]
 pub struct ReceivedDatagram<'a> {
@@ -78,6 +82,25 @@ pub struct ReceiveBatch {
     asks_for: usize,
     /// Whether the kernel may have more to say about a datagram than where it came from.
     has_controls: bool,
+    /// How many more calls that find small ones only it takes until large ones are not expected.
+    patience: u8,
+}
+
+/// What [`ReceiveBatch::receive_apart`] received.
+#[derive(Clone, Copy, Debug)]
+pub struct ReceivedApart {
+    /// Bytes of all.
+    pub length: usize,
+    /// The sender.
+    pub source: SocketAddr,
+    /// As in [`ReceivedDatagram`].
+    pub segment_length: usize,
+    /// As in [`ReceivedDatagram`].
+    pub timestamp_ns: Option<i64>,
+    /// As in [`ReceivedDatagram`].
+    pub is_truncated: bool,
+    /// Whether there is likely to be more of the kind.
+    pub may_be_more: bool,
 }
 
 impl ReceiveBatch {
@@ -91,6 +114,7 @@ impl ReceiveBatch {
                 .collect(),
             asks_for: 1,
             has_controls: false,
+            patience: 0,
         }
     }
 
@@ -98,6 +122,99 @@ impl ReceiveBatch {
     /// it made one. To ask costs something with each call.
     pub const fn take_controls(&mut self) {
         self.has_controls = true;
+    }
+
+    /// Whether what comes next is likely to be long, so that it is worth while to receive it where
+    /// it belongs.
+    #[must_use]
+    pub const fn expects_large(&self) -> bool {
+        self.patience > 0
+    }
+
+    /// Notes what a call found.
+    #[inline]
+    fn note(&mut self, is_large: bool, received: usize) {
+        self.patience = match is_large {
+            true => PATIENCE,
+            false => self.patience.saturating_sub(1),
+        };
+        self.asks_for = match self.expects_large() {
+            true => 1,
+            false => (2 * received).min(self.buffers.len()),
+        };
+    }
+
+    /// Bytes of a buffer.
+    #[must_use]
+    pub fn buffer_length(&self) -> usize {
+        self.buffers[0].len()
+    }
+
+    /// Receives one datagram, or what the kernel put together, without waiting: its first bytes
+    /// into `apart`, the others into `room`. Together they are as long as a buffer, so that nothing
+    /// is cut that would otherwise fit.
+    ///
+    /// # Errors
+    /// What the operating system answers; `WouldBlock` when nothing is there.
+    ///
+    /// # Panics
+    /// When `room` is too short for that.
+    pub fn receive_apart<const N: usize>(
+        &mut self,
+        socket: BorrowedFd<'_>,
+        apart: &mut [u8; N],
+        room: &mut [u8],
+    ) -> io::Result<ReceivedApart> {
+        self.asks_for = 1;
+        let room = &mut room[..self.buffers[0].len() - N];
+        let mut vectors = [
+            libc::iovec {
+                iov_base: apart.as_mut_ptr().cast(),
+                iov_len: N,
+            },
+            libc::iovec {
+                iov_base: room.as_mut_ptr().cast(),
+                iov_len: room.len(),
+            },
+        ];
+        let mut address = RawAddress::unspecified();
+        let mut control = MaybeUninit::<Control>::uninit();
+        // SAFETY: SYS-1 (kernel structures are plain integers and pointers): zeroes are valid.
+        let mut header: libc::msghdr = unsafe { zeroed() };
+        header.msg_iov = vectors.as_mut_ptr();
+        header.msg_iovlen = vectors.len() as _;
+        header.msg_name = ptr::from_mut(&mut address).cast();
+        header.msg_namelen = RAW_ADDRESS_LENGTH;
+        header.msg_control = control.as_mut_ptr().cast();
+        header.msg_controllen = CONTROL_LENGTH as _;
+        // SAFETY: SYS-2 (what the kernel is given is alive): all that the header points to lives on
+        // this stack or is borrowed until the end of this function.
+        let length =
+            unsafe { calls::receive_one(socket.as_raw_fd(), &mut header, libc::MSG_DONTWAIT) }?;
+        let length = length.min(N + room.len());
+        let source = address
+            .to_socket_address()
+            .ok_or(io::ErrorKind::InvalidData)?;
+        let control = ControlValues::of(&header);
+        self.note(length >= LARGE, 1);
+        Ok(ReceivedApart {
+            length,
+            source,
+            segment_length: control.segment_length.unwrap_or(length).max(1),
+            timestamp_ns: control.timestamp_ns,
+            is_truncated: header.msg_flags & libc::MSG_TRUNC != 0,
+            may_be_more: self.expects_large(),
+        })
+    }
+
+    /// Puts together in a buffer what [`Self::receive_apart`] received, for who wants it in one
+    /// piece.
+    pub fn join(&mut self, apart: &[u8], rest: &[u8]) -> &mut [u8] {
+        let joined = &mut self.buffers[0][..apart.len() + rest.len()];
+        let (begin, end) = joined.split_at_mut(apart.len());
+        begin.copy_from_slice(apart);
+        end.copy_from_slice(rest);
+        joined
     }
 
     /// Receives what is there, up to one batch, without waiting, and hands each datagram to
@@ -161,10 +278,8 @@ impl ReceiveBatch {
             });
         }
         let is_large = bytes >= received * LARGE;
-        if !is_large {
-            self.asks_for = (2 * received).min(self.buffers.len());
-        }
-        Ok(received == count && (count > 1 || is_large))
+        self.note(is_large, received);
+        Ok(received == count && (count > 1 || self.expects_large()))
     }
 
     /// The same for one datagram of which only its source is to be known.
@@ -173,7 +288,6 @@ impl ReceiveBatch {
         socket: BorrowedFd<'_>,
         mut handler: impl FnMut(ReceivedDatagram<'_>),
     ) -> io::Result<bool> {
-        let count_max = self.buffers.len();
         let buffer = &mut self.buffers[0];
         let mut address = RawAddress::unspecified();
         let mut address_length = RAW_ADDRESS_LENGTH;
@@ -185,10 +299,6 @@ impl ReceiveBatch {
         let length = unsafe { calls::receive_from(socket.as_raw_fd(), room, flags, name) }?;
         let is_truncated = length > buffer.len();
         let length = length.min(buffer.len());
-        let is_large = length >= LARGE;
-        if !is_large {
-            self.asks_for = count_max.min(2);
-        }
         if let Some(source) = address.to_socket_address() {
             handler(ReceivedDatagram {
                 bytes: &mut buffer[..length],
@@ -198,7 +308,8 @@ impl ReceiveBatch {
                 is_truncated,
             });
         }
-        Ok(is_large)
+        self.note(length >= LARGE, 1);
+        Ok(self.expects_large())
     }
 }
 

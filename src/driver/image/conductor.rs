@@ -75,8 +75,6 @@ pub(crate) struct ConductorHalf {
     /// Position and window of the status message scheduled last.
     next_sm_position: Position,
     next_sm_window_length: i32,
-    /// Everything before it is zero.
-    clean_position: Position,
     last_rtt_sequence: i64,
 }
 
@@ -106,7 +104,6 @@ impl ConductorHalf {
             state: State::Active,
             is_released: false,
             next_sm_position: params.join_position,
-            clean_position: params.join_position,
             last_rtt_sequence: 0,
         }
     }
@@ -342,8 +339,6 @@ impl ConductorHalf {
     }
 
     fn schedule_status_message(&mut self, position: Position, window_length: i32) {
-        let term_length = i64::from(self.log.geometry().term_length());
-        self.clean_position = self.log.clean(self.clean_position, position - term_length);
         self.next_sm_position = position;
         self.next_sm_window_length = window_length;
         self.shared.schedule_status_message(position, window_length);

@@ -34,7 +34,7 @@ mod timestamps;
 mod tests;
 
 pub(crate) use conductor::{ConductorHalf, ImageEvent};
-pub(crate) use receiver::{Arrival, ReceiverHalf, Timestamp};
+pub(crate) use receiver::{Arrival, LandedArrival, ReceiverHalf, Timestamp};
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -16,8 +16,9 @@ use crate::driver::congestion::RttSchedule;
 use crate::driver::loss::{LossRecovery, RecoveryParams};
 use crate::driver::media::receive_endpoint::{ReceiveEndpoint, SendContext};
 use crate::driver::messages::EndpointId;
-use crate::logbuffer::LogBuffer;
+use crate::logbuffer::{ImageWriter, LogBuffer};
 use crate::port::Transport;
+use crate::protocol::data::HEADER_LENGTH;
 
 /// Longest reason of a rejection that fits an error frame, in bytes.
 pub(crate) const REJECT_REASON_LENGTH_MAX: usize = crate::protocol::error::TEXT_LENGTH_MAX;
@@ -56,6 +57,19 @@ pub(crate) struct Arrival<'a> {
     pub(crate) timestamps: [Option<Timestamp>; 2],
 }
 
+/// Datagrams that were received where an image expects what is next.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LandedArrival {
+    /// Bytes of all, with the first header.
+    pub(crate) length: usize,
+    /// Bytes of each datagram but the last.
+    pub(crate) segment_length: usize,
+    /// Slot of the transport that brought them.
+    pub(crate) transport_index: usize,
+    /// Where their sender takes control frames.
+    pub(crate) control_address: SocketAddr,
+}
+
 /// What asks for all that an image misses, if it is to.
 fn recovery(params: &ImageParams) -> Option<Box<LossRecovery>> {
     let recovery_params = RecoveryParams {
@@ -77,6 +91,7 @@ pub(crate) struct ReceiverHalf {
     stream_id: StreamId,
     endpoint: EndpointId,
     log: LogBuffer,
+    writer: ImageWriter,
     counters: ImageCounters,
     shared: Arc<Shared>,
     connections: Connections,
@@ -116,6 +131,7 @@ impl ReceiverHalf {
             stream_id: params.stream_id,
             endpoint: params.endpoint,
             log: params.log.clone(),
+            writer: ImageWriter::new(params.log.clone(), params.join_position),
             counters: params.counters.clone(),
             shared,
             connections: Connections::new(
@@ -193,6 +209,43 @@ impl ReceiverHalf {
             self.on_data(arrival, position, end_position, now, system);
         }
         run.length
+    }
+
+    /// Where the bytes behind the header of the next frame may be received, if that may be.
+    pub(crate) fn landing(&mut self) -> Option<&mut [u8]> {
+        if self.rejection.is_some() {
+            return None;
+        }
+        self.writer.landing()
+    }
+
+    /// Takes in what was received into [`Self::landing`], behind its first header `first`. Returns
+    /// whether it belongs there; if not, nothing has changed.
+    pub(crate) fn on_landed(
+        &mut self,
+        first: &[u8; HEADER_LENGTH],
+        arrival: &LandedArrival,
+        now: Nanos,
+    ) -> bool {
+        let LandedArrival {
+            length,
+            segment_length,
+            transport_index,
+            control_address,
+        } = *arrival;
+        let landed = self.writer.check_landed(first, length, segment_length);
+        let Some(landed) = landed.filter(|landed| self.accepts(landed.begin, landed.end)) else {
+            return false;
+        };
+        self.time_of_last_packet = now;
+        self.connections
+            .on_frame(transport_index, control_address, now);
+        self.writer.take_in(first, landed);
+        if let Some(recovery) = &mut self.recovery {
+            recovery.on_data(landed.begin, landed.end, true, now);
+        }
+        self.counters.hwm.propose_max(landed.end.get());
+        true
     }
 
     /// A SETUP for this image arrived through a transport.
@@ -337,6 +390,7 @@ impl ReceiverHalf {
         if arrival.is_end_of_stream && !self.is_end_of_stream {
             self.on_end_of_stream(arrival, position, system);
         }
+        self.writer.reveal(position);
         self.counters.hwm.propose_max(position.get());
         if let Some(recovery) = &mut self.recovery {
             recovery.on_sender_position(position, now);
@@ -396,8 +450,9 @@ impl ReceiverHalf {
             super::timestamps::write(bytes, timestamp);
         }
         let recovery = &mut self.recovery;
-        self.log.insert_run(
+        self.writer.insert_run(
             position,
+            end_position,
             bytes,
             segment_length,
             |begin, end, is_inserted| {

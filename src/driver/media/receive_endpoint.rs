@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use crate::base::{Nanos, ReceiverId, SessionId, StreamId};
 use crate::cnc::{SystemCounter, SystemCounters};
 use crate::command::ErrorCode;
-use crate::driver::dispatcher::Dispatcher;
+use crate::driver::dispatcher::{Dispatcher, ImageSlot};
 use crate::driver::errors::ErrorReporter;
 use crate::driver::media::loss::LossChain;
 use crate::driver::media::udp_channel::UdpChannel;
@@ -87,6 +87,49 @@ pub(crate) struct ReceiveTransport<T> {
 pub(crate) struct ReceiveTransportState {
     spec: ReceiveTransportSpec,
     time_of_last_activity: Nanos,
+    /// Whose data came last.
+    pub(crate) expectation: Expectation,
+}
+
+/// Whose data comes next through a socket, as far as can be guessed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Expectation {
+    last: Option<ImageSlot>,
+    in_a_row: u32,
+}
+
+/// Times in a row that data was for one image, after which it is expected to be so again.
+const EXPECTED_FROM: u32 = 4;
+
+impl Expectation {
+    /// None yet.
+    const NONE: Self = Self {
+        last: None,
+        in_a_row: 0,
+    };
+
+    /// Data for this image came.
+    #[inline]
+    pub(crate) fn on_data(&mut self, slot: ImageSlot) {
+        if self.last == Some(slot) {
+            self.in_a_row = self.in_a_row.saturating_add(1);
+        } else {
+            *self = Self {
+                last: Some(slot),
+                in_a_row: 0,
+            };
+        }
+    }
+
+    /// What came was not what was expected.
+    pub(crate) const fn on_mistake(&mut self) {
+        self.in_a_row = 0;
+    }
+
+    /// The image, if there is reason to expect data for it.
+    pub(crate) fn image(self) -> Option<ImageSlot> {
+        self.last.filter(|_| self.in_a_row >= EXPECTED_FROM)
+    }
 }
 
 impl ReceiveTransportState {
@@ -165,6 +208,7 @@ impl<T: Transport> ReceiveTransport<T> {
         let state = ReceiveTransportState {
             spec,
             time_of_last_activity: now,
+            expectation: Expectation::NONE,
         };
         Self { transport, state }
     }

@@ -11,13 +11,13 @@ use crate::base::{ReceiverId, SessionId, StreamId, TermId, TermOffset};
 use crate::cnc::SystemCounter;
 use crate::command::ErrorCode;
 use crate::driver::dispatcher::{DataAction, Dispatcher, SetupAction};
-use crate::driver::image::{Arrival, Timestamp};
+use crate::driver::image::{Arrival, LandedArrival, Timestamp};
 use crate::driver::media::loss::{FramePlace, LossChain};
 use crate::driver::media::receive_endpoint::{
     ReceiveEndpoint, ReceiveTransport, ReceiveTransportState, SendContext,
 };
 use crate::driver::messages::{ConductorMessage, EndpointId, ImageRequest, Outbox};
-use crate::port::{Datagram, Transport};
+use crate::port::{Arrivals, Datagram, Landed, Transport};
 use crate::protocol::{
     DataFrame, Frame, RttMeasurement, RttMeasurementFrame, SetupFrame, SocketRole,
 };
@@ -134,9 +134,45 @@ impl DataFields {
     }
 }
 
+/// The poll of one transport.
+struct Polling<'a, 's, T> {
+    intake: Intake<'a, T>,
+    source: &'s mut Source<'a>,
+    /// Something landed where it does not belong.
+    was_mistaken: bool,
+}
+
+impl<T: Transport> Arrivals for Polling<'_, '_, T> {
+    /// What comes next for the image that the last ones were for. Not where datagrams are judged
+    /// one by one, or written to.
+    fn room(&mut self) -> Option<&mut [u8]> {
+        let state = &self.source.state;
+        let is_plain = self.source.loss.is_empty()
+            && state.channel_timestamp_offset().is_none()
+            && state.media_timestamp_offset().is_none();
+        let slot = state.expectation.image().filter(|_| is_plain)?;
+        self.intake.images.get_mut(slot)?.landing()
+    }
+
+    fn on_landed(&mut self, landed: &Landed<'_>) -> bool {
+        let is_taken_in = self.intake.on_landed(landed, self.source);
+        self.was_mistaken = !is_taken_in;
+        is_taken_in
+    }
+
+    #[inline]
+    fn on_datagram(&mut self, datagram: Datagram<'_>) {
+        if self.was_mistaken {
+            self.was_mistaken = false;
+            self.source.state.expectation.on_mistake();
+        }
+        self.intake.on_arrival(datagram, self.source);
+    }
+}
+
 impl<T: Transport> Intake<'_, T> {
     /// Takes in what has arrived on the transport in slot `index`; returns the bytes.
-    pub(super) fn poll(mut self, endpoint: &mut ReceiveEndpoint<T>, index: usize) -> usize {
+    pub(super) fn poll(self, endpoint: &mut ReceiveEndpoint<T>, index: usize) -> usize {
         let ReceiveEndpoint {
             id,
             receiver_id,
@@ -156,14 +192,51 @@ impl<T: Transport> Intake<'_, T> {
             dispatcher,
             loss: data_loss,
         };
-        match transport.poll(|datagram| self.on_arrival(datagram, &mut source)) {
+        let mut polling = Polling {
+            intake: self,
+            source: &mut source,
+            was_mistaken: false,
+        };
+        match transport.poll_into(&mut polling) {
             Ok(bytes_received) => bytes_received,
             Err(error) => {
                 let text = format!("failed to receive: {error}");
-                self.report(&text);
+                polling.intake.report(&text);
                 0
             }
         }
+    }
+
+    /// Takes in what was received into the room of an image, if it is what was expected there.
+    fn on_landed(&mut self, landed: &Landed<'_>, source: &mut Source<'_>) -> bool {
+        let Ok(frame) = DataFrame::parse(landed.apart) else {
+            return false;
+        };
+        let fields = DataFields::of(frame);
+        let (stream_id, session_id) = (fields.stream_id, fields.session_id);
+        // Only asked, not told: what is not taken in here comes to it again.
+        let Some(slot) = source.dispatcher.image(stream_id, session_id) else {
+            return false;
+        };
+        if fields.is_heartbeat || source.state.expectation.image() != Some(slot) {
+            return false;
+        }
+        let Some(image) = self.images.get_mut(slot) else {
+            return false;
+        };
+        let now = self.context.tick.now;
+        let arrival = LandedArrival {
+            length: landed.length,
+            segment_length: landed.segment_length,
+            transport_index: source.index,
+            control_address: source.state.control_address(landed.source),
+        };
+        if !image.on_landed(landed.apart, &arrival, now) {
+            return false;
+        }
+        source.state.on_activity(now);
+        self.images.has_worked(slot);
+        true
     }
 
     /// Takes in one datagram after the other, or several at once where they continue one another.
@@ -266,6 +339,7 @@ impl<T: Transport> Intake<'_, T> {
                 };
                 if !fields.is_heartbeat {
                     self.images.has_worked(slot);
+                    source.state.expectation.on_data(slot);
                 }
                 if let Some(image) = self.images.get_mut(slot) {
                     return image.insert(arrival, now, self.context.counters);

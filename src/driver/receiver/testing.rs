@@ -13,7 +13,7 @@ use crate::driver::media::loss::LossChain;
 use crate::driver::media::receive_endpoint::{ReceiveEndpointSpec, ReceiveTransportSpec};
 use crate::driver::messages::EndpointId;
 use crate::memory::AtomicBuffer;
-use crate::port::{AlwaysReady, Datagram, Tick, Transport};
+use crate::port::{AlwaysReady, Arrivals, Datagram, Tick, Transport, deliver};
 use crate::protocol::{DataHeader, Frame, FrameType, Setup};
 
 pub(crate) const MILLI: i64 = 1_000_000;
@@ -149,6 +149,10 @@ impl Transport for TestTransport {
             });
         }
         Ok(count)
+    }
+
+    fn poll_into(&mut self, arrivals: &mut impl Arrivals) -> io::Result<usize> {
+        self.poll(|datagram| deliver(arrivals, datagram))
     }
 
     fn connect(&mut self, _to: SocketAddr) -> io::Result<()> {

@@ -6,6 +6,7 @@ mod concurrency;
 mod exhaustive;
 mod golden;
 mod hostile;
+mod image_writer;
 mod read;
 mod rebuild;
 mod runs;

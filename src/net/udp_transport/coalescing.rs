@@ -1,32 +1,26 @@
 //! When to have the kernel put datagrams together (`UDP_GRO`).
 //!
 //! It saves most of the cost of a datagram where they come in bursts, and costs each one that comes
-//! alone a tenth of a microsecond. So it begins once datagrams have piled up for some time. It does
+//! alone a tenth of a microsecond. So it begins once more of them come together than alone. It does
 //! not end: what the kernel has put together by then could not be taken apart any more.
 
-/// Datagrams in one poll that are a pile.
-const PILE: usize = 8;
-
-/// What a pile counts for, against polls that found less.
-const PILE_WEIGHT: u32 = 32;
-
-/// Where it begins: some piles close to one another, as a stream in flood has and one that was
-/// stopped for a moment has not.
-const ENOUGH: u32 = 16 * PILE_WEIGHT;
+/// Where it begins: so many datagrams that came together, not counting as many as came alone.
+const ENOUGH: usize = 512;
 
 /// See the module's documentation.
 #[derive(Debug)]
 pub(super) struct Coalescing {
     /// It has not begun, and may.
     is_awaited: bool,
-    score: u32,
+    /// Datagrams that came together, less those that came alone.
+    together: usize,
 }
 
 impl Coalescing {
     pub(super) const fn new(is_wanted: bool) -> Self {
         Self {
             is_awaited: is_wanted,
-            score: 0,
+            together: 0,
         }
     }
 
@@ -36,12 +30,12 @@ impl Coalescing {
         if !self.is_awaited {
             return false;
         }
-        if datagrams < PILE {
-            self.score = self.score.saturating_sub(1);
-            return false;
+        match datagrams {
+            0 => {}
+            1 => self.together = self.together.saturating_sub(1),
+            _ => self.together = self.together.saturating_add(datagrams),
         }
-        self.score += PILE_WEIGHT;
-        self.is_awaited = self.score < ENOUGH;
+        self.is_awaited = self.together < ENOUGH;
         !self.is_awaited
     }
 }
@@ -51,10 +45,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_begins_once_in_a_flood() {
-        let mut coalescing = Coalescing::new(true);
-        let begun = (0..1_000).filter(|n| coalescing.on_poll(if n % 3 == 0 { 40 } else { 1 }));
-        assert_eq!(begun.count(), 1);
+    fn it_begins_once_in_a_flood_however_fast_the_receiver_is() {
+        for together in [2, 40] {
+            let mut coalescing = Coalescing::new(true);
+            let found = [1, together, 0, 0].into_iter().cycle().take(4_000);
+            let begun = found.filter(|datagrams| coalescing.on_poll(*datagrams));
+            assert_eq!(begun.count(), 1);
+        }
     }
 
     #[test]
