@@ -288,43 +288,18 @@ impl<T: Transport> Sender<T> {
     /// Lets every publication send whose turn it is, starting with another one each time. Returns
     /// the bytes sent.
     fn send_all(&mut self, tick: Tick) -> usize {
-        let cycle = Cycle {
-            now: tick.now,
-            epoch_ns: self.epoch.update(tick),
-            system: &self.system,
-        };
+        let epoch_ns = self.epoch.update(tick);
+        let mut bytes = 0;
+        self.is_held_back = false;
         let mut turns = self.rota.begin(tick.now);
+        while let Some(index) = self.rota.next(&mut turns) {
+            bytes += self.serve(index, tick.now, epoch_ns);
+        }
+        // The idle ones are asked when the busy ones have sent: what these send waits for nobody.
         while let Some(index) = self.rota.next_to_ask() {
             let watch = self.watches.get(index).and_then(Option::as_ref);
             if watch.is_some_and(|watch| watch.frame.has_frame()) {
-                self.rota.wake(index);
-            }
-        }
-        self.is_held_back = false;
-        let mut bytes = 0;
-        while let Some(index) = self.rota.next(&mut turns) {
-            let watch = &mut self.watches[index];
-            if watch.as_ref().is_some_and(|watch| watch.is_quiet(tick.now)) {
-                continue;
-            }
-            let Entry { half, endpoint } = &mut self.publications[index];
-            let before = half.position();
-            let sent = half.send(&mut self.endpoints[*endpoint], &cycle);
-            bytes += sent;
-            self.is_held_back |= half.is_held_back();
-            if half.position() != before {
-                *watch = None;
-                self.rota.has_worked(index);
-                continue;
-            }
-            if half.has_resends() {
-                *watch = None;
-                self.rota.has_worked(index);
-                continue;
-            }
-            watch_for_next_frame(half, watch, tick.now);
-            if sent > 0 {
-                self.rota.has_worked_a_little();
+                bytes += self.serve(index, tick.now, epoch_ns);
             }
         }
         if bytes > 0 {
@@ -332,6 +307,34 @@ impl<T: Transport> Sender<T> {
             self.system.get(SystemCounter::BytesSent).add(sent);
         }
         bytes
+    }
+
+    /// Lets a publication send, unless it has nothing. Returns the bytes that it sent.
+    #[inline]
+    fn serve(&mut self, index: usize, now: Nanos, epoch_ns: i64) -> usize {
+        let watch = &mut self.watches[index];
+        if watch.as_ref().is_some_and(|watch| watch.is_quiet(now)) {
+            return 0;
+        }
+        let cycle = Cycle {
+            now,
+            epoch_ns,
+            system: &self.system,
+        };
+        let Entry { half, endpoint } = &mut self.publications[index];
+        let before = half.position();
+        let sent = half.send(&mut self.endpoints[*endpoint], &cycle);
+        self.is_held_back |= half.is_held_back();
+        if half.position() != before || half.has_resends() {
+            *watch = None;
+            self.rota.has_worked(index);
+            return sent;
+        }
+        watch_for_next_frame(half, watch, now);
+        if sent > 0 {
+            self.rota.has_worked_a_little();
+        }
+        sent
     }
 
     /// Asks for the names of endpoints whose receivers have fallen silent to be looked up again.
