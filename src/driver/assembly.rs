@@ -175,12 +175,13 @@ pub struct DriverParts {
 
 /// Nanoseconds between two cycles of conductor and resource agent, at least, where one thread has
 /// all agents: what these do can wait as long.
-const CONDUCTOR_INTERVAL_NS: i64 = 1_000;
+const CONDUCTOR_INTERVAL_NS: i64 = 2_000;
 
 /// All agents of a driver as one, for a single thread; see [`DriverCore`]. A duty cycle runs
 /// sender, resource agent, conductor and receiver, in this order: what a client of the same thread
 /// offers before the cycle goes out first, and what has come in last is there for its next poll.
-/// In cycles that follow one another within a microsecond, resource agent and conductor sit out.
+/// In cycles that follow one another within microseconds, resource agent and conductor sit out,
+/// unless something was sent: while that is under way there is time.
 pub struct DriverAgents {
     agents: [Box<dyn Agent>; 4],
     /// Of conductor and resource agent.
@@ -372,7 +373,9 @@ impl Agent for DriverAgents {
         }
         let [sender, resources, conductor, receiver] = &mut self.agents;
         let mut work = sender.do_work(tick);
-        if self.pace.is_due(tick.now) {
+        let has_sent = work > 0;
+        if has_sent || self.pace.is_due(tick.now) {
+            self.pace.restart(tick.now);
             work += resources.do_work(tick);
             work += conductor.do_work(tick);
         }

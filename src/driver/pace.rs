@@ -31,6 +31,12 @@ impl Pace {
         }
         is_due
     }
+
+    /// It is done now, whether due or not.
+    #[inline]
+    pub(super) const fn restart(&mut self, now: Nanos) {
+        self.last = now;
+    }
 }
 
 #[cfg(test)]

@@ -52,7 +52,7 @@ use crate::port::{Agent, Tick, Transport, Wake};
 const REPLIES_MAX: usize = 512;
 
 /// Nanoseconds between two looks, at least, at all but the transports, while nothing comes in.
-const HOUSEKEEPING_INTERVAL_NS: i64 = 1_000;
+const HOUSEKEEPING_INTERVAL_NS: i64 = 2_000;
 
 /// A solicitation names no session: whoever is there shall answer.
 const ANY_STREAM: (StreamId, SessionId) = (StreamId(0), SessionId(0));
@@ -191,26 +191,37 @@ impl<T: Transport> Receiver<T> {
         let mut work_count = 0;
         let mut turns = self.images.begin_turns(tick.now);
         while let Some(slot) = self.images.next_turn(&mut turns) {
-            let Some(image) = self.images.get_mut(slot) else {
-                continue;
-            };
-            if !image.is_connected(tick.now) {
-                self.release_image(slot, tick);
-                work_count += 1;
-            } else if let Some(endpoint) = self.endpoints.get_mut(&image.endpoint()) {
-                let context = SendContext {
-                    tick,
-                    counters: &self.counters,
-                    errors: &self.errors,
-                };
-                let work = image.poll(endpoint, &context);
-                work_count += work;
-                if work > 0 {
-                    self.images.has_worked_a_little();
-                }
-            }
+            work_count += self.poll_image(slot, tick);
+        }
+        self.images.begin_idle_turns(tick.now);
+        while let Some(slot) = self.images.next_idle_turn() {
+            work_count += self.poll_image(slot, tick);
         }
         work_count
+    }
+
+    #[inline]
+    fn poll_image(&mut self, slot: ImageSlot, tick: Tick) -> usize {
+        let Some(image) = self.images.get_mut(slot) else {
+            return 0;
+        };
+        if !image.is_connected(tick.now) {
+            self.release_image(slot, tick);
+            return 1;
+        }
+        let Some(endpoint) = self.endpoints.get_mut(&image.endpoint()) else {
+            return 0;
+        };
+        let context = SendContext {
+            tick,
+            counters: &self.counters,
+            errors: &self.errors,
+        };
+        let work = image.poll(endpoint, &context);
+        if work > 0 {
+            self.images.has_worked_a_little();
+        }
+        work
     }
 
     /// Stops receiving into an image and gives its half back to the conductor.

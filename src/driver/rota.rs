@@ -145,7 +145,7 @@ pub(crate) struct Rota {
     warm_count: usize,
     /// Have a turn in this cycle.
     on: Bits,
-    /// Whether anybody had work since the cycle began.
+    /// Whether anybody had work since the idle ones last had turns.
     is_working: bool,
     warm_round: Cursor,
     cold_round: Cursor,
@@ -154,7 +154,7 @@ pub(crate) struct Rota {
     asks_left: usize,
     /// Who was first in this cycle.
     first: usize,
-    last_cycle: Nanos,
+    last_idle: Nanos,
 }
 
 /// Goes round all streams at a pace.
@@ -205,7 +205,7 @@ impl Rota {
             ask_round: Cursor::default(),
             asks_left: 0,
             first: 0,
-            last_cycle: now,
+            last_idle: now,
         }
     }
 
@@ -230,25 +230,17 @@ impl Rota {
         self.count = last;
     }
 
-    /// Begins a duty cycle. Each time somebody else is first.
+    /// Begins a duty cycle: the busy ones have their turns. Each time somebody else is first.
     pub(crate) fn begin(&mut self, now: Nanos) -> Turns {
-        let since_last_ns = now.since(self.last_cycle);
-        self.last_cycle = now;
         if self.count > FEW {
             self.warm.review(now);
             if self.busy.review(now) {
                 self.warm_count = self.warm.streams.len();
             }
             self.on.0.copy_from_slice(&self.busy.streams.0);
-            self.give_turns_to_idle(since_last_ns);
-            let round_ns = self.round_ns(ASK_NS_PER_STREAM);
-            let due = self.ask_round.due(self.count, round_ns, since_last_ns);
-            self.asks_left = due.min(ASKED_PER_CYCLE_MAX);
         } else if let Some(all) = self.on.0.first_mut() {
             *all = (1 << self.count) - 1;
-            self.asks_left = 0;
         }
-        self.is_working = false;
         self.first = self.after(self.first);
         Turns {
             at: self.first,
@@ -256,7 +248,36 @@ impl Rota {
         }
     }
 
-    /// The next stream that has a turn in this cycle.
+    /// Goes on to the idle ones: all that are due since it last did. To be called when the busy
+    /// ones have had their turns, though not in each cycle.
+    pub(crate) fn begin_idle(&mut self, now: Nanos) {
+        self.asks_left = 0;
+        if self.count <= FEW {
+            self.on.0.fill(0);
+            return;
+        }
+        let since_last_ns = now.since(self.last_idle);
+        self.last_idle = now;
+        self.on.0.fill(0);
+        self.give_turns_to_idle(since_last_ns);
+        for (on, busy) in self.on.0.iter_mut().zip(&self.busy.streams.0) {
+            *on &= !busy;
+        }
+        let round_ns = self.round_ns(ASK_NS_PER_STREAM);
+        let due = self.ask_round.due(self.count, round_ns, since_last_ns);
+        self.asks_left = due.min(ASKED_PER_CYCLE_MAX);
+        self.is_working = false;
+    }
+
+    /// The next idle stream that has a turn.
+    #[inline]
+    pub(crate) fn next_idle(&mut self) -> Option<usize> {
+        let index = self.on.next(0)?;
+        self.on.remove(index);
+        Some(index)
+    }
+
+    /// The next busy stream that has a turn in this cycle.
     #[inline]
     pub(crate) fn next(&self, turns: &mut Turns) -> Option<usize> {
         if !turns.has_wrapped {
@@ -350,6 +371,8 @@ mod tests {
         while let Some(index) = rota.next(&mut turns) {
             seen.push(index);
         }
+        rota.begin_idle(Nanos(now));
+        seen.extend(std::iter::from_fn(|| rota.next_idle()));
         seen
     }
 
@@ -420,7 +443,7 @@ mod tests {
         let mut asked = vec![0; 1000];
         for _ in 0..1000 / 8 {
             now += ASK_NS_PER_STREAM * 8;
-            rota.begin(Nanos(now));
+            rota.begin_idle(Nanos(now));
             while let Some(index) = rota.next_to_ask() {
                 asked[index] += 1;
             }
@@ -447,7 +470,7 @@ mod tests {
     #[test]
     fn few_are_not_asked_as_all_have_a_turn() {
         let mut rota = of(FEW);
-        rota.begin(Nanos(1_000_000));
+        rota.begin_idle(Nanos(1_000_000));
         assert_eq!(rota.next_to_ask(), None);
     }
 

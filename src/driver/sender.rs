@@ -82,6 +82,9 @@ const BUSY_POLL_INTERVAL_NS: i64 = 100_000;
 /// Nanoseconds between two looks, at least, at what is no message: commands, names, faults.
 const HOUSEKEEPING_INTERVAL_NS: i64 = 1_000;
 
+/// Nanoseconds between two rounds of turns of idle publications while the others send nothing.
+const IDLE_TURNS_INTERVAL_NS: i64 = 5_000;
+
 /// When the control sockets are polled.
 #[derive(Clone, Copy, Debug)]
 struct PollSchedule {
@@ -113,6 +116,8 @@ pub(crate) struct Sender<T: Transport> {
     /// Where in `publications` a stream is.
     streams: BTreeMap<StreamKey, usize>,
     rota: Rota,
+    /// Of turns of the idle ones in cycles in which the others send nothing.
+    idle_pace: Pace,
     /// Whether a publication has data that flow control keeps from being sent.
     is_held_back: bool,
     poll: PollSchedule,
@@ -156,6 +161,7 @@ impl<T: Transport> Sender<T> {
             watches: Vec::new(),
             streams: BTreeMap::new(),
             rota: Rota::new(tick.now),
+            idle_pace: Pace::new(IDLE_TURNS_INTERVAL_NS, tick.now),
             is_held_back: false,
             housekeeping: Pace::new(HOUSEKEEPING_INTERVAL_NS, tick.now),
             poll: PollSchedule {
@@ -295,7 +301,17 @@ impl<T: Transport> Sender<T> {
         while let Some(index) = self.rota.next(&mut turns) {
             bytes += self.serve(index, tick.now, epoch_ns);
         }
-        // The idle ones are asked when the busy ones have sent: what these send waits for nobody.
+        if bytes > 0 {
+            self.idle_pace.restart(tick.now);
+        } else if !self.idle_pace.is_due(tick.now) {
+            return 0;
+        }
+        // The idle ones come when the busy ones have sent, while that is under way: what a stream
+        // sends waits for nobody, nor does what answers it.
+        self.rota.begin_idle(tick.now);
+        while let Some(index) = self.rota.next_idle() {
+            bytes += self.serve(index, tick.now, epoch_ns);
+        }
         while let Some(index) = self.rota.next_to_ask() {
             let watch = self.watches.get(index).and_then(Option::as_ref);
             if watch.is_some_and(|watch| watch.frame.has_frame()) {

@@ -41,20 +41,16 @@ fn read(clock: libc::clockid_t) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::{Duration, Instant};
 
     #[test]
-    fn it_goes_on_at_the_pace_of_the_standard_librarys() {
-        let (begin, begin_ns) = (Instant::now(), monotonic_ns());
-        let mut last = begin_ns;
-        while begin.elapsed() < Duration::from_millis(5) {
+    fn it_goes_on_and_never_back() {
+        let begin = monotonic_ns();
+        let mut last = begin;
+        while last - begin < 1_000_000 {
             let now = monotonic_ns();
             assert!(now >= last);
             last = now;
         }
-        assert!(monotonic_ns() - begin_ns >= 4_000_000);
-        let elapsed = i64::try_from(begin.elapsed().as_nanos()).expect("small");
-        assert!(last - begin_ns <= elapsed);
     }
 
     #[test]

@@ -97,13 +97,20 @@ impl<K: Ord + Copy, V> Roster<K, V> {
             return 0;
         }
         let mut work = 0;
-        let mut turns = self.rota.begin(now);
-        while let Some(place) = self.rota.next(&mut turns) {
+        let mut take_turn = |rota: &mut Rota, place: usize| {
             let turn = visit(&mut self.entries[place].1);
             if turn.has_worked || turn.is_busy {
-                self.rota.has_worked(place);
+                rota.has_worked(place);
             }
             work += usize::from(turn.has_worked);
+        };
+        let mut turns = self.rota.begin(now);
+        while let Some(place) = self.rota.next(&mut turns) {
+            take_turn(&mut self.rota, place);
+        }
+        self.rota.begin_idle(now);
+        while let Some(place) = self.rota.next_idle() {
+            take_turn(&mut self.rota, place);
         }
         work
     }

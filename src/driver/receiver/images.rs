@@ -65,6 +65,16 @@ impl Images {
         self.rota.begin(now)
     }
 
+    /// Goes on to the idle ones that are due.
+    pub(super) fn begin_idle_turns(&mut self, now: Nanos) {
+        self.rota.begin_idle(now);
+    }
+
+    /// The next slot of those, used or free.
+    pub(super) fn next_idle_turn(&mut self) -> Option<ImageSlot> {
+        self.rota.next_idle().map(ImageSlot)
+    }
+
     /// The next slot that has a turn in this cycle, used or free.
     pub(super) fn next_turn(&self, turns: &mut Turns) -> Option<ImageSlot> {
         self.rota.next(turns).map(ImageSlot)

@@ -667,7 +667,7 @@ fn an_explicit_control_address_is_asked_at_once_and_then_every_second() {
     rig.now = 4 * SECOND;
     rig.cycle();
     assert_eq!(rig.setup_requests(), []);
-    rig.now = 4 * SECOND + 1_000;
+    rig.now = 4 * SECOND + 5_000;
     rig.cycle();
     rig.cycle();
     assert_eq!(rig.setup_requests(), [any]);
