@@ -14,7 +14,6 @@ pub const APART_LENGTH: usize = 32;
 ///
 /// ```
 /// use aileron::port::{Arrivals, Datagram, Landed, deliver};
-/// #[derive(Default)]
 /// struct Taker { place: [u8; 64], landed: usize }
 /// impl Arrivals for Taker {
 ///     fn room(&mut self) -> Option<&mut [u8]> {
@@ -26,7 +25,7 @@ pub const APART_LENGTH: usize = 32;
 ///     }
 ///     fn on_datagram(&mut self, _datagram: Datagram<'_>) {}
 /// }
-/// let mut taker = Taker::default();
+/// let mut taker = Taker { place: [0; 64], landed: 0 };
 /// deliver(&mut taker, Datagram::whole(&mut [7; 40], "127.0.0.1:4000".parse().unwrap()));
 /// assert_eq!((taker.landed, taker.place[7], taker.place[8]), (40, 7, 0));
 /// ```
