@@ -307,14 +307,15 @@ impl<T: Transport> Sender<T> {
             return 0;
         }
         // The idle ones come when the busy ones have sent, while that is under way: what a stream
-        // sends waits for nobody, nor does what answers it.
+        // sends waits for nobody, nor does what answers it. Each has one turn in a cycle.
         self.rota.begin_idle(tick.now);
         while let Some(index) = self.rota.next_idle() {
             bytes += self.serve(index, tick.now, epoch_ns);
         }
         while let Some(index) = self.rota.next_to_ask() {
             let watch = self.watches.get(index).and_then(Option::as_ref);
-            if watch.is_some_and(|watch| watch.frame.has_frame()) {
+            let is_ready = |watch: &Watched| watch.looked != tick.now && watch.frame.has_frame();
+            if watch.is_some_and(is_ready) {
                 bytes += self.serve(index, tick.now, epoch_ns);
             }
         }
