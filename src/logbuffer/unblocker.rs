@@ -81,7 +81,10 @@ impl LogBuffer {
             Outcome::NoAction => is_abandoned && pad_to_tail(term, offset, tail_offset, ids),
             Outcome::Unblocked => true,
             Outcome::UnblockedToEnd => {
-                self.metadata().rotate(blocked_count, tail.term_id);
+                // Behind the last term there is none.
+                if blocked_count < i32::MAX {
+                    self.metadata().rotate(blocked_count, tail.term_id);
+                }
                 true
             }
         }

@@ -80,6 +80,10 @@ fn seeds_that_failed_once() {
         (168, Profile::Drawn),
         // A subscription of one session went while a SETUP was awaited that another wants too.
         (3772, Profile::Drawn),
+        // A publication that had nothing to send, and then had, was given two turns in a cycle.
+        (108, Profile::Drawn),
+        // A publisher died at the end of the last term, which was unblocked and rotated.
+        (17_492, Profile::Drawn),
         // A dozen streams that everybody hears: more counters than worlds had room for.
         (3846, Profile::Drawn),
         // A client died; its last request came up once its driver had given up on it.

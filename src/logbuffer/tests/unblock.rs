@@ -160,6 +160,20 @@ fn a_stream_that_is_used_up_is_not_rotated() {
 }
 
 #[test]
+fn a_publisher_that_died_at_the_end_of_the_last_term() {
+    let last = TermId(spec().initial_term_id.get().wrapping_add(i32::MAX));
+    let log = log(&LogSpec {
+        start: Some((last, TermOffset(TERM_LENGTH - 64))),
+        ..spec()
+    });
+    let end = log.geometry().max_possible_position();
+    die(&log, Killed::Reserved);
+    assert!(log.unblock(Position(end.get() - 64)));
+    assert_eq!(log.producer_position(), end);
+    assert!(!log.unblock(end));
+}
+
+#[test]
 fn a_publisher_that_tripped_and_died_before_padding() {
     let (log, position) = nearly_full(64);
     die(&log, Killed::Reserved);
