@@ -395,6 +395,55 @@ fn an_idle_sender_looks_at_its_control_sockets_at_most_every_few_microseconds() 
 }
 
 #[test]
+fn a_sender_that_is_held_back_looks_at_its_control_sockets_in_each_cycle() {
+    let mut world = World::new();
+    world.add_unicast(1);
+    let log = world.add_publication(1, 10);
+    world.deliver(0, &status(10, |m| m.receiver_window = 256));
+    offer(&log, 100);
+    offer(&log, 200);
+    world.now += 1;
+    world.work();
+    assert_eq!(world.data_sent(0), [(10, 160)]);
+    world.now += 1;
+    world.work();
+    world.transport(0).deliver(peer(1), &status(10, |_| {}));
+    world.now += 1;
+    world.work();
+    world.now += 1;
+    world.work();
+    assert_eq!(world.data_sent(0), [(10, 256)]);
+}
+
+#[test]
+fn an_idle_one_of_many_publications_sends_long_before_its_next_turn() {
+    const COUNT: i32 = 40;
+    // All are asked within the shortest round, and have a turn within twenty microseconds each.
+    let soon_ns = 50_000 + IDLE_TURNS_INTERVAL_NS;
+    let mut world = World::new();
+    world.add_unicast(1);
+    let logs: Vec<_> = (0..COUNT).map(|n| world.add_publication(1, n)).collect();
+    for session in 0..COUNT {
+        world.deliver(0, &status(session, |_| {}));
+    }
+    // Nothing happens until all have been idle for long.
+    for _ in 0..COUNT * 1_000 {
+        world.now += 10_000;
+        world.work();
+    }
+    for (session, log) in (0..).zip(&logs) {
+        world.data_sent(0);
+        offer(log, 100);
+        let offered = world.now;
+        while world.data_sent(0) != [(session, 160)] {
+            world.now += 500;
+            world.work();
+            assert!(world.now - offered <= soon_ns, "session {session}");
+        }
+    }
+}
+
+#[test]
 fn impossible_status_messages_are_invalid_and_implausible_ones_rejected() {
     let mut world = World::new();
     world.add_unicast(1);
