@@ -75,6 +75,20 @@ impl CDriver {
             .expect("a publication")
     }
 
+    /// A stream over loopback that has passed a hundred messages of 500 bytes.
+    pub(crate) fn flow(&self) -> (Publication, Subscription) {
+        let mut subscription = self.subscribe(LOOPBACK);
+        let publication = self.publish(&resolved(&subscription));
+        wait_until("a connection", || {
+            publication.is_connected() && subscription.is_connected()
+        });
+        for _ in 0..100 {
+            wait_until("an offer", || publication.offer(&[1; 500]).is_ok());
+            wait_until("the message", || subscription.poll(10, |_, _| {}) > 0);
+        }
+        (publication, subscription)
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }

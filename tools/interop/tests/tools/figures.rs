@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::driver::{CDriver, LOOPBACK, resolved, wait_until};
+use crate::driver::{CDriver, wait_until};
 
 /// Counters by id, as the C implementation reads them: type, registration, value, label.
 fn c_counters(driver: &CDriver) -> BTreeMap<i64, (i64, i64, i64, String)> {
@@ -34,15 +34,7 @@ fn c_counters(driver: &CDriver) -> BTreeMap<i64, (i64, i64, i64, String)> {
 #[test]
 fn every_subcommand_reads_a_c_driver_with_the_figures_of_the_c_reader() {
     let driver = CDriver::launch(&[]);
-    let mut subscription = driver.subscribe(LOOPBACK);
-    let publication = driver.publish(&resolved(&subscription));
-    wait_until("a connection", || {
-        publication.is_connected() && subscription.is_connected()
-    });
-    for _ in 0..100 {
-        wait_until("an offer", || publication.offer(&[1; 500]).is_ok());
-        wait_until("the message", || subscription.poll(10, |_, _| {}) > 0);
-    }
+    let (publication, _subscription) = driver.flow();
     let position = publication.position().expect("open").get();
     let json = |arguments: &[&str]| -> Value {
         let mut all = arguments.to_vec();

@@ -106,15 +106,7 @@ fn still(text: &str) -> Vec<String> {
 #[test]
 fn stat_prints_the_counters_that_aeron_stat_prints() {
     let driver = CDriver::launch(&[]);
-    let mut subscription = driver.subscribe(LOOPBACK);
-    let publication = driver.publish(&resolved(&subscription));
-    wait_until("a connection", || {
-        publication.is_connected() && subscription.is_connected()
-    });
-    for _ in 0..100 {
-        wait_until("an offer", || publication.offer(&[1; 500]).is_ok());
-        wait_until("the message", || subscription.poll(10, |_, _| {}) > 0);
-    }
+    let _stream = driver.flow();
     wait_until("equal counters", || {
         let ours = still(&driver.text(&["stat", "--once"]));
         let theirs = still(&theirs(&driver, "aeron_stat", &["-w", "false"]));
