@@ -1,19 +1,21 @@
 //! The commands that the book shows, run: in a terminal, on a driver with a stream and events.
 //! Those that go on until they are interrupted are, once they have printed something.
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use aileron::client::{Publication, Subscription};
 use aileron::runtime::{last_events_path, open_events};
 use aileron::{Client, Context, DriverConfig, MediaDriver, StreamId};
 use pages::{commands, pages, take_apart};
-use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use portable_pty::{Child, MasterPty};
+use terminal::{Running, aileron, run, size};
 
 #[path = "../../aileronmd/tests/book/pages.rs"]
 mod pages;
+mod terminal;
 
 const WATCHDOG: Duration = Duration::from_secs(30);
 
@@ -102,33 +104,18 @@ struct Session {
 
 impl Session {
     fn start(directory: &Path, place: &Path, arguments: &[&str]) -> Self {
-        let size = PtySize {
-            rows: 30,
-            cols: 100,
-            pixel_width: 0,
-            pixel_height: 0,
-        };
-        let pair = native_pty_system().openpty(size).expect("a terminal");
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_aileron"));
+        let mut command = aileron();
         command.args(arguments);
         command.env("AERON_DIR", directory);
-        command.env("TERM", "xterm-256color");
         command.cwd(place);
-        let child = pair.slave.spawn_command(command).expect("it starts");
-        drop(pair.slave);
-        let mut reader = pair.master.try_clone_reader().expect("its output");
-        let (sender, output) = channel();
-        std::thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            while let Ok(length @ 1..) = reader.read(&mut buffer) {
-                if sender.send(buffer[..length].to_vec()).is_err() {
-                    break;
-                }
-            }
-        });
+        let Running {
+            child,
+            master,
+            output,
+        } = run(command, size(100, 30));
         Self {
             child,
-            master: pair.master,
+            master,
             output,
             text: String::new(),
         }

@@ -1,12 +1,15 @@
 //! `aileron top` as a person meets it: in a pseudo-terminal, with keys, on a real driver.
 
-use std::io::{Read as _, Write};
-use std::sync::mpsc::{Receiver, channel};
+use std::io::Write;
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use aileron::driver::config::DriverConfig;
 use aileron::{Client, Context, MediaDriver, Publication, StreamId, Subscription};
-use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use portable_pty::{Child, MasterPty};
+use terminal::{Running, aileron, run, size};
+
+mod terminal;
 
 const WATCHDOG: Duration = Duration::from_secs(30);
 
@@ -17,15 +20,6 @@ fn launch() -> MediaDriver {
         .define("aeron.ipc.term.buffer.length=64k")
         .define("aeron.term.buffer.length=64k");
     MediaDriver::launch_embedded(config.build().expect("fits")).expect("a driver")
-}
-
-const fn size(columns: u16, rows: u16) -> PtySize {
-    PtySize {
-        rows,
-        cols: columns,
-        pixel_width: 0,
-        pixel_height: 0,
-    }
 }
 
 /// The program in a terminal.
@@ -44,10 +38,7 @@ impl Terminal {
 
     /// One that looks every so many milliseconds.
     fn start_every(driver: &MediaDriver, (columns, rows): (u16, u16), period_ms: u32) -> Self {
-        let pair = native_pty_system()
-            .openpty(size(columns, rows))
-            .expect("a terminal");
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_aileron"));
+        let mut command = aileron();
         command.arg("--dir");
         command.arg(driver.directory());
         command.args([
@@ -57,22 +48,14 @@ impl Terminal {
             "--interval",
             &period_ms.to_string(),
         ]);
-        command.env("TERM", "xterm-256color");
-        let child = pair.slave.spawn_command(command).expect("it starts");
-        drop(pair.slave);
-        let mut reader = pair.master.try_clone_reader().expect("its output");
-        let (sender, output) = channel();
-        std::thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            while let Ok(length @ 1..) = reader.read(&mut buffer) {
-                if sender.send(buffer[..length].to_vec()).is_err() {
-                    break;
-                }
-            }
-        });
+        let Running {
+            child,
+            master,
+            output,
+        } = run(command, size(columns, rows));
         Self {
-            writer: pair.master.take_writer().expect("its input"),
-            master: pair.master,
+            writer: master.take_writer().expect("its input"),
+            master,
             child,
             output,
             parser: vt100::Parser::new(rows, columns, 0),

@@ -70,6 +70,13 @@ pub(crate) struct Refresh {
     #[arg(short, long)]
     watch: bool,
 
+    #[command(flatten)]
+    interval: Interval,
+}
+
+/// How often a page is shown.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct Interval {
     /// Milliseconds between refreshes
     #[arg(
         short = 'u',
@@ -81,6 +88,12 @@ pub(crate) struct Refresh {
     interval: NonZeroU64,
 }
 
+impl Interval {
+    const fn get(self) -> Duration {
+        Duration::from_millis(self.interval.get())
+    }
+}
+
 impl Refresh {
     /// Shows the page as asked.
     fn show(
@@ -88,7 +101,7 @@ impl Refresh {
         mut page: impl FnMut() -> Result<String, Box<dyn Error>>,
     ) -> Result<(), Box<dyn Error>> {
         if self.watch {
-            watch(Duration::from_millis(self.interval.get()), page)
+            watch(self.interval.get(), page)
         } else {
             print(&page()?)
         }

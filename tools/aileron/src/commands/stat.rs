@@ -1,15 +1,13 @@
 //! `aileron stat`: the counters of a driver, once or again and again.
 
 use std::fmt::Write as _;
-use std::num::NonZeroU64;
-use std::time::Duration;
 
 use aileron::cnc::counter_types::StreamKey;
 use aileron::concurrent::CounterRecord;
 use aileron::runtime::format_utc;
 use regex::Regex;
 
-use super::{print, print_json, watch};
+use super::{Interval, print, print_json, watch};
 use crate::cli::{CommandResult, Common, Outcome};
 use crate::snapshot::Snapshot;
 use crate::text::thousands;
@@ -28,15 +26,8 @@ pub struct Arguments {
     #[arg(short, long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
     watch: bool,
 
-    /// Milliseconds between refreshes
-    #[arg(
-        short = 'u',
-        long = "update",
-        visible_alias = "interval",
-        value_name = "MS"
-    )]
-    #[arg(default_value = "1000")]
-    interval: NonZeroU64,
+    #[command(flatten)]
+    interval: Interval,
 
     /// Only counters of this type id
     #[arg(long = "type", value_name = "ID")]
@@ -67,7 +58,7 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> CommandResult {
     } else if arguments.once || !arguments.watch {
         print(&page(&Snapshot::take(&directory), arguments))?;
     } else {
-        watch(Duration::from_millis(arguments.interval.get()), || {
+        watch(arguments.interval.get(), || {
             Ok(page(&Snapshot::take(&directory), arguments))
         })?;
     }

@@ -13,8 +13,7 @@ use regex::Regex;
 
 use crate::pages::{pages, take_apart};
 use crate::patience::{PATIENCE, fill, resolved, wait_until};
-use crate::relay::{Relay, Way, has_data};
-use crate::rig::{Busy, LOOPBACK, Rig, STREAM, address, wait_connected};
+use crate::rig::{LOOPBACK, Rig, STREAM, lossy_stream, wait_connected};
 
 /// What keeps a state up.
 type State = Vec<Box<dyn Any>>;
@@ -64,26 +63,7 @@ const STATES: &[(&str, Prepare)] = &[
         let _kept = ManuallyDrop::new(publication.try_claim(100).expect("room"));
         vec![Box::new((publication, subscription))]
     }),
-    ("loss", |rig| {
-        let mut subscription = rig.subscribe(LOOPBACK);
-        let mut count = 0;
-        let relay = Relay::start(
-            address(&subscription),
-            Duration::ZERO,
-            move |way, datagram| {
-                let is_data = way == Way::ToReceiver && has_data(datagram);
-                count += u32::from(is_data);
-                !(is_data && count.is_multiple_of(20))
-            },
-        );
-        let publication = rig.publish(&relay.channel());
-        wait_connected(&publication);
-        let traffic = Busy::start(move || {
-            let _ = publication.offer(&[1; 1024]);
-            subscription.poll(100, |_, _| {});
-        });
-        vec![Box::new((relay, traffic))]
-    }),
+    ("loss", |rig| vec![Box::new(lossy_stream(rig))]),
     ("name-unresolved", |rig| {
         let channel = "aeron:udp?endpoint=no-such-host.invalid:40123";
         let refused = rig.client.add_publication(channel, STREAM);

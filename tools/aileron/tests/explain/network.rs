@@ -5,7 +5,9 @@ use std::time::Duration;
 use aileron_cli::explain::{Basis, Cause, Size};
 
 use crate::relay::{Relay, Way, frame_type, has_data, term_offset};
-use crate::rig::{Busy, LOOPBACK, Rig, address, fill, resolved, wait_connected, wait_until};
+use crate::rig::{
+    Busy, LOOPBACK, Rig, address, fill, lossy_stream, resolved, wait_connected, wait_until,
+};
 
 #[test]
 fn a_window_smaller_than_what_the_round_trip_holds() {
@@ -32,23 +34,7 @@ fn a_window_smaller_than_what_the_round_trip_holds() {
 #[test]
 fn loss_that_is_repaired() {
     let rig = Rig::new();
-    let mut subscription = rig.subscribe(LOOPBACK);
-    let mut count = 0;
-    let relay = Relay::start(
-        address(&subscription),
-        Duration::ZERO,
-        move |way, datagram| {
-            let is_data = way == Way::ToReceiver && has_data(datagram);
-            count += u32::from(is_data);
-            !(is_data && count.is_multiple_of(20))
-        },
-    );
-    let publication = rig.publish(&relay.channel());
-    wait_connected(&publication);
-    let traffic = Busy::start(move || {
-        let _ = publication.offer(&[1; 1024]);
-        subscription.poll(100, |_, _| {});
-    });
+    let stream = lossy_stream(&rig);
     let finding = rig.expect(Cause::Loss, |f| matches!(f.size, Some(Size::Bytes(1..))));
     assert!(!finding.is_stall, "it flows");
     assert!(
@@ -56,7 +42,7 @@ fn loss_that_is_repaired() {
         "{}",
         finding.what
     );
-    drop(traffic);
+    drop(stream);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use aileron_cli::explain::{Cause, Explanation, Finding};
 
 use crate::patience::{self, PATIENCE};
 pub(crate) use crate::patience::{fill, resolved, wait_until};
+use crate::relay::{Relay, Way, has_data};
 
 pub(crate) const STREAM: StreamId = StreamId(1001);
 pub(crate) const LOOPBACK: &str = "aeron:udp?endpoint=127.0.0.1:0";
@@ -85,6 +86,28 @@ pub(crate) fn address(subscription: &Subscription) -> std::net::SocketAddr {
 
 pub(crate) fn wait_connected(publication: &Publication) {
     wait_until("a connection", || publication.is_connected());
+}
+
+/// A stream that flows, over a network that loses one datagram of data in twenty.
+pub(crate) fn lossy_stream(rig: &Rig) -> (Relay, Busy) {
+    let mut subscription = rig.subscribe(LOOPBACK);
+    let mut count = 0;
+    let relay = Relay::start(
+        address(&subscription),
+        std::time::Duration::ZERO,
+        move |way, datagram| {
+            let is_data = way == Way::ToReceiver && has_data(datagram);
+            count += u32::from(is_data);
+            !(is_data && count.is_multiple_of(20))
+        },
+    );
+    let publication = rig.publish(&relay.channel());
+    wait_connected(&publication);
+    let traffic = Busy::start(move || {
+        let _ = publication.offer(&[1; 1024]);
+        subscription.poll(100, |_, _| {});
+    });
+    (relay, traffic)
 }
 
 /// A thread that does something over and over until dropped.
