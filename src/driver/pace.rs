@@ -5,6 +5,12 @@
 
 use crate::base::Nanos;
 
+/// Whether `now` is behind `last` by less than an interval; never where time stands still.
+#[inline]
+pub(super) fn is_soon_after(last: Nanos, interval_ns: i64, now: Nanos) -> bool {
+    (1..interval_ns).contains(&now.since(last))
+}
+
 /// Something that is done once in an interval at most.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
@@ -25,7 +31,7 @@ impl Pace {
     /// does for whoever steps through cycles by hand.
     #[inline]
     pub(super) fn is_due(&mut self, now: Nanos) -> bool {
-        let is_due = !(1..self.interval_ns).contains(&now.since(self.last));
+        let is_due = !is_soon_after(self.last, self.interval_ns, now);
         if is_due {
             self.last = now;
         }

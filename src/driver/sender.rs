@@ -25,7 +25,7 @@ use crate::driver::media::control_inbox::ControlInbox;
 use crate::driver::media::send_endpoint::SendEndpoint;
 use crate::driver::media::watch::Watch;
 use crate::driver::messages::{ConductorMessage, EndpointId, Outbox, REST_NS, SenderMessage};
-use crate::driver::pace::Pace;
+use crate::driver::pace::{Pace, is_soon_after};
 use crate::driver::publication::network::{Cycle, SenderHalf};
 use crate::driver::rota::Rota;
 use crate::logbuffer::FrameWatch;
@@ -61,7 +61,7 @@ struct Watched {
 impl Watched {
     /// Whether there is no frame, and nothing else to look at for a while.
     fn is_quiet(&self, now: Nanos) -> bool {
-        (1..IDLE_LOOK_INTERVAL_NS).contains(&now.since(self.looked)) && !self.frame.has_frame()
+        is_soon_after(self.looked, IDLE_LOOK_INTERVAL_NS, now) && !self.frame.has_frame()
     }
 }
 
