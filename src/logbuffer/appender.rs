@@ -199,7 +199,17 @@ pub(super) fn write_frame(reservation: &Reservation<'_>, message: &[u8]) -> Posi
     end
 }
 
-/// Writes a message into its reservation and commits it, frame by frame.
+/// Bytes of frames that [`write_message`] makes visible together, at least, but at the end.
+///
+/// A reader that has come up with the writer looks at the very line that is written next. Each
+/// store to it then waits for the reader's processor, and so does each look: that costs more than
+/// the copy of a frame. With some frames at a time there is little to wait for, and a reader still
+/// begins long before a long message is complete.
+const RUN_LENGTH: i32 = 16 * 1024;
+
+/// Writes a message into its reservation and commits it, some frames at a time.
+///
+/// Readers come to the frames of a run through its first one, which is committed last.
 #[inline(always)]
 pub(super) fn write_message(
     reservation: &Reservation<'_>,
@@ -209,10 +219,12 @@ pub(super) fn write_message(
     reserved: &mut impl ReservedValue,
 ) {
     let term = reservation.term;
-    let mut guard = PadOnUnwind {
+    let mut run = PadOnUnwind {
         reservation,
         from: reservation.offset,
     };
+    let mut first_length = 0;
+    let mut offset = reservation.offset;
     let mut remaining = payload_length;
     let mut flags = FLAG_BEGIN;
     loop {
@@ -221,7 +233,6 @@ pub(super) fn write_message(
         if remaining == 0 {
             flags |= FLAG_END;
         }
-        let offset = guard.from;
         let length = chunk + HEADER_LENGTH;
         frame::prefetch_ahead(term, offset, length);
         let draft = frame::begin(term, offset, length, reservation.ids, flags, TYPE_DATA);
@@ -230,14 +241,22 @@ pub(super) fn write_message(
         if let Some(value) = reserved.supply(range, term) {
             frame::set_reserved_value(term, offset, value);
         }
-        frame::commit(term, offset, length);
-        guard.from += aligned(length);
+        if offset == run.from {
+            first_length = length;
+        } else {
+            frame::commit(term, offset, length);
+        }
+        offset += aligned(length);
+        if remaining == 0 || offset - run.from >= RUN_LENGTH {
+            frame::commit(term, run.from, first_length);
+            run.from = offset;
+        }
         flags = 0;
         if remaining == 0 {
             break;
         }
     }
-    debug_assert_eq!(guard.from, reservation.offset + reservation.length);
+    debug_assert_eq!(run.from, reservation.offset + reservation.length);
 }
 
 impl LogBuffer {
