@@ -42,6 +42,9 @@ pub(crate) fn measure(
         System::Quinn => quinn(scenario, settings),
         System::CoreToCore => floor::memory::round_trips(settings.period()?).map(trips),
         System::Memcpy => floor::memory::copy(settings, scenario.length).map(|rate| flooded(&rate)),
+        System::HandedOver => {
+            floor::memory::handed_over(settings, scenario.length).map(|rate| flooded(&rate))
+        }
         System::RawPlain => floor::udp::plain(settings).map(|rate| flooded(&rate)),
         System::RawMmsg => floor::udp::many(settings).map(|rate| flooded(&rate)),
         System::RawGso => floor::udp::segmented(settings, false).map(|rate| flooded(&rate)),

@@ -26,6 +26,8 @@ pub(crate) enum System {
     CoreToCore,
     /// One thread that copies messages into a region as long as the log
     Memcpy,
+    /// The same by frames and with what is read cleaned, and another thread that reads their headers
+    HandedOver,
     /// UDP sockets, one datagram for each call
     RawPlain,
     /// UDP sockets with sendmmsg and recvmmsg
@@ -53,6 +55,7 @@ impl System {
             Self::Quinn => "quinn",
             Self::CoreToCore => "core to core",
             Self::Memcpy => "memcpy",
+            Self::HandedOver => "memcpy, handed over",
             Self::RawPlain => "raw UDP",
             Self::RawMmsg => "raw sendmmsg",
             Self::RawGso => "raw GSO",
@@ -91,6 +94,7 @@ impl System {
             Self::Aileron
             | Self::CoreToCore
             | Self::Memcpy
+            | Self::HandedOver
             | Self::RawPlain
             | Self::RawMmsg
             | Self::RawGso
@@ -293,14 +297,14 @@ pub(crate) fn all() -> Vec<Scenario> {
             .over(&[System::CoreToCore]),
         new("ipc-1m", "IPC, 1 MiB messages", MIB, flood(Medium::Ipc))
             .beside(&iceoryx)
-            .over(&[System::Memcpy]),
+            .over(&[System::Memcpy, System::HandedOver]),
         new(
             "ipc-1m-joined",
             "IPC, 1 MiB messages, joined by the subscriber",
             MIB,
             assembled,
         )
-        .over(&[System::Memcpy]),
+        .over(&[System::Memcpy, System::HandedOver]),
         new(
             "udp-throughput",
             "UDP loopback, 32 B",
