@@ -15,7 +15,10 @@ fn every_block_is_compiled_or_run() {
     let mut count = 0;
     for (path, page) in pages_with_readme() {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        for block in take_apart(&page).0 {
+        let (blocks, prose) = take_apart(&page);
+        let hidden = hidden_block(&prose).map(|line| format!("{name}: a block? {line}"));
+        problems.extend(hidden);
+        for block in blocks {
             count += 1;
             let outcome = match block.language.as_str() {
                 // Tests of the library's documentation.
@@ -41,6 +44,17 @@ fn every_block_is_compiled_or_run() {
     }
     assert!(problems.is_empty(), "{problems:#?}");
     assert!(count > 40, "{count} blocks");
+}
+
+/// A line of prose that Markdown takes for the beginning of a block of code, or for one.
+fn hidden_block(prose: &str) -> Option<&str> {
+    let fences = ["```", "~~~", "<pre", "<code"];
+    prose.lines().find(|line| {
+        let is_fence = fences
+            .iter()
+            .any(|fence| line.trim_start().starts_with(fence));
+        is_fence || line.starts_with("    ") || line.starts_with('\t')
+    })
 }
 
 /// Each line has a runner, and the tests that run them are there.
@@ -73,6 +87,12 @@ fn blocks_that_are_wrong_are_found() {
     assert!(check_channels("aeron:udp?endpoint\n").is_err());
     assert!(check_channels("aeron:udp?endpiont=localhost:1\n").is_err());
     assert!(check_properties("aeron.mtu.length=banana\n").is_err());
+    for hidden in ["  ```sh", "~~~", "    code", "\tcode", "<pre>"] {
+        assert!(
+            hidden_block(&format!("a\n\n{hidden}\n")).is_some(),
+            "{hidden}"
+        );
+    }
 }
 
 /// Parameters that a channel may have; see `aileron::uri::params`.

@@ -62,6 +62,10 @@ fn expect_installed(from: &Path, to: &Path, mode: &str) -> Result<(), String> {
 
 /// Settings are there; each is set to what it is already.
 pub(crate) fn sysctl(shell: &mut Shell, line: &Line) -> Result<(), String> {
+    if !is_installed("sysctl") {
+        shell.skip(line, "it is not installed");
+        return Ok(());
+    }
     let mut kept = Vec::new();
     for word in line.arguments.iter().filter(|word| *word != "-w") {
         let name = word.split('=').next().unwrap_or(word);
