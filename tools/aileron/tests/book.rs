@@ -1,6 +1,6 @@
-//! The commands that the book and the first page of all show, run: in a terminal, on a driver with a
-//! stream and events. Each shows something of that, see [`expected`]; those that go on until they are
-//! interrupted are, once they have.
+//! The commands that the book and the first page of all show, run: in a terminal, on a driver with
+//! a stream and events. Each shows something of that, see [`expected`]; those that go on until they
+//! are interrupted are, once they have.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;

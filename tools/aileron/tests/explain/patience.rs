@@ -23,8 +23,8 @@ pub(crate) fn explain(directory: &Directory) -> Explanation {
     explanation
 }
 
-/// Explains until there is a finding of this cause with this as a part of its party, and a size that
-/// suits; what was brought about may take its time, not the explanation.
+/// Explains until there is a finding of this cause with this as a part of its party, and a size
+/// that suits; what was brought about may take its time, not the explanation.
 pub(crate) fn expect(
     directory: &Directory,
     cause: Cause,

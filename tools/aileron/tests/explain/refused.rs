@@ -28,8 +28,8 @@ fn a_name_that_does_not_resolve() {
     );
 }
 
-/// The driver finds out when it looks a silent receiver up again: the name leads to an address by then
-/// that nothing may be sent to.
+/// The driver finds out when it looks a silent receiver up again: by then the name leads to an
+/// address that nothing may be sent to.
 #[test]
 fn a_name_that_moves_to_where_no_channel_can_be_opened() {
     let rig = Rig::with(&[
