@@ -32,8 +32,8 @@ fn every_block_is_compiled_or_run() {
                 "properties" => check_properties(&block.text),
                 // Line by line, by the tests that the next test names.
                 "sh" => Ok(()),
-                // `explanations_in_the_book_are_what_is_printed` in tools/aileron/tests/explain, which
-                // fails for a block that it cannot bring about.
+                // By `explanations_in_the_book_are_what_is_printed` of the tool, which fails for a
+                // block that it cannot bring about.
                 "explain" => Ok(()),
                 other => Err(format!("nobody runs '{other}'")),
             };

@@ -151,7 +151,7 @@ fn run_example(shell: &mut Shell, options: &[&str]) -> Result<(), String> {
     succeed(cargo("build").args(by_own_profile(options)))?;
     let mut cargo = cargo("run");
     cargo.arg("--quiet").args(by_own_profile(options)).arg("--");
-    let process = Process::start(cargo.args(example.channels(shell)))?;
+    let process = Process::start(cargo.args(example.options(shell)))?;
     example.expect_work(&process.end()?.well()?)
 }
 
