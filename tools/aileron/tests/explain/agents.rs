@@ -153,7 +153,9 @@ fn a_sender_that_is_slower_than_the_publisher() {
         .expect("legal");
     let rig = Rig::of(config);
     let mut subscription = rig.subscribe(LOOPBACK);
-    let publication = rig.publish(&format!("{}|term-length=64k", resolved(&subscription)));
+    // Publishers may fill less than receivers take.
+    let channel = format!("{}|term-length=1m|pub-wnd=32k", resolved(&subscription));
+    let publication = rig.publish(&channel);
     wait_connected(&publication);
     let id = publication.registration_id().get();
     let traffic = Busy::start(move || {
