@@ -103,6 +103,18 @@ impl Child {
         }
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Sends it a signal, such as `-STOP`.
+    pub(crate) fn signal(&self, name: &str) {
+        let mut kill = Command::new("kill");
+        let killed = kill.args([name, &self.id().to_string()]).status();
+        assert!(killed.expect("kill runs").success(), "it is gone");
+    }
+
     /// Ends it as `kill -9` does, and waits until it is gone.
     pub(crate) fn kill(mut self) {
         self.process.kill().expect("killed");

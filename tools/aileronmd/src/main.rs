@@ -60,6 +60,10 @@ struct Arguments {
     #[arg(long)]
     print_man: bool,
 
+    /// Print the completion script of a shell, and exit
+    #[arg(long, value_name = "SHELL")]
+    print_completions: Option<clap_complete::Shell>,
+
     /// Start from settings made for a purpose: low-latency, throughput or ipc
     #[arg(long, value_name = "NAME", value_parser = parse_preset)]
     preset: Option<Preset>,
@@ -110,6 +114,10 @@ fn main() -> ExitCode {
     if arguments.print_man {
         return print_man();
     }
+    if let Some(shell) = arguments.print_completions {
+        print_completions(shell);
+        return ExitCode::SUCCESS;
+    }
     let config = match configure(&arguments) {
         Ok(config) => config,
         Err(problems) => return fail(&problems),
@@ -140,6 +148,12 @@ fn print_man() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&[format!("cannot print the manual page: {error}")]),
     }
+}
+
+fn print_completions(shell: clap_complete::Shell) {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "aileronmd", &mut script);
+    say(String::from_utf8_lossy(&script).trim_end());
 }
 
 fn print_version() {

@@ -161,6 +161,29 @@ fn help_version_and_options_go_to_standard_output() {
 }
 
 #[test]
+fn completions_are_printed_for_each_shell() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let output = run(&["--print-completions", shell]);
+        assert_eq!(output.status.code(), Some(0), "{shell}");
+        let script = text(&output.stdout);
+        for word in ["aileronmd", "print-config", "preset", "events"] {
+            assert!(script.contains(word), "{shell}: {word}");
+        }
+    }
+    let output = run(&["--print-completions", "cmd"]);
+    assert_eq!(output.status.code(), Some(1));
+    // Bash reads what is made for it, and completes by it.
+    let completed = "eval \"$($0 --print-completions bash)\"; COMP_WORDS=(aileronmd --print-c); \
+                     COMP_CWORD=1; _aileronmd aileronmd --print-c aileronmd; echo ${COMPREPLY[@]}";
+    let program = env!("CARGO_BIN_EXE_aileronmd");
+    let bash = Command::new("bash")
+        .args(["-c", completed, program])
+        .output();
+    let said = text(&bash.expect("bash runs").stdout);
+    assert_eq!(said, "--print-config --print-completions\n");
+}
+
+#[test]
 fn the_effective_settings_are_printed_with_their_sources() {
     let (place, dir) = place();
     let [first, second] = ["first.properties", "second.properties"].map(|n| place.path().join(n));

@@ -8,9 +8,15 @@ use aileron::driver::{
     CongestionController, FlowControlStrategy, RebuildProgress, ReceiverFeedback, WindowDecision,
 };
 use aileron::{Context, DriverConfig};
-use aileron_cli::explain::{Basis, Cause, Since, Size};
+use aileron_cli::explain::{Basis, Cause, Finding, Since};
 
-use crate::rig::{LOOPBACK, Rig, STREAM, resolved, wait_connected, wait_until};
+use crate::patience::{bytes_from, expect, lasts_from, no_size};
+use crate::rig::{Busy, LOOPBACK, Rig, STREAM, resolved, wait_connected, wait_until};
+
+/// What an agent is allowed.
+const ALIVE: Duration = Duration::from_millis(300);
+/// For how long a slow sender does something else, again and again; less than it is allowed.
+const ERRAND: Duration = Duration::from_millis(50);
 
 /// Blocks whoever calls it until the other end is dropped.
 #[derive(Debug)]
@@ -35,6 +41,21 @@ impl FlowControlStrategy for BlockedSender {
         _now: Nanos,
     ) -> Position {
         self.0.wait();
+        limit.max(feedback.edge())
+    }
+}
+
+#[derive(Debug)]
+struct SlowSender;
+
+impl FlowControlStrategy for SlowSender {
+    fn on_status_message(
+        &mut self,
+        feedback: &ReceiverFeedback,
+        limit: Position,
+        _now: Nanos,
+    ) -> Position {
+        std::thread::sleep(ERRAND);
         limit.max(feedback.edge())
     }
 }
@@ -73,33 +94,81 @@ fn take(slot: &std::sync::Mutex<Option<mpsc::Receiver<()>>>) -> Block {
     Block(slot.lock().ok().and_then(|mut slot| slot.take()))
 }
 
-fn stalled_for(size: Option<Size>) -> bool {
-    matches!(size, Some(Size::Ns(300_000_000..)))
+/// The agents of a driver of this process.
+fn party(agent: &str) -> String {
+    format!("the {agent} of the driver with pid {}", std::process::id())
+}
+
+/// Waits until it is known how long an agent has done nothing.
+fn expect_stalled(rig: &Rig, cause: Cause, agent: &str) -> Finding {
+    let finding = rig.expect_stall(cause, &party(agent), lasts_from(ALIVE));
+    assert_eq!(finding.basis, Basis::Exact);
+    assert!(matches!(finding.since, Since::At(_)));
+    finding
+}
+
+/// A driver whose sender is blocked by its first status message, until the other end is dropped.
+fn blocked_sender(threading_mode: &str) -> (Rig, mpsc::Sender<()>) {
+    let (open, slot) = gate();
+    let config = DriverConfig::builder()
+        .define(&format!("aeron.threading.mode={threading_mode}"))
+        .flow_control_supplier(move |_| Some(Box::new(BlockedSender(take(&slot)))))
+        .build()
+        .expect("legal");
+    (Rig::of(config), open)
 }
 
 #[test]
 fn a_sender_that_is_blocked() {
-    let (open, slot) = gate();
+    let (rig, open) = blocked_sender("DEDICATED");
+    let subscription = rig.subscribe(LOOPBACK);
+    let _publication = rig.publish(&resolved(&subscription));
+    expect_stalled(&rig, Cause::SenderStalled, "sender");
+    let others = rig.explain().findings;
+    assert!(
+        others.iter().all(|f| f.cause != Cause::ReceiverStalled),
+        "{others:?}"
+    );
+    drop(open);
+    wait_until("the sender", || !rig.explain().has_stall());
+}
+
+/// No code of others runs in the receiver; but on one thread with the sender it waits with it.
+#[test]
+fn a_receiver_that_shares_the_thread_of_a_sender_that_is_blocked() {
+    let (rig, open) = blocked_sender("SHARED_NETWORK");
+    let subscription = rig.subscribe(LOOPBACK);
+    let _publication = rig.publish(&resolved(&subscription));
+    expect_stalled(&rig, Cause::ReceiverStalled, "receiver");
+    expect_stalled(&rig, Cause::SenderStalled, "sender");
+    drop(open);
+    wait_until("both", || !rig.explain().has_stall());
+}
+
+#[test]
+fn a_sender_that_is_slower_than_the_publisher() {
     let config = DriverConfig::builder()
-        .flow_control_supplier(move |_| Some(Box::new(BlockedSender(take(&slot)))))
+        .flow_control_supplier(|_| Some(Box::new(SlowSender)))
         .build()
         .expect("legal");
     let rig = Rig::of(config);
-    let subscription = rig.subscribe(LOOPBACK);
-    let _publication = rig.publish(&resolved(&subscription));
-    let finding = rig.expect(Cause::SenderStalled, |f| stalled_for(f.size));
-    assert!(
-        finding.is_stall && finding.basis == Basis::Exact,
-        "{finding:?}"
-    );
-    assert!(
-        finding.party.starts_with("the sender of the driver"),
-        "{}",
-        finding.party
-    );
-    assert!(matches!(finding.since, Since::At(_)));
-    drop(open);
-    wait_until("the sender", || !rig.explain().has_stall());
+    let mut subscription = rig.subscribe(LOOPBACK);
+    // Publishers may fill less than receivers take.
+    let channel = format!("{}|term-length=1m|pub-wnd=32k", resolved(&subscription));
+    let publication = rig.publish(&channel);
+    wait_connected(&publication);
+    let id = publication.registration_id().get();
+    let traffic = Busy::start(move || {
+        // Up to the limit in one go, however seldom this thread gets a CPU.
+        while publication.offer(&[1; 1024]).is_ok() {}
+        subscription.poll(100, |_, _| {});
+    });
+    // Publishers wait, so what is not sent is about a window of 32 KiB.
+    let half = bytes_from(16 << 10);
+    let finding = rig.expect(Cause::SenderBehind, &party("sender"), half);
+    assert!(!finding.is_stall, "it flows, slowly");
+    assert_eq!(finding.stream.expect("a stream").id, id);
+    drop(traffic);
 }
 
 #[test]
@@ -112,11 +181,7 @@ fn a_conductor_that_is_blocked() {
     let rig = Rig::of(config);
     let subscription = rig.subscribe(LOOPBACK);
     let _publication = rig.publish(&resolved(&subscription));
-    let finding = rig.expect(Cause::ConductorStalled, |f| stalled_for(f.size));
-    assert!(
-        finding.is_stall && finding.basis == Basis::Exact,
-        "{finding:?}"
-    );
+    expect_stalled(&rig, Cause::ConductorStalled, "conductor");
     drop(open);
     wait_until("the conductor", || !rig.explain().has_stall());
 }
@@ -130,13 +195,11 @@ fn a_driver_that_has_shut_down() {
     } = Rig::with(&["aeron.dir.delete.on.shutdown=false"]);
     drop(client);
     driver.close();
-    let explanation = aileron_cli::commands::explain::watch(&directory, Duration::from_millis(50));
-    assert!(explanation.has_stall(), "{explanation:?}");
-    assert_eq!(explanation.findings[0].cause, Cause::DriverGone);
-    assert!(
-        explanation.findings[0].what.contains("shut down"),
-        "{explanation:?}"
-    );
+    // It ended in order; for how long that is so nobody wrote down.
+    let party = format!("the driver with pid {}", std::process::id());
+    let finding = expect(&directory, Cause::DriverGone, &party, no_size);
+    assert!(finding.is_stall, "{finding:?}");
+    assert!(finding.what.contains("shut down"), "{}", finding.what);
 }
 
 #[test]
@@ -162,15 +225,13 @@ fn a_client_that_falls_silent_and_is_given_up() {
             .client(id)
             .is_some_and(|client| client.name == "sleepy")
     });
-    let finding = rig.expect(Cause::ClientSilent, |f| f.party.contains("sleepy"));
-    assert!(!finding.is_stall && matches!(finding.size, Some(Size::Ns(1_600_000_000..))));
-    let finding = rig.expect(Cause::ClientTimedOut, |f| f.party.contains("sleepy"));
-    assert!(
-        finding.is_stall && finding.what.contains("4 s are allowed"),
-        "{}",
-        finding.what
-    );
-    assert!(finding.party.contains(&id.to_string()), "{}", finding.party);
+    let party = format!("client {id} 'sleepy'");
+    let silent = lasts_from(Duration::from_millis(1_600));
+    let finding = rig.expect(Cause::ClientSilent, &party, silent);
+    assert!(!finding.is_stall, "it may still come back");
+    let given_up = lasts_from(Duration::from_secs(4));
+    let finding = rig.expect_stall(Cause::ClientTimedOut, &party, given_up);
+    assert!(finding.what.contains("4 s are allowed"), "{}", finding.what);
     drop((publication, subscription, invoker));
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use aileron::client::{Publication, Subscription};
 use aileron_cli::Directory;
 use aileron_cli::commands::explain::watch;
-use aileron_cli::explain::{Cause, Explanation, Finding};
+use aileron_cli::explain::{Cause, Explanation, Finding, Size};
 
 /// Until something that a test brought about shows.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -23,30 +23,54 @@ pub(crate) fn explain(directory: &Directory) -> Explanation {
     explanation
 }
 
-/// Explains until a finding suits; what was brought about may take its time, not the explanation.
+/// Explains until there is a finding of this cause with this as a part of its party, and a size
+/// that suits; what was brought about may take its time, not the explanation.
 pub(crate) fn expect(
     directory: &Directory,
     cause: Cause,
-    suits: impl Fn(&Finding) -> bool,
+    party: &str,
+    suits: impl Fn(Option<Size>) -> bool,
 ) -> Finding {
+    assert!(!party.is_empty(), "somebody has to be blamed");
     let deadline = Instant::now() + PATIENCE;
     loop {
         let explanation = explain(directory);
         let mut findings = explanation.findings.iter();
-        if let Some(finding) = findings.find(|f| f.cause == cause && suits(f)) {
+        let is_it = |f: &&Finding| f.cause == cause && f.party.contains(party) && suits(f.size);
+        if let Some(finding) = findings.find(is_it) {
             assert!(
                 !finding.what.is_empty() && !finding.advice.is_empty(),
                 "{finding:?}"
             );
-            assert!(!finding.party.is_empty(), "{finding:?}");
             return finding.clone();
         }
         assert!(
             Instant::now() < deadline,
-            "no {cause}: {:#?}",
+            "no {cause} of {party} and that size: {:#?}",
             explanation.findings
         );
     }
+}
+
+/// Nothing of it can be counted.
+pub(crate) fn no_size(size: Option<Size>) -> bool {
+    size.is_none()
+}
+
+/// Just this.
+pub(crate) fn exactly(wanted: Size) -> impl Fn(Option<Size>) -> bool {
+    move |size| size == Some(wanted)
+}
+
+/// So many bytes or more.
+pub(crate) fn bytes_from(least: i64) -> impl Fn(Option<Size>) -> bool {
+    move |size| matches!(size, Some(Size::Bytes(bytes)) if bytes >= least)
+}
+
+/// For so long or longer.
+pub(crate) fn lasts_from(least: Duration) -> impl Fn(Option<Size>) -> bool {
+    let least = i64::try_from(least.as_nanos()).expect("not for ever");
+    move |size| matches!(size, Some(Size::Ns(ns)) if ns >= least)
 }
 
 /// Waits for what a test needs before its scenario begins.

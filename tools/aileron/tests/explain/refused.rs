@@ -1,8 +1,17 @@
 //! The driver refuses something.
 
+use std::net::UdpSocket;
+
+use aileron::cnc::counter_types::{NAME_ENTRY_TYPE_ID, NameEntryKey};
+use aileron::runtime::map_cnc;
 use aileron_cli::explain::{Cause, Size};
 
+use crate::patience::{bytes_from, exactly, no_size};
 use crate::rig::{LOOPBACK, Rig, STREAM, resolved, wait_until};
+
+/// Who refuses.
+const PARTY: &str = "the driver";
+const ONCE: Size = Size::Count(1);
 
 #[test]
 fn a_name_that_does_not_resolve() {
@@ -11,11 +20,35 @@ fn a_name_that_does_not_resolve() {
     rig.client
         .add_publication(channel, STREAM)
         .expect_err("it cannot resolve");
-    let finding = rig.expect_stall(Cause::NameUnresolved);
+    let finding = rig.expect_stall(Cause::NameUnresolved, PARTY, exactly(ONCE));
     assert!(
         finding.what.contains("no-such-host.invalid"),
         "{}",
         finding.what
+    );
+}
+
+/// The driver finds out when it looks a silent receiver up again: by then the name leads to an
+/// address that nothing may be sent to.
+#[test]
+fn a_name_that_moves_to_where_no_channel_can_be_opened() {
+    let rig = Rig::with(&[
+        "aeron.name.resolver.supplier=csv_table",
+        "aeron.name.resolver.init.args=moving,127.0.0.1,255.255.255.255",
+    ]);
+    let silent = UdpSocket::bind(("127.0.0.1", 0)).expect("a socket");
+    let port = silent.local_addr().expect("bound").port();
+    let publication = rig.publish(&format!("aeron:udp?endpoint=moving:{port}"));
+    let cnc = map_cnc(rig.driver.directory(), false).expect("its files");
+    let counters = cnc.counters();
+    let name = "moving".to_owned();
+    let id = counters.find_by_type_and_key(NAME_ENTRY_TYPE_ID, &NameEntryKey { name }.encode());
+    let switch = counters.counter(id.expect("the name has a counter"));
+    switch.expect("in use").set(1);
+    let finding = rig.expect_stall(Cause::ChannelErrored, PARTY, no_size);
+    assert_eq!(
+        finding.stream.expect("a stream").id,
+        publication.registration_id().get()
     );
 }
 
@@ -33,8 +66,9 @@ fn storage_that_does_not_suffice() {
         assert!(publications.len() < 1_000, "this machine has no limit");
     };
     assert!(refusal.contains("storage"), "{refusal}");
-    let finding = rig.expect_stall(Cause::StorageFull);
-    assert!(matches!(finding.size, Some(Size::Bytes(_))), "{finding:?}");
+    // As much as is left, which is less than what a log takes.
+    let finding = rig.expect_stall(Cause::StorageFull, PARTY, bytes_from(0));
+    assert!(finding.what.contains("left now: "), "{}", finding.what);
 }
 
 #[test]
@@ -42,7 +76,10 @@ fn frames_longer_than_the_receiver_takes() {
     let rig = Rig::new();
     let subscription = rig.subscribe(&format!("{LOOPBACK}|rcv-wnd=4k"));
     let publication = rig.publish(&format!("{}|mtu=8k", resolved(&subscription)));
-    let finding = rig.expect_stall(Cause::MtuMismatch);
+    let finding = rig.expect_stall(Cause::MtuMismatch, PARTY, |size| {
+        // For each SETUP once more.
+        matches!(size, Some(Size::Count(1..)))
+    });
     assert!(
         finding.what.contains("8192") && finding.what.contains("4096"),
         "{}",
@@ -61,7 +98,7 @@ fn terms_of_two_lengths_on_one_channel() {
     rig.client
         .add_publication(second, STREAM)
         .expect_err("it differs");
-    let finding = rig.expect_stall(Cause::TermLengthMismatch);
+    let finding = rig.expect_stall(Cause::TermLengthMismatch, PARTY, exactly(ONCE));
     assert!(finding.what.contains("term-length"), "{}", finding.what);
 }
 
@@ -72,7 +109,7 @@ fn a_window_larger_than_the_socket_buffer() {
     rig.client
         .add_subscription(channel, STREAM)
         .expect_err("it does not fit");
-    let finding = rig.expect_stall(Cause::SocketBufferTooSmall);
+    let finding = rig.expect_stall(Cause::SocketBufferTooSmall, PARTY, exactly(ONCE));
     assert!(
         finding.advice.contains("net.core.rmem_max"),
         "{}",
@@ -86,7 +123,7 @@ fn anything_else_is_told_in_the_words_of_the_driver() {
     rig.client
         .add_publication("aeron:udp?endpoint=127.0.0.1:9|fc=nonsense", STREAM)
         .expect_err("no such strategy");
-    let finding = rig.expect(Cause::Refused, |_| true);
+    let finding = rig.expect(Cause::Refused, PARTY, exactly(ONCE));
     assert!(finding.what.contains("nonsense"), "{}", finding.what);
     wait_until("no stall", || !rig.explain().has_stall());
 }

@@ -3,7 +3,7 @@
 use aileron::client::{Publication, Subscription};
 use aileron::{Client, Context, DriverConfig, MediaDriver, StreamId};
 use aileron_cli::Directory;
-use aileron_cli::explain::{Cause, Explanation, Finding};
+use aileron_cli::explain::{Cause, Explanation, Finding, Size};
 
 use crate::patience::{self, PATIENCE};
 pub(crate) use crate::patience::{fill, resolved, wait_until};
@@ -63,14 +63,26 @@ impl Rig {
         patience::explain(&self.directory)
     }
 
-    /// Explains until a finding suits.
-    pub(crate) fn expect(&self, cause: Cause, suits: impl Fn(&Finding) -> bool) -> Finding {
-        patience::expect(&self.directory, cause, suits)
+    /// Explains until there is such a finding.
+    pub(crate) fn expect(
+        &self,
+        cause: Cause,
+        party: &str,
+        size: impl Fn(Option<Size>) -> bool,
+    ) -> Finding {
+        patience::expect(&self.directory, cause, party, size)
     }
 
     /// As [`Self::expect`], of what makes the exit code 2.
-    pub(crate) fn expect_stall(&self, cause: Cause) -> Finding {
-        self.expect(cause, |finding| finding.is_stall)
+    pub(crate) fn expect_stall(
+        &self,
+        cause: Cause,
+        party: &str,
+        size: impl Fn(Option<Size>) -> bool,
+    ) -> Finding {
+        let finding = self.expect(cause, party, size);
+        assert!(finding.is_stall, "{finding:?}");
+        finding
     }
 }
 

@@ -1,16 +1,17 @@
 //! Somebody is too slow, or holds everything up.
 
+use aileron::client::Subscription;
 use aileron_cli::explain::{Basis, Cause, Size};
 
+use crate::patience::{bytes_from, exactly};
 use crate::rig::{Busy, LOOPBACK, Rig, address, fill, resolved, wait_connected, wait_until};
 
 const SMALL: &str = "term-length=64k";
 
-fn bytes(size: Option<Size>) -> i64 {
-    match size {
-        Some(Size::Bytes(bytes)) => bytes,
-        other => panic!("no bytes: {other:?}"),
-    }
+/// How a finding calls a subscriber of the rig's client, once that has told its name.
+fn party(rig: &Rig, subscription: &Subscription) -> String {
+    let (id, client) = (subscription.registration_id(), rig.client.client_id());
+    format!("subscriber {id} of client {client} 'orders'")
 }
 
 #[test]
@@ -20,21 +21,9 @@ fn an_ipc_subscriber_that_does_not_read() {
     let publication = rig.publish(&format!("aeron:ipc?{SMALL}"));
     wait_connected(&publication);
     let filled = fill(&publication);
-    // A client gives its name with its first keepalive.
-    let finding = rig.expect(Cause::SubscriberBehind, |f| f.party.contains("'orders'"));
-    assert!(finding.is_stall, "{finding:?}");
-    let id = subscription.registration_id();
-    assert!(
-        finding
-            .party
-            .starts_with(&format!("subscriber {id} of client")),
-        "{}",
-        finding.party
-    );
-    assert!(
-        bytes(finding.size) >= i64::try_from(filled).expect("small"),
-        "{finding:?}"
-    );
+    let filled = bytes_from(i64::try_from(filled).expect("small"));
+    let party = party(&rig, &subscription);
+    rig.expect_stall(Cause::SubscriberBehind, &party, filled);
 }
 
 #[test]
@@ -44,32 +33,16 @@ fn a_network_subscriber_that_does_not_read_is_named_at_both_ends() {
     let publication = rig.publish(&format!("{}|{SMALL}", resolved(&subscription)));
     wait_connected(&publication);
     fill(&publication);
-    let finding = rig.expect_stall(Cause::SubscriberBehind);
-    let id = subscription.registration_id();
-    assert!(
-        finding
-            .party
-            .starts_with(&format!("subscriber {id} of client")),
-        "{}",
-        finding.party
-    );
-    assert!(
-        bytes(finding.size) >= 16 << 10,
-        "half a window of 32 KiB: {finding:?}"
-    );
+    // Half a window of 32 KiB.
+    let (party, half) = (party(&rig, &subscription), bytes_from(16 << 10));
+    let finding = rig.expect_stall(Cause::SubscriberBehind, &party, half);
     assert!(
         !finding.stream.expect("a stream").is_publication,
         "it is the image's"
     );
-    let finding = rig.expect_stall(Cause::FlowControl);
-    let receiver = address(&subscription).to_string();
-    assert!(
-        finding.party.contains(&receiver),
-        "{} is not {receiver}",
-        finding.party
-    );
+    let party = format!("the receiver at {}", address(&subscription));
+    let finding = rig.expect_stall(Cause::FlowControl, &party, bytes_from(1));
     assert!(finding.stream.expect("a stream").is_publication);
-    assert!(bytes(finding.size) > 0);
 }
 
 #[test]
@@ -85,13 +58,8 @@ fn a_spy_that_does_not_read() {
         subscription.poll(10, |_, _| {});
     });
     fill(&publication);
-    let finding = rig.expect_stall(Cause::SubscriberBehind);
-    let id = spy.registration_id();
-    assert!(
-        finding.party.starts_with(&format!("subscriber {id} of")),
-        "{}",
-        finding.party
-    );
+    let (party, half) = (party(&rig, &spy), bytes_from(16 << 10));
+    rig.expect_stall(Cause::SubscriberBehind, &party, half);
     drop(reader);
 }
 
@@ -112,19 +80,12 @@ fn the_slow_one_of_two_receivers_is_named() {
         fast.poll(10, |_, _| {});
     });
     fill(&publication);
-    let slow_address = address(&slow).to_string();
-    let finding = rig.expect(Cause::FlowControl, |f| f.party.contains(&slow_address));
-    assert!(
-        finding.is_stall && finding.basis == Basis::Exact,
-        "{finding:?}"
-    );
+    let slow_party = format!("the receiver at {}", address(&slow));
+    let finding = rig.expect_stall(Cause::FlowControl, &slow_party, bytes_from(1));
+    assert_eq!(finding.basis, Basis::Exact);
     // And at the other end, which subscriber it is.
-    let finding = slow_rig.expect_stall(Cause::SubscriberBehind);
-    assert!(
-        finding.party.contains(&slow.registration_id().to_string()),
-        "{}",
-        finding.party
-    );
+    let (party, half) = (party(&slow_rig, &slow), bytes_from(16 << 10));
+    slow_rig.expect_stall(Cause::SubscriberBehind, &party, half);
     drop(reader);
 }
 
@@ -146,14 +107,9 @@ fn an_untethered_subscriber_that_was_taken_out() {
         let _ = publication.offer(&[1; 512]);
         tethered.poll(10, |_, _| {});
     });
-    let finding = rig.expect_stall(Cause::UntetheredResting);
-    let id = untethered.registration_id();
-    let party = format!("untethered subscriber {id} of");
-    assert!(finding.party.starts_with(&party), "{}", finding.party);
-    assert!(
-        bytes(finding.size) > 32 << 10,
-        "more than the window: {finding:?}"
-    );
+    let party = format!("untethered {}", party(&rig, &untethered));
+    let more_than_the_window = bytes_from((32 << 10) + 1);
+    rig.expect_stall(Cause::UntetheredResting, &party, more_than_the_window);
     drop(traffic);
 }
 
@@ -165,9 +121,11 @@ fn a_claim_that_nobody_commits() {
     wait_connected(&publication);
     let claim = publication.try_claim(100).expect("room");
     assert!(publication.offer(b"behind it").is_ok());
-    let finding = rig.expect_stall(Cause::BlockedByClaim);
+    let client = rig.client.client_id();
+    let party = format!("a publisher, such as client {client} 'orders'");
     // 132 bytes and 41 bytes, each rounded up to 32.
-    assert_eq!(bytes(finding.size), 160 + 64);
+    let claimed = exactly(Size::Bytes(160 + 64));
+    let finding = rig.expect_stall(Cause::BlockedByClaim, &party, claimed);
     assert_eq!(
         finding.stream.expect("a stream").id,
         publication.registration_id().get()

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use aileron::client::{Publication, Subscription};
 use aileron::{Client, Context, StreamId};
 use aileron_cli::Directory;
-use aileron_cli::explain::{Cause, Finding};
+use aileron_cli::explain::{Cause, Finding, Size};
 use tempfile::TempDir;
 
 use crate::patience::{self, PATIENCE};
@@ -128,10 +128,20 @@ impl CDriver {
         String::from_utf8(output.stdout).expect("text")
     }
 
-    /// Explains, each time within a second, until a finding suits.
-    pub(crate) fn expect(&self, cause: Cause, suits: impl Fn(&Finding) -> bool) -> Finding {
+    /// As the tool names it.
+    pub(crate) fn party(&self) -> String {
+        format!("the driver with pid {}", self.child.id())
+    }
+
+    /// Explains, each time within a second, until there is such a finding.
+    pub(crate) fn expect(
+        &self,
+        cause: Cause,
+        party: &str,
+        size: impl Fn(Option<Size>) -> bool,
+    ) -> Finding {
         assert!(!patience::explain(&self.directory).is_aileron);
-        patience::expect(&self.directory, cause, suits)
+        patience::expect(&self.directory, cause, party, size)
     }
 }
 
