@@ -10,7 +10,7 @@ use crate::concurrent::{
     BoundedQueue, CountersFull, DistinctErrorLog, EventFile, InvalidCapacity, LossReport,
     RingConsumer, Transmitter,
 };
-use crate::driver::pace::Pace;
+use crate::driver::pace::SlowingPace;
 use crate::logbuffer::LogStore;
 use crate::port::{Agent, Clock, Interfaces, NameResolver, Network, Tick};
 
@@ -177,15 +177,20 @@ pub struct DriverParts {
 /// all agents: what these do can wait as long.
 const CONDUCTOR_INTERVAL_NS: i64 = 2_000;
 
+/// The same where they have found nothing to do for a while. To look, the conductor reads positions
+/// that subscribers write: both then wait for a line of memory, and with them the next message.
+const IDLE_CONDUCTOR_INTERVAL_NS: i64 = 100_000;
+
 /// All agents of a driver as one, for a single thread; see [`DriverCore`]. A duty cycle runs
 /// sender, resource agent, conductor and receiver, in this order: what a client of the same thread
 /// offers before the cycle goes out first, and what has come in last is there for its next poll.
 /// In cycles that follow one another within microseconds, resource agent and conductor sit out,
-/// unless something was sent: while that is under way there is time.
+/// unless something was sent: while that is under way there is time. They sit out longer where they
+/// have found nothing to do.
 pub struct DriverAgents {
     agents: [Box<dyn Agent>; 4],
     /// Of conductor and resource agent.
-    pace: Pace,
+    pace: SlowingPace,
     /// Of the three that report: what one does, all do.
     reports: [AgentReport; 3],
     beat: Beat,
@@ -339,7 +344,11 @@ impl<N: Network> DriverCore<N> {
                 Box::new(self.conductor),
                 Box::new(self.receiver),
             ],
-            pace: Pace::new(CONDUCTOR_INTERVAL_NS, Nanos::default()),
+            pace: SlowingPace::new(
+                CONDUCTOR_INTERVAL_NS,
+                IDLE_CONDUCTOR_INTERVAL_NS,
+                Nanos::default(),
+            ),
             reports: self.reports,
             beat: Beat::default(),
         }
@@ -375,9 +384,9 @@ impl Agent for DriverAgents {
         let mut work = sender.do_work(tick);
         let has_sent = work > 0;
         if has_sent || self.pace.is_due(tick.now) {
-            self.pace.restart(tick.now);
-            work += resources.do_work(tick);
-            work += conductor.do_work(tick);
+            let done = resources.do_work(tick) + conductor.do_work(tick);
+            self.pace.restart(tick.now, done > 0);
+            work += done;
         }
         work += receiver.do_work(tick);
         self.beat.worked(work);

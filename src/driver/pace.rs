@@ -45,6 +45,42 @@ impl Pace {
     }
 }
 
+/// Something that is done the less often, the longer it has had no effect.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SlowingPace {
+    pace: Pace,
+    min_ns: i64,
+    max_ns: i64,
+}
+
+impl SlowingPace {
+    /// Something that is due at once, and then at intervals between two limits.
+    pub(super) const fn new(min_ns: i64, max_ns: i64, now: Nanos) -> Self {
+        Self {
+            pace: Pace::new(min_ns, now),
+            min_ns,
+            max_ns,
+        }
+    }
+
+    /// As [`Pace::is_due`].
+    #[inline]
+    pub(super) fn is_due(&mut self, now: Nanos) -> bool {
+        self.pace.is_due(now)
+    }
+
+    /// It was done now, whether due or not, to some effect or to none.
+    #[inline]
+    pub(super) fn restart(&mut self, now: Nanos, had_effect: bool) {
+        self.pace.restart(now);
+        self.pace.interval_ns = if had_effect {
+            self.min_ns
+        } else {
+            self.max_ns.min(self.pace.interval_ns.saturating_mul(2))
+        };
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,6 +93,26 @@ mod tests {
             .filter(|now| pace.is_due(Nanos(*now)))
             .collect();
         assert_eq!(due, [5_000, 6_000, 7_000, 8_000]);
+    }
+
+    #[test]
+    fn it_slows_down_until_there_is_an_effect() {
+        let mut pace = SlowingPace::new(1_000, 5_000, Nanos(0));
+        let mut due = Vec::new();
+        for now in (0..40_000).step_by(500) {
+            if pace.is_due(Nanos(now)) {
+                pace.restart(Nanos(now), now == 20_000);
+                due.push(now);
+            }
+        }
+        assert_eq!(
+            due,
+            [
+                0, 2_000, 6_000, 11_000, 16_000, 21_000, 26_000, 31_000, 36_000
+            ]
+        );
+        pace.restart(Nanos(40_000), true);
+        assert!(!pace.is_due(Nanos(40_500)) && pace.is_due(Nanos(41_000)));
     }
 
     #[test]
