@@ -47,8 +47,12 @@ const LINGER_NS: i64 = 12 * MILLI;
 /// Paths of at least this round trip have requests doubled.
 const LONG_PATH_NS: i64 = 2 * MILLI;
 
+/// How much longer than a round trip it may seem to a sender until what it sent again is asked for
+/// again, in nanoseconds.
+const MARGIN_MAX_NS: i64 = 200_000;
+
 /// Rounds after the first that are as long as it on short paths; each further one is twice as long.
-const STEADY_ROUNDS: u32 = 3;
+const STEADY_ROUNDS: u32 = 7;
 
 /// Retries are not closer than this unless the configuration says so.
 const RETRY_NS: i64 = 100_000;
@@ -457,7 +461,8 @@ impl Schedule {
             .saturating_mul(1 << doublings)
             .min(patience_ns.max(LINGER_NS));
         if !self.is_group && self.answered.is_some_and(|last| last.since(gap.time) > 0) {
-            wait_ns = wait_ns.min(mean_ns.max(self.retry_min_ns));
+            let margin_ns = (mean_ns / 16).min(MARGIN_MAX_NS);
+            wait_ns = wait_ns.min((mean_ns + margin_ns).max(self.retry_min_ns));
         }
         gap.time.plus_ns(wait_ns.saturating_add(gap.extra_ns))
     }

@@ -19,9 +19,9 @@
 use crate::base::{Nanos, Position};
 
 /// Marks that are kept: twice as many as there are to a lag.
-const MARKS: usize = 32;
+const MARKS: usize = 128;
 /// Marks to a lag.
-const MARKS_PER_LAG: i64 = 16;
+const MARKS_PER_LAG: i64 = 64;
 /// A lag above the shortest of late counts so much of the difference: one part of this many.
 const FORGETTING: i64 = 16;
 /// No lag is taken to be shorter than this, in nanoseconds: NAKs come from the network.

@@ -21,8 +21,9 @@
 //! (see `insistence`); the bytes are the same.
 //!
 //! What goes out is bounded: a receiver can lack a window at most, so no more than a window is sent
-//! again per linger time, whoever asks for it. What that holds back is sent later, as is what the
-//! network does not take at once; a queue that is full refuses.
+//! again per linger time, or per lag where that is shorter but no more than eight times, whoever
+//! asks for it. What that holds back is sent later, as is what the network does not take at once; a
+//! queue that is full refuses.
 
 use std::collections::VecDeque;
 
@@ -34,8 +35,10 @@ use crate::base::{Nanos, Position};
 /// Ranges that are waiting or lingering at most.
 const CAPACITY: usize = 512;
 
+/// Windows that are sent again in a linger time at most, however short the path.
+const WINDOWS_PER_LINGER: i64 = 8;
 /// Resends of a range after which each further one is put off for twice as long as the last.
-const STEADY_RESENDS: u32 = 3;
+const STEADY_RESENDS: u32 = 7;
 /// Linger times for which it is known that a range was sent again.
 const REMEMBERED_LINGERS: i64 = 2;
 
@@ -293,10 +296,11 @@ impl ResendQueue {
     }
 
     fn refill(&mut self, now: Nanos) {
-        let linger_ns = self.linger_ns.max(1);
-        let elapsed_ns = now.since(self.credit_time).clamp(0, linger_ns);
+        let shortest_ns = self.linger_ns / WINDOWS_PER_LINGER;
+        let window_ns = self.lag.ns().clamp(shortest_ns, self.linger_ns).max(1);
+        let elapsed_ns = now.since(self.credit_time).clamp(0, window_ns);
         let earned =
-            i128::from(self.window_length) * i128::from(elapsed_ns) / i128::from(linger_ns);
+            i128::from(self.window_length) * i128::from(elapsed_ns) / i128::from(window_ns);
         let earned = i64::try_from(earned).unwrap_or(self.window_length);
         if earned > 0 {
             self.credit = (self.credit + earned).min(self.window_length);
@@ -408,6 +412,25 @@ mod tests {
     }
 
     #[test]
+    fn on_a_short_path_no_more_than_a_window_is_sent_again_per_lag() {
+        for (lag_ns, windows) in [(LINGER_NS / 4, 4), (LAG_NS, WINDOWS_PER_LINGER)] {
+            let mut queue = queue_of_lag(lag_ns);
+            let mut total = 0;
+            for now in (0..LINGER_NS).step_by(10_000) {
+                // Something else each time, so that nothing lingers.
+                let begin = now / 10_000 * i64::from(TERM_LENGTH / 2);
+                queue.on_data(Position(begin), Nanos(now - lag_ns));
+                nak(&mut queue, begin, begin + i64::from(TERM_LENGTH / 2), now);
+                let sent = send(&mut queue, now);
+                total += sent.iter().map(|(begin, end)| end - begin).sum::<i64>();
+            }
+            let allowed = WINDOW + windows * WINDOW;
+            assert!(total <= allowed + 1024, "{total} of {allowed}");
+            assert!(total >= allowed - WINDOW, "{total} of {allowed}");
+        }
+    }
+
+    #[test]
     fn a_larger_window_gives_more_credit() {
         let mut queue = queue();
         queue.on_window(512 * 1024);
@@ -507,7 +530,7 @@ mod tests {
         let waits = waits.collect::<Vec<_>>();
         assert!(waits.len() >= 14, "{waits:?}");
         for (resend, wait) in waits.into_iter().enumerate() {
-            let expected_ns = (LAG_NS << resend.saturating_sub(3)).min(LINGER_NS);
+            let expected_ns = (LAG_NS << resend.saturating_sub(7)).min(LINGER_NS);
             let range = expected_ns..=expected_ns + 10_000;
             assert!(range.contains(&wait), "{wait} not in {range:?}");
         }
@@ -539,8 +562,8 @@ mod tests {
     #[test]
     fn on_a_short_path_insistence_gets_what_it_asks_for() {
         let mut queue = queue_of_lag(LAG_NS);
-        for round in 0..6 {
-            let now = [0, 1, 2, 3, 4, 6][round] * (LAG_NS + 1);
+        for round in 0..8 {
+            let now = round * (LAG_NS + 1);
             nak(&mut queue, 0, 1024, now);
             assert_eq!(send(&mut queue, now), [(0, 1024)], "in round {round}");
         }
