@@ -94,14 +94,15 @@ impl NakLag {
         self.lag_ns
     }
 
-    /// A time that is not later than when what follows `end` was sent, and not much earlier unless
-    /// that was too long ago to be known.
+    /// A time that is not later than when what follows `end` was sent, be it a heartbeat, and not
+    /// much earlier unless that was too long ago to be known.
     fn sent_behind(&self, end: Position) -> Option<Nanos> {
         let latest_first = (0..self.count).map(|age| self.marks[(self.last + MARKS - age) % MARKS]);
         let mut oldest = None;
         for mark in latest_first {
             oldest = Some(mark.time);
-            if mark.position <= end {
+            // What begins there may have been sent long after a heartbeat said that it would.
+            if mark.position < end {
                 break;
             }
         }
@@ -157,6 +158,16 @@ mod tests {
         assert!(is_near(&lag, 2_000 * MICRO), "{}", lag.ns());
         send(&mut lag, 21_000, 1_000, 5 * MICRO, 100 * MICRO);
         assert!(is_near(&lag, 100 * MICRO), "{}", lag.ns());
+    }
+
+    #[test]
+    fn what_a_heartbeat_revealed_was_not_sent_just_now() {
+        let mut lag = NakLag::new(LAG_MAX_NS, Nanos(0));
+        lag.on_data(Position(0), Nanos(0));
+        // A heartbeat goes out, and later what comes next; then somebody has heard the heartbeat.
+        lag.on_data(Position(LENGTH), Nanos(4_900 * MICRO));
+        lag.on_first_nak(Position(LENGTH), Nanos(5_000 * MICRO));
+        assert_eq!(lag.ns(), 5_000 * MICRO);
     }
 
     #[test]

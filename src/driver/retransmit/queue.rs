@@ -501,8 +501,8 @@ mod tests {
         queue.lag.on_data(Position(0), Nanos(-100 * LINGER_NS));
         queue
             .lag
-            .on_first_nak(Position(0), Nanos(lag_ns - 100 * LINGER_NS));
-        queue.on_data(Position(1024), Nanos(-lag_ns));
+            .on_first_nak(Position(32), Nanos(lag_ns - 100 * LINGER_NS));
+        queue.on_data(Position(512), Nanos(-lag_ns));
         queue
     }
 
@@ -540,7 +540,7 @@ mod tests {
     fn what_is_lost_after_a_while_is_a_new_matter() {
         let mut queue = queue_of_lag(LAG_NS);
         for begin in [0, 4 * LINGER_NS] {
-            queue.on_data(Position(1024), Nanos(begin - LAG_NS));
+            queue.on_data(Position(512), Nanos(begin - LAG_NS));
             for now in [begin, begin + LAG_NS + 1] {
                 nak(&mut queue, 0, 1024, now);
                 assert_eq!(send(&mut queue, now), [(0, 1024)], "at {now}");
