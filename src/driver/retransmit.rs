@@ -22,6 +22,7 @@
 //! is the business of the publication.
 
 mod insistence;
+mod nak_lag;
 mod queue;
 
 pub(crate) use queue::ResendQueue;

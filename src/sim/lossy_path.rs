@@ -480,6 +480,46 @@ mod tests {
         );
     }
 
+    /// A resend that is lost is sent again after a round trip, not after the linger time.
+    #[test]
+    fn the_shortest_paths_do_not_stand_still_for_what_is_lost_twice() {
+        for (rtt_micros, loss_ppm) in [(200, 10_000), (200, 100_000), (1_000, 10_000)] {
+            let path = LossyPath {
+                loss_ppm,
+                round_trip_ns: rtt_micros * MICRO,
+                window_length: 2 * 1024 * 1024,
+                duration_ns: 400 * rtt_micros * MICRO,
+                ..LossyPath::default()
+            };
+            let (off, on) = (with_recovery(&path, false), with_recovery(&path, true));
+            let what = format!("{rtt_micros} us, {loss_ppm} ppm");
+            let goodput = (on.goodput(), off.goodput());
+            assert!(goodput.0 >= 5.0 * goodput.1, "{what}: {goodput:?}");
+            let stall_ns = on.stall_ns(0.99);
+            assert!(stall_ns <= 5 * path.round_trip_ns, "{what}: {stall_ns} ns");
+            let resent = on.resent_per_lost();
+            assert!(resent <= 1.1, "{what}: {resent}");
+        }
+    }
+
+    /// What has come behind a gap is not under way any more: a window is, in each round trip.
+    #[test]
+    fn a_window_is_under_way_whatever_gaps_there_are() {
+        for (round_trip_ns, loss_ppm, share) in [(20 * MILLI, 10_000, 8), (MILLI, 10_000, 6)] {
+            let path = LossyPath {
+                loss_ppm,
+                round_trip_ns,
+                duration_ns: 50 * round_trip_ns,
+                ..LossyPath::default()
+            };
+            let report = run(&path);
+            let of_windows = 50 * i64::from(path.window_length) * share / 10;
+            let delivered = report.delivered_bytes;
+            assert!(delivered >= of_windows, "{delivered} of {of_windows}");
+            assert!(report.resent_per_lost() <= 1.1, "{report:?}");
+        }
+    }
+
     #[test]
     fn a_window_that_grows_fills_a_long_path_with_loss_and_without() {
         for loss_ppm in [0, 20_000] {

@@ -8,7 +8,7 @@ use crate::concurrent::{AtomicCounter, EventKind};
 use crate::driver::config::{GroupConsideration, StreamProfile};
 use crate::driver::congestion::{
     AutoWindow, CongestionAlgorithm, CongestionControl, Cubic, CubicCounters, CubicParams,
-    StaticWindow,
+    InFlightWindow, StaticWindow,
 };
 use crate::driver::counters::{StreamCounter, StreamIdentity};
 use crate::driver::failure::CommandFailure;
@@ -219,8 +219,10 @@ impl<N: Network> Conductor<N> {
                 allocated,
             )?,
         };
-        let congestion = self.image_congestion(new, channel, &stream, allocated)?;
         let is_group = is_group(first, channel, request);
+        let has_in_flight_window = self.ctx.config.loss_recovery && first.is_reliable && !is_group;
+        let congestion =
+            self.image_congestion(new, channel, &stream, has_in_flight_window, allocated)?;
         let config = &self.ctx.config;
         let nak_delay = if !first.is_reliable {
             NakDelay::immediate()
@@ -262,6 +264,7 @@ impl<N: Network> Conductor<N> {
         new: &NewImage,
         channel: &UdpChannel,
         stream: &StreamIdentity<'_>,
+        has_in_flight_window: bool,
         allocated: &mut Vec<CounterId>,
     ) -> Result<CongestionControl, CommandFailure> {
         let config = Arc::clone(&self.ctx.config);
@@ -290,6 +293,10 @@ impl<N: Network> Conductor<N> {
                 let (initial, start) = (new.window_length, new.join_position);
                 let max = new.window_length_max;
                 CongestionControl::Auto(AutoWindow::new(initial, max, start, self.ctx.tick.now))
+            }
+            CongestionAlgorithm::Static if has_in_flight_window => {
+                let (window_length, term_length) = (new.window_length, new.request.term_length);
+                CongestionControl::InFlight(InFlightWindow::new(window_length, term_length))
             }
             CongestionAlgorithm::Static => {
                 CongestionControl::Static(StaticWindow::new(new.window_length))

@@ -134,6 +134,7 @@ mod tests {
             rebuild_position: Position(read),
             rebuild_position_new: Position(read),
             loss_found: false,
+            length_behind_gap: 0,
         };
         window.on_track_rebuild(&progress, Nanos(now)).window_length
     }

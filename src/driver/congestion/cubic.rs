@@ -204,6 +204,7 @@ mod tests {
             rebuild_position: Position(0),
             rebuild_position_new: Position(0),
             loss_found,
+            length_behind_gap: 0,
         }
     }
 

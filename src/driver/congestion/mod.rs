@@ -6,11 +6,13 @@
 
 mod auto_window;
 mod cubic;
+mod in_flight;
 mod rtt;
 mod static_window;
 
 pub(crate) use auto_window::AutoWindow;
 pub(crate) use cubic::{Cubic, CubicCounters, CubicParams};
+pub(crate) use in_flight::InFlightWindow;
 pub(crate) use rtt::RttSchedule;
 pub(crate) use static_window::StaticWindow;
 
@@ -65,6 +67,9 @@ pub struct RebuildProgress {
     pub rebuild_position_new: Position,
     /// Whether the scan saw a gap not seen before.
     pub loss_found: bool,
+    /// Bytes from the end of the gap that the scan saw to the furthest data, gaps among them; 0 if
+    /// it saw none.
+    pub length_behind_gap: i64,
 }
 
 /// The window from now on; see [`CongestionController`].
@@ -144,6 +149,8 @@ pub trait CongestionController: fmt::Debug + Send {
 pub(crate) enum CongestionControl {
     /// A window that never changes.
     Static(StaticWindow),
+    /// A window that what has come behind a gap does not count in.
+    InFlight(InFlightWindow),
     /// A window that grows as long as it limits the stream.
     Auto(AutoWindow),
     /// TCP's CUBIC, in datagrams.
@@ -162,6 +169,7 @@ impl CongestionControl {
     ) -> WindowDecision {
         match self {
             Self::Static(control) => control.decision(),
+            Self::InFlight(control) => control.on_track_rebuild(progress),
             Self::Auto(control) => control.on_track_rebuild(progress, now),
             Self::Cubic(control) => control.on_track_rebuild(progress, now),
             Self::Custom(control) => control.on_track_rebuild(progress, now),
@@ -171,7 +179,7 @@ impl CongestionControl {
     /// Takes in a measured round trip.
     pub(crate) fn on_rtt(&mut self, rtt_ns: i64) {
         match self {
-            Self::Static(_) => {}
+            Self::Static(_) | Self::InFlight(_) => {}
             Self::Auto(control) => control.on_rtt(rtt_ns),
             Self::Cubic(control) => control.on_rtt(rtt_ns),
             Self::Custom(control) => control.on_rtt(rtt_ns),
@@ -181,7 +189,7 @@ impl CongestionControl {
     /// The receiver's schedule of measurements, if the algorithm wants any.
     pub(crate) fn rtt_schedule(&self, now: Nanos) -> Option<RttSchedule> {
         let rtt_initial_ns = match self {
-            Self::Static(_) => None,
+            Self::Static(_) | Self::InFlight(_) => None,
             Self::Auto(_) => Some(auto_window::RTT_INITIAL_NS),
             Self::Cubic(control) => control.measured_rtt_initial_ns(),
             Self::Custom(control) => control.measured_rtt_initial_ns(),
@@ -193,6 +201,7 @@ impl CongestionControl {
     pub(crate) fn initial_window_length(&self) -> i32 {
         match self {
             Self::Static(control) => control.window_length(),
+            Self::InFlight(control) => control.window_length(),
             Self::Auto(control) => control.window_length(),
             Self::Cubic(control) => control.initial_window_length(),
             Self::Custom(control) => control.initial_window_length(),
@@ -203,9 +212,18 @@ impl CongestionControl {
     pub(crate) fn max_window_length(&self) -> i32 {
         match self {
             Self::Static(control) => control.window_length(),
+            Self::InFlight(control) => control.reach_length_max(),
             Self::Auto(control) => control.max_window_length(),
             Self::Cubic(control) => control.max_window_length(),
             Self::Custom(control) => control.max_window_length(),
+        }
+    }
+
+    /// How far subscribers may be apart, in bytes, `advertised` being the window said last.
+    pub(crate) const fn subscriber_window_length(&self, advertised: i32) -> i32 {
+        match self {
+            Self::InFlight(control) => control.window_length(),
+            Self::Static(_) | Self::Auto(_) | Self::Cubic(_) | Self::Custom(_) => advertised,
         }
     }
 }
@@ -256,6 +274,7 @@ mod tests {
             rebuild_position: Position(0),
             rebuild_position_new: Position(0),
             loss_found,
+            length_behind_gap: 0,
         }
     }
 

@@ -169,6 +169,9 @@ impl ConductorHalf {
             rebuild_position: rebuild,
             rebuild_position_new: scan.contiguous,
             loss_found: detection.loss_found,
+            length_behind_gap: scan.gap.map_or(0, |gap| {
+                (hwm - scan.contiguous - i64::from(gap.length)).max(0)
+            }),
         };
         let decision = self.congestion.on_track_rebuild(&progress, tick.now);
         let window_length = decision.window_length;
@@ -388,7 +391,8 @@ impl ConductorHalf {
         let Some(max) = self.subscribers.max() else {
             return;
         };
-        let window = i64::from(self.next_sm_window_length);
+        let advertised = self.next_sm_window_length;
+        let window = i64::from(self.congestion.subscriber_window_length(advertised));
         let limit = max - window + window / 4;
         let rebuild = Position(self.counters.rebuild.get_relaxed());
         let join = |min| join_position(rebuild, min);

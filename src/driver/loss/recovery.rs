@@ -47,8 +47,18 @@ const LINGER_NS: i64 = 12 * MILLI;
 /// Paths of at least this round trip have requests doubled.
 const LONG_PATH_NS: i64 = 2 * MILLI;
 
+/// How much longer than a round trip it may seem to a sender until what it sent again is asked for
+/// again, in nanoseconds.
+const MARGIN_MAX_NS: i64 = 200_000;
+
+/// Rounds after the first that are as long as it on short paths; each further one is twice as long.
+const STEADY_ROUNDS: u32 = 7;
+
 /// Retries are not closer than this unless the configuration says so.
 const RETRY_NS: i64 = 100_000;
+
+/// Status messages are not repeated sooner than this.
+const STATUS_INTERVAL_MIN_NS: i64 = 500_000;
 
 /// First wait for an answer to a round-trip request; doubles up to a second.
 const MEASUREMENT_WAIT_NS: i64 = 10 * MILLI;
@@ -308,7 +318,7 @@ impl LossRecovery {
         if is_over || self.is_group {
             return timeout_ns;
         }
-        (mean_ns / 4).max(5 * MILLI).min(timeout_ns)
+        (mean_ns / 4).max(STATUS_INTERVAL_MIN_NS).min(timeout_ns)
     }
 
     /// What was lost so far.
@@ -443,15 +453,16 @@ impl Schedule {
             };
             return gap.time.plus_ns(wait_ns.saturating_add(gap.extra_ns));
         };
-        // Who has just sent something again does not listen for a while: on short paths there is no
-        // point in asking all the time.
+        // A driver of Aeron that has just sent something again does not listen for a while: on short
+        // paths there is no point in asking all the time.
         let patience_ns = patience_ns.max(self.retry_min_ns);
-        let doublings = (gap.rounds - 1).min(20);
+        let doublings = (gap.rounds - 1).saturating_sub(STEADY_ROUNDS).min(20);
         let mut wait_ns = patience_ns
             .saturating_mul(1 << doublings)
             .min(patience_ns.max(LINGER_NS));
         if !self.is_group && self.answered.is_some_and(|last| last.since(gap.time) > 0) {
-            wait_ns = wait_ns.min(mean_ns.max(self.retry_min_ns));
+            let margin_ns = (mean_ns / 16).min(MARGIN_MAX_NS);
+            wait_ns = wait_ns.min((mean_ns + margin_ns).max(self.retry_min_ns));
         }
         gap.time.plus_ns(wait_ns.saturating_add(gap.extra_ns))
     }

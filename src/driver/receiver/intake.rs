@@ -121,6 +121,14 @@ struct DataFields {
 }
 
 impl DataFields {
+    /// Those of a datagram, if it is data.
+    fn of_datagram(datagram: &[u8]) -> Option<Self> {
+        match Frame::parse_for(SocketRole::Receive, datagram) {
+            Ok(Some(Frame::Data(frame))) => Some(Self::of(frame)),
+            Ok(_) | Err(_) => None,
+        }
+    }
+
     fn of(frame: DataFrame<'_>) -> Self {
         Self {
             stream_id: frame.stream_id(),
@@ -268,7 +276,12 @@ impl<T: Transport> Intake<'_, T> {
         let first = &datagram.bytes[..length];
         match Frame::parse_for(SocketRole::Receive, first) {
             Ok(Some(Frame::Data(frame))) => {
-                return self.on_data(DataFields::of(frame), source, datagram);
+                let fields = DataFields::of(frame);
+                return if source.loss.is_empty() {
+                    self.on_data(fields, source, datagram)
+                } else {
+                    self.on_judged_data(fields, source, datagram)
+                };
             }
             Ok(Some(Frame::Setup(frame))) => self.on_setup(frame, first, source, datagram.source),
             Ok(Some(Frame::RttMeasurement(frame))) => {
@@ -297,18 +310,11 @@ impl<T: Transport> Intake<'_, T> {
         datagram: Datagram<'_>,
     ) -> usize {
         let Datagram {
-            mut bytes,
+            bytes,
             segment_length,
             ..
         } = datagram;
         let length = segment_length.min(bytes.len());
-        if !source.loss.is_empty() {
-            // Deliberate loss judges each datagram.
-            bytes = &mut bytes[..length];
-            if source.hides_data(bytes, &fields) {
-                return length;
-            }
-        }
         let now = self.context.tick.now;
         source.state.on_activity(now);
         let DataFields {
@@ -354,6 +360,47 @@ impl<T: Transport> Intake<'_, T> {
             }
         }
         length
+    }
+
+    /// Takes in data up to the first datagram that deliberate loss hides, each of which it judges
+    /// once. Returns how many bytes that was, with the one that was hidden.
+    fn on_judged_data(
+        &mut self,
+        fields: DataFields,
+        source: &mut Source<'_>,
+        datagram: Datagram<'_>,
+    ) -> usize {
+        let segment_length = datagram.segment_length;
+        let (mut judged, mut kept) = (0, 0);
+        let mut next = Some(fields);
+        for segment in datagram.bytes.chunks(segment_length) {
+            let Some(fields) = next.take().or_else(|| DataFields::of_datagram(segment)) else {
+                break;
+            };
+            judged += segment.len();
+            if source.hides_data(segment, &fields) {
+                break;
+            }
+            kept = judged;
+        }
+        let mut fields = Some(fields);
+        let mut rest = &mut datagram.bytes[..kept];
+        while let Some(first) = fields {
+            if rest.is_empty() {
+                break;
+            }
+            let taken = self.on_data(
+                first,
+                source,
+                Datagram {
+                    bytes: &mut *rest,
+                    ..datagram
+                },
+            );
+            rest = rest.get_mut(taken.max(1)..).unwrap_or_default();
+            fields = DataFields::of_datagram(&rest[..segment_length.min(rest.len())]);
+        }
+        judged
     }
 
     fn on_setup(

@@ -75,6 +75,12 @@ impl Insistence {
         (begin < end).then_some((begin, end))
     }
 
+    /// How often the present request was answered.
+    #[cfg(test)]
+    pub(super) const fn answers(&self) -> u32 {
+        self.answers
+    }
+
     /// What follows the range was sent again up to here.
     pub(super) fn on_sent_ahead(&mut self, cursor: Position) {
         self.ahead = self.ahead.max(cursor);

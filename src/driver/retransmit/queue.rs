@@ -7,7 +7,13 @@
 //!
 //! A range that is waiting, or was sent again a moment ago, is not queued again; what a NAK asks
 //! for beyond it is. So overlapping requests are answered once, and a range that comes up again
-//! after the linger time is answered again: the receiver lacks it still.
+//! after the moment is answered again: the receiver lacks it still.
+//!
+//! The moment is the configured linger time, or what [`NakLag`] says if that is shorter: who asks
+//! so long after a resend has lost it. After a few resends of the same range it doubles with each,
+//! up to the linger time, so that who asks all the time, or from further away than it was thought,
+//! costs few resends more. Departs from Aeron: there it is the linger time, in which a fast stream
+//! comes to a stand.
 //!
 //! A receiver that watches one gap, as Aeron's do, asks for it all the time until the answer has
 //! had its way there: a round trip in which it asks for nothing else. What follows is as likely to
@@ -15,17 +21,26 @@
 //! (see `insistence`); the bytes are the same.
 //!
 //! What goes out is bounded: a receiver can lack a window at most, so no more than a window is sent
-//! again per linger time, whoever asks for it. What that holds back is sent later, as is what the
-//! network does not take at once; a queue that is full refuses.
+//! again per linger time, or per lag where that is shorter but no more than eight times, whoever
+//! asks for it. What that holds back is sent later, as is what the network does not take at once; a
+//! queue that is full refuses.
 
 use std::collections::VecDeque;
 
 use super::insistence::Insistence;
+use super::nak_lag::NakLag;
 use super::{NakOutcome, RETRANSMIT_WINDOW_BASE, RetransmitParams};
 use crate::base::{Nanos, Position};
 
 /// Ranges that are waiting or lingering at most.
 const CAPACITY: usize = 512;
+
+/// Windows that are sent again in a linger time at most, however short the path.
+const WINDOWS_PER_LINGER: i64 = 8;
+/// Resends of a range after which each further one is put off for twice as long as the last.
+const STEADY_RESENDS: u32 = 7;
+/// Linger times for which it is known that a range was sent again.
+const REMEMBERED_LINGERS: i64 = 2;
 
 /// A range to send again, or the rest of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +61,10 @@ struct Entry {
     cursor: Position,
     /// When it was queued; when it was done, if it lingers.
     time: Nanos,
+    /// How often it was sent before, of late.
+    resends: u32,
+    /// How long it is not sent again once it is done, in nanoseconds.
+    linger_ns: i64,
     /// Whether nobody asked for it yet.
     is_ahead: bool,
 }
@@ -53,9 +72,9 @@ struct Entry {
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct ResendQueue {
-    /// Those that linger, then those that wait; each group in the order of time.
+    /// Those that linger or did so of late, then those that wait; each group in the order of time.
     entries: VecDeque<Entry>,
-    /// How many linger.
+    /// How many do not wait.
     lingering: usize,
     delay_ns: i64,
     linger_ns: i64,
@@ -68,6 +87,7 @@ pub(crate) struct ResendQueue {
     credit: i64,
     credit_time: Nanos,
     insistence: Insistence,
+    lag: NakLag,
 }
 
 impl ResendQueue {
@@ -85,6 +105,7 @@ impl ResendQueue {
             credit: i64::from(window),
             credit_time: now,
             insistence: Insistence::new(params.linger_ns, params.mtu_length, now),
+            lag: NakLag::new(params.linger_ns, now),
         }
     }
 
@@ -92,6 +113,12 @@ impl ResendQueue {
     pub(crate) fn on_window(&mut self, window_length: i32) {
         let window_length = i64::from(window_length).min(self.window_length_max);
         self.window_length = self.window_length.max(window_length);
+    }
+
+    /// What was never sent before is being sent, from `begin` on.
+    #[inline]
+    pub(crate) fn on_data(&mut self, begin: Position, now: Nanos) {
+        self.lag.on_data(begin, now);
     }
 
     /// The receiver lacks what lies from `begin` to `end`, all of it within a term. What lies
@@ -106,10 +133,17 @@ impl ResendQueue {
         self.let_go(now);
         let end = end.min(sent).min(begin + i64::from(self.length_max));
         self.insistence.on_nak(begin, end, now);
+        let is_first = self.resends_of(begin, end).is_none();
+        if is_first && begin < end {
+            self.lag.on_first_nak(end, now);
+        }
         let mut outcome = NakOutcome::Ignored;
         let mut cursor = begin;
         while cursor < end {
-            let (covered_to, next_begin) = self.what_covers(cursor, end, now);
+            let (covered_to, next_begin) = match is_first {
+                true => (cursor, end),
+                false => self.what_covers(cursor, end, now),
+            };
             if covered_to > cursor {
                 cursor = covered_to;
                 continue;
@@ -117,14 +151,22 @@ impl ResendQueue {
             if !self.make_room() {
                 return NakOutcome::Overflow;
             }
+            let resends = self
+                .resends_of(cursor, next_begin)
+                .map_or(0, |last| last + 1);
+            let linger_ns = self.linger_ns_after(resends);
             let asked = Entry {
                 begin: cursor,
                 end: next_begin,
                 cursor,
                 time: now,
+                resends,
+                linger_ns,
                 is_ahead: false,
             };
-            let ahead = (cursor == begin)
+            // Who asks again after less than the linger time was answered and lost the answer.
+            let may_be_under_way = cursor == begin && linger_ns >= self.linger_ns;
+            let ahead = may_be_under_way
                 .then(|| self.insistence.on_answer(sent, now))
                 .flatten();
             match ahead {
@@ -148,6 +190,8 @@ impl ResendQueue {
                 end,
                 cursor: begin,
                 time: asked.time,
+                resends: asked.resends,
+                linger_ns: asked.linger_ns,
                 is_ahead: true,
             });
         }
@@ -194,15 +238,29 @@ impl ResendQueue {
         self.entries.remove(self.lingering);
     }
 
-    /// Forgets what has lingered long enough.
+    /// Forgets what was sent again long ago.
     fn let_go(&mut self, now: Nanos) {
         while self.lingering > 0
             && let Some(first) = self.entries.front()
-            && now.is_expired(first.time, self.linger_ns)
+            && now.is_expired(first.time, REMEMBERED_LINGERS * self.linger_ns)
         {
             self.entries.pop_front();
             self.lingering -= 1;
         }
+    }
+
+    /// How long something is not sent again once it was, having been sent again so often before.
+    fn linger_ns_after(&self, resends: u32) -> i64 {
+        let doublings = resends.saturating_sub(STEADY_RESENDS).min(20);
+        (self.lag.ns() << doublings).min(self.linger_ns)
+    }
+
+    /// How often anything between `begin` and `end` was sent before it was asked for last; `None`
+    /// unless that was of late.
+    fn resends_of(&self, begin: Position, end: Position) -> Option<u32> {
+        let overlapping = |entry: &&Entry| entry.begin < end && begin < entry.end;
+        let entries = self.entries.iter().filter(overlapping);
+        entries.map(|entry| entry.resends).max()
     }
 
     /// How far the queue covers what begins at `at`; if not at all, where the next range begins, or
@@ -211,7 +269,7 @@ impl ResendQueue {
         let mut covered_to = at;
         let mut next_begin = end;
         for (index, entry) in self.entries.iter().enumerate() {
-            let is_over = index < self.lingering && now.is_expired(entry.time, self.linger_ns);
+            let is_over = index < self.lingering && now.is_expired(entry.time, entry.linger_ns);
             if is_over || entry.end <= at {
                 continue;
             }
@@ -238,10 +296,11 @@ impl ResendQueue {
     }
 
     fn refill(&mut self, now: Nanos) {
-        let linger_ns = self.linger_ns.max(1);
-        let elapsed_ns = now.since(self.credit_time).clamp(0, linger_ns);
+        let shortest_ns = self.linger_ns / WINDOWS_PER_LINGER;
+        let window_ns = self.lag.ns().clamp(shortest_ns, self.linger_ns).max(1);
+        let elapsed_ns = now.since(self.credit_time).clamp(0, window_ns);
         let earned =
-            i128::from(self.window_length) * i128::from(elapsed_ns) / i128::from(linger_ns);
+            i128::from(self.window_length) * i128::from(elapsed_ns) / i128::from(window_ns);
         let earned = i64::try_from(earned).unwrap_or(self.window_length);
         if earned > 0 {
             self.credit = (self.credit + earned).min(self.window_length);
@@ -353,6 +412,25 @@ mod tests {
     }
 
     #[test]
+    fn on_a_short_path_no_more_than_a_window_is_sent_again_per_lag() {
+        for (lag_ns, windows) in [(LINGER_NS / 4, 4), (LAG_NS, WINDOWS_PER_LINGER)] {
+            let mut queue = queue_of_lag(lag_ns);
+            let mut total = 0;
+            for now in (0..LINGER_NS).step_by(10_000) {
+                // Something else each time, so that nothing lingers.
+                let begin = now / 10_000 * i64::from(TERM_LENGTH / 2);
+                queue.on_data(Position(begin), Nanos(now - lag_ns));
+                nak(&mut queue, begin, begin + i64::from(TERM_LENGTH / 2), now);
+                let sent = send(&mut queue, now);
+                total += sent.iter().map(|(begin, end)| end - begin).sum::<i64>();
+            }
+            let allowed = WINDOW + windows * WINDOW;
+            assert!(total <= allowed + 1024, "{total} of {allowed}");
+            assert!(total >= allowed - WINDOW, "{total} of {allowed}");
+        }
+    }
+
+    #[test]
     fn a_larger_window_gives_more_credit() {
         let mut queue = queue();
         queue.on_window(512 * 1024);
@@ -411,6 +489,117 @@ mod tests {
                     last_sent[usize::try_from(at).expect("small")] = Some(now);
                 }
             }
+        }
+    }
+
+    const LAG_NS: i64 = 100_000;
+
+    /// A queue that hears of what is missing so long after sending, and has sent what is behind the
+    /// first KiB so long before time 0.
+    fn queue_of_lag(lag_ns: i64) -> ResendQueue {
+        let mut queue = queue();
+        queue.lag.on_data(Position(0), Nanos(-100 * LINGER_NS));
+        queue
+            .lag
+            .on_first_nak(Position(32), Nanos(lag_ns - 100 * LINGER_NS));
+        queue.on_data(Position(512), Nanos(-lag_ns));
+        queue
+    }
+
+    #[test]
+    fn what_was_lost_again_is_sent_after_a_round_trip() {
+        let mut queue = queue_of_lag(LAG_NS);
+        nak(&mut queue, 0, 1024, 0);
+        assert_eq!(send(&mut queue, 0), [(0, 1024)]);
+        assert_eq!(nak(&mut queue, 0, 1024, LAG_NS), NakOutcome::Ignored);
+        assert_eq!(nak(&mut queue, 0, 1024, LAG_NS + 1), NakOutcome::Delayed);
+        assert_eq!(send(&mut queue, LAG_NS + 1), [(0, 1024)]);
+    }
+
+    #[test]
+    fn after_a_few_resends_the_time_doubles_up_to_the_linger_time() {
+        let mut queue = queue_of_lag(LAG_NS);
+        let mut sent_at = Vec::new();
+        for now in (0..10 * LINGER_NS).step_by(10_000) {
+            nak(&mut queue, 0, 1024, now);
+            if !send(&mut queue, now).is_empty() {
+                sent_at.push(now);
+            }
+        }
+        let waits = sent_at.windows(2).map(|pair| pair[1] - pair[0]);
+        let waits = waits.collect::<Vec<_>>();
+        assert!(waits.len() >= 14, "{waits:?}");
+        for (resend, wait) in waits.into_iter().enumerate() {
+            let expected_ns = (LAG_NS << resend.saturating_sub(7)).min(LINGER_NS);
+            let range = expected_ns..=expected_ns + 10_000;
+            assert!(range.contains(&wait), "{wait} not in {range:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_lost_after_a_while_is_a_new_matter() {
+        let mut queue = queue_of_lag(LAG_NS);
+        for begin in [0, 4 * LINGER_NS] {
+            queue.on_data(Position(512), Nanos(begin - LAG_NS));
+            for now in [begin, begin + LAG_NS + 1] {
+                nak(&mut queue, 0, 1024, now);
+                assert_eq!(send(&mut queue, now), [(0, 1024)], "at {now}");
+            }
+        }
+    }
+
+    #[test]
+    fn repeated_requests_do_not_make_the_lag_longer() {
+        let mut queue = queue_of_lag(LAG_NS);
+        for now in (0..10 * LINGER_NS).step_by(10_000) {
+            nak(&mut queue, 0, 1024, now);
+            send(&mut queue, now);
+        }
+        assert_eq!(queue.lag.ns(), LAG_NS);
+    }
+
+    /// Who is answered as soon as an answer may be lost is not answered with anything else.
+    #[test]
+    fn on_a_short_path_insistence_gets_what_it_asks_for() {
+        let mut queue = queue_of_lag(LAG_NS);
+        for round in 0..8 {
+            let now = round * (LAG_NS + 1);
+            nak(&mut queue, 0, 1024, now);
+            assert_eq!(send(&mut queue, now), [(0, 1024)], "in round {round}");
+        }
+        assert_eq!(queue.insistence.answers(), 0);
+    }
+
+    #[test]
+    fn any_requests_are_answered_between_a_lag_and_a_linger_time() {
+        for seed in 0..50 {
+            let mut rng = Rng::new(seed);
+            let mut queue = queue_of_lag(LAG_NS);
+            queue.on_window(TERM_LENGTH / 2);
+            let mut last_sent = [None::<i64>; 64];
+            let mut now = 0;
+            let mut early = 0;
+            for _ in 0..400 {
+                now += rng.below(200_000).cast_signed();
+                let begin = rng.below(60).cast_signed();
+                let end = (begin + 1 + rng.below(8).cast_signed()).min(64);
+                nak(&mut queue, begin * 1024, end * 1024, now);
+                let sent = send(&mut queue, now);
+                let sent = sent.iter().flat_map(|(b, e)| (b / 1024)..(e / 1024));
+                let sent = sent.collect::<Vec<_>>();
+                for at in begin..end {
+                    let last = &mut last_sent[usize::try_from(at).expect("small")];
+                    let since_ns = last.map_or(i64::MAX, |last| now - last);
+                    if sent.contains(&at) {
+                        assert!(since_ns > LAG_NS, "seed {seed} at {now}");
+                        early += i32::from(since_ns <= LINGER_NS);
+                        *last = Some(now);
+                    } else {
+                        assert!(since_ns <= LINGER_NS, "seed {seed} at {now}");
+                    }
+                }
+            }
+            assert!(early > 100, "seed {seed}: {early}");
         }
     }
 }

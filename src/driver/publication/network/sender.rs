@@ -293,6 +293,9 @@ impl SenderHalf {
         }
         if let Some(end) = end {
             debug_assert!(end > self.position);
+            if let Some(queue) = &mut self.resend_queue {
+                queue.on_data(self.position, cycle.now);
+            }
             self.time_of_last_data_or_heartbeat = cycle.now;
             self.tracks_limits = true;
             self.set_position(end);
