@@ -177,8 +177,9 @@ pub struct DriverParts {
 /// all agents: what these do can wait as long.
 const CONDUCTOR_INTERVAL_NS: i64 = 2_000;
 
-/// The same where they have found nothing to do for a while. To look, the conductor reads positions
-/// that subscribers write: both then wait for a line of memory, and with them the next message.
+/// The same where they have found nothing to do for a while, and nothing was received. To look, the
+/// conductor reads positions that subscribers write: both then wait for a line of memory, and with
+/// them the next message.
 const IDLE_CONDUCTOR_INTERVAL_NS: i64 = 100_000;
 
 /// All agents of a driver as one, for a single thread; see [`DriverCore`]. A duty cycle runs
@@ -385,10 +386,14 @@ impl Agent for DriverAgents {
         let has_sent = work > 0;
         if has_sent || self.pace.is_due(tick.now) {
             let done = resources.do_work(tick) + conductor.do_work(tick);
-            self.pace.restart(tick.now, done > 0);
+            self.pace.restart(tick.now, done > 0 || has_sent);
             work += done;
         }
-        work += receiver.do_work(tick);
+        let received = receiver.do_work(tick);
+        if received > 0 {
+            self.pace.quicken();
+        }
+        work += received;
         self.beat.worked(work);
         work
     }

@@ -79,6 +79,12 @@ impl SlowingPace {
             self.max_ns.min(self.pace.interval_ns.saturating_mul(2))
         };
     }
+
+    /// There may be something to do again.
+    #[inline]
+    pub(super) const fn quicken(&mut self) {
+        self.pace.interval_ns = self.min_ns;
+    }
 }
 
 #[cfg(test)]
@@ -113,6 +119,11 @@ mod tests {
         );
         pace.restart(Nanos(40_000), true);
         assert!(!pace.is_due(Nanos(40_500)) && pace.is_due(Nanos(41_000)));
+        pace.restart(Nanos(41_000), false);
+        pace.restart(Nanos(41_000), false);
+        assert!(!pace.is_due(Nanos(42_000)));
+        pace.quicken();
+        assert!(pace.is_due(Nanos(42_000)));
     }
 
     #[test]
