@@ -6,15 +6,17 @@ use std::sync::Arc;
 use super::clock::VirtualClock;
 use super::network::SimNetwork;
 use super::plan::{Plan, addresses};
+use super::settings::configure;
 use super::socket::SimHost;
 use crate::base::{CounterId, EpochMillis, Nanos, Rng};
+use crate::cnc::counter_types::{NAME_ENTRY_TYPE_ID, NameEntryKey};
 use crate::cnc::{Cnc, CncLengths, CncMetadata, SystemCounter, SystemCounters};
 use crate::concurrent::{
-    BROADCAST_TRAILER_LENGTH, CounterState, CountersReader, LossReport, RING_TRAILER_LENGTH,
-    read_error_log,
+    AtomicCounter, BROADCAST_TRAILER_LENGTH, CounterState, CountersReader, EVENT_SLOT_LENGTH,
+    EventFile, EventReader, EventSet, LossReport, RING_TRAILER_LENGTH, read_error_log,
 };
-use crate::driver::config::DriverConfig;
-use crate::driver::{DriverCore, DriverEnvironment};
+use crate::driver::config::{DriverConfig, TerminationValidator};
+use crate::driver::{DriverCore, DriverEnvironment, EVENT_LANES, TerminationFlag};
 use crate::logbuffer::{HeapLogStore, LogBuffer, LogOpener};
 use crate::memory::AtomicBuffer;
 use crate::port::{Agent, Clock, StaticResolver, Tick};
@@ -75,6 +77,15 @@ pub(super) struct SimDriver {
     pub(super) incarnation: usize,
     /// The system counters come first; from here on all counters go away again.
     first_counter: i32,
+    /// Sockets that it has as long as it lives, by address.
+    pub(super) own_sockets: [usize; 2],
+    /// What it writes down of what happens, if it does.
+    pub(super) events: Option<EventReader>,
+    /// Set once it was asked to terminate, if it allows that.
+    pub(super) termination: TerminationFlag,
+    pub(super) allows_termination: bool,
+    /// What it was told to write down.
+    pub(super) wanted_events: EventSet,
 }
 
 impl SimDriver {
@@ -86,7 +97,10 @@ impl SimDriver {
         clock: &VirtualClock,
         rng: Rng,
     ) -> Result<Self, String> {
-        let config = plan.config(number).map_err(|error| error.to_string())?;
+        let mut config = plan.config(number).map_err(|error| error.to_string())?;
+        if let Some(settings) = &plan.drivers[number].settings {
+            config = configure(&config, settings)?;
+        }
         let is_composite = plan.drivers[number].is_composite;
         Self::with_config(number, config, is_composite, network, clock, rng)
     }
@@ -113,6 +127,12 @@ impl SimDriver {
         let addresses = [v4, v6];
         let host = network.host_of(&addresses);
         let store = HeapLogStore::default();
+        let allows_termination = config.termination_validator() == TerminationValidator::Allow;
+        let wanted_events = config.logged_events();
+        let (events, reader) = match event_file(&config, tick)? {
+            Some((file, reader)) => (Some(file), Some(reader)),
+            None => (None, None),
+        };
         let environment = DriverEnvironment {
             cnc: cnc.clone(),
             loss_report: LossReport::new(AtomicBuffer::heap(LOSS_REPORT_LENGTH)),
@@ -122,19 +142,25 @@ impl SimDriver {
             clock: Arc::new(clock.clone()),
             interfaces: Box::new(host),
             rng,
-            events: None,
+            events,
         };
         let core = DriverCore::<SimHost>::new(config, environment, tick)
             .map_err(|error| error.to_string())?;
         cnc.to_driver().set_consumer_heartbeat(tick.epoch);
         cnc.signal_ready();
         let counters = cnc.counters();
+        let termination = core.termination();
         let mut agents = agents(core, is_composite);
         for slot in &mut agents {
             slot.agent.on_start(tick);
         }
         Ok(Self {
             number,
+            own_sockets: addresses.map(|address| network.open_sockets_of(address)),
+            events: reader,
+            termination,
+            allows_termination,
+            wanted_events,
             addresses,
             system: SystemCounters::attach(&counters),
             incarnation: 0,
@@ -149,6 +175,15 @@ impl SimDriver {
     /// The value of a system counter.
     pub(super) fn system(&self, counter: SystemCounter) -> i64 {
         self.system.get(counter).get()
+    }
+
+    /// The counter that says where the name of a host leads, where there is a table of names.
+    pub(super) fn name_switch(&self, host: &str) -> Option<AtomicCounter> {
+        let key = NameEntryKey {
+            name: host.to_owned(),
+        };
+        let id = (self.counters).find_by_type_and_key(NAME_ENTRY_TYPE_ID, &key.encode())?;
+        self.counters.counter(id)
     }
 
     /// A publication's log; `None` once it is deleted.
@@ -228,6 +263,22 @@ impl SimDriver {
             slot.agent.on_close(tick);
         }
     }
+}
+
+/// A file of events in memory and a reader of it, if the configuration wants one.
+fn event_file(
+    config: &DriverConfig,
+    tick: Tick,
+) -> Result<Option<(EventFile, EventReader)>, String> {
+    if config.logged_events().is_empty() {
+        return Ok(None);
+    }
+    let slots = config.event_buffer_length() / EVENT_SLOT_LENGTH / EVENT_LANES.len();
+    let buffer = AtomicBuffer::heap(EventFile::length(EVENT_LANES.len(), slots));
+    let file = EventFile::create(buffer.clone(), &EVENT_LANES, (tick.now, tick.epoch), 1);
+    let file = file.map_err(|error| error.to_string())?;
+    let reader = EventReader::attach(buffer).map_err(|error| error.to_string())?;
+    Ok(Some((file, reader)))
 }
 
 /// The first counter id that nobody has used yet.

@@ -187,16 +187,27 @@ pub(super) struct Reading {
     is_reliable: bool,
     /// Whether fragments are gathered: then what was consumed is handed out a message at a time.
     is_assembled: bool,
+    /// Whether a time may stand where the reserved value was.
+    is_stamped: bool,
 }
+
+/// No time that was written into a message is before.
+const FIRST_STAMP: i64 = 1_600_000_000_000_000_000;
 
 impl Reading {
     pub(super) const fn new(join: Position, is_reliable: bool, is_assembled: bool) -> Self {
         Self {
+            is_stamped: false,
             at: join.get(),
             next: 0,
             is_reliable,
             is_assembled,
         }
+    }
+
+    /// The same, where times are written into messages.
+    pub(super) const fn stamped(self, is_stamped: bool) -> Self {
+        Self { is_stamped, ..self }
     }
 
     pub(super) const fn position(&self) -> i64 {
@@ -242,7 +253,7 @@ impl Reading {
         if header.flags() != first | last {
             return changed("flags byte");
         }
-        Self::check_ids(ledger, header, tag, begin)?;
+        self.check_ids(ledger, header, tag, begin)?;
         if !payload::matches(tag, usize::try_from(offset).unwrap_or(0), payload) {
             return changed("payload");
         }
@@ -269,7 +280,7 @@ impl Reading {
         if header.flags() != FLAG_BEGIN | FLAG_END {
             return changed("flags byte");
         }
-        Self::check_ids(ledger, header, tag, begin)?;
+        self.check_ids(ledger, header, tag, begin)?;
         if !payload::matches(tag, 0, payload) {
             return changed("payload");
         }
@@ -346,9 +357,17 @@ impl Reading {
         Err(Breach::Unknown { begin })
     }
 
-    fn check_ids(ledger: &Ledger, header: &Header<'_>, tag: Tag, begin: i64) -> Result<(), Breach> {
+    fn check_ids(
+        &self,
+        ledger: &Ledger,
+        header: &Header<'_>,
+        tag: Tag,
+        begin: i64,
+    ) -> Result<(), Breach> {
         let changed = |what| Err(Breach::Changed { tag, begin, what });
-        if header.reserved_value() != tag.reserved_value() {
+        let reserved = header.reserved_value();
+        let is_stamp = self.is_stamped && reserved >= FIRST_STAMP;
+        if reserved != tag.reserved_value() && !is_stamp {
             return changed("reserved value");
         }
         if header.session_id() != ledger.session_id || header.stream_id() != ledger.stream_id {

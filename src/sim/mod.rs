@@ -9,10 +9,11 @@
 //! | `clock` | time that passes when it is told to |
 //! | `plan`, `omission` | what a seed stands for, and what can be left out of it |
 //! | `shrink` | the least of it that fails |
+//! | `settings` | a driver's configuration as its user writes it down |
 //! | `host` | a driver: CnC and logs on the heap, its agents one by one |
 //! | `people` | clients with their publishers and subscribers, as small state machines |
 //! | `ledger`, `payload` | what was published; checks what subscribers get |
-//! | `oracle` | checks counters, datagrams, what is left at the end |
+//! | `oracle` | checks counters, datagrams, event logs, what is left at the end |
 //! | `world` | all of it, step by step |
 //! | `trace` | what happened |
 //! | `lossy_path` | one stream over a long path that loses datagrams: goodput and stalls |
@@ -30,6 +31,7 @@ mod people;
 mod plan;
 mod report;
 mod sabotage;
+mod settings;
 mod shrink;
 mod socket;
 mod tap;

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::plan::Plan;
+use super::plan::{Plan, remove_extras};
 
 /// Something left out of a world.
 ///
@@ -45,12 +45,15 @@ pub enum Omission {
     Subscriber(usize),
     /// Coming back of publishers and subscribers that closed.
     Reopening,
+    /// Settings in text, event logs, names of hosts, loss within drivers, and what is said to be
+    /// extra of clients: without them a seed means what it meant before there were any.
+    Extras,
     /// Steps with faults, from this one on.
     StepsFrom(u64),
 }
 
 /// Omissions with a name alone.
-const NAMED: [(&str, Omission); 10] = [
+const NAMED: [(&str, Omission); 11] = [
     ("loss", Omission::Loss),
     ("bursts", Omission::Bursts),
     ("one-way", Omission::OneWay),
@@ -61,6 +64,7 @@ const NAMED: [(&str, Omission); 10] = [
     ("jitter", Omission::Jitter),
     ("leaps", Omission::Leaps),
     ("reopening", Omission::Reopening),
+    ("extras", Omission::Extras),
 ];
 
 impl fmt::Display for Omission {
@@ -79,7 +83,8 @@ impl fmt::Display for Omission {
             | Self::Refusals
             | Self::Jitter
             | Self::Leaps
-            | Self::Reopening => {
+            | Self::Reopening
+            | Self::Extras => {
                 let named = NAMED.iter().find(|(_, omission)| omission == self);
                 f.write_str(named.map_or("", |(name, _)| name))
             }
@@ -181,6 +186,7 @@ impl Omission {
                     subscriber.reopens = 0;
                 }
             }
+            Self::Extras => remove_extras(plan),
             Self::StepsFrom(step) => plan.active_steps = plan.active_steps.min(step),
         }
     }

@@ -19,16 +19,23 @@ const TABLE_SEED: u64 = 0xA11E_0507;
 pub(super) struct Tag {
     pub(super) publisher: u16,
     pub(super) sequence: u32,
+    /// Its frames do not carry it.
+    pub(super) is_plain: bool,
 }
 
 impl Tag {
-    /// The reserved value of the message's frames. Never 0, which is what nobody has written.
+    /// The reserved value of the message's frames: 0 if nobody wrote one.
     pub(super) fn reserved_value(self) -> i64 {
+        if self.is_plain { 0 } else { self.number() }
+    }
+
+    /// Never 0.
+    fn number(self) -> i64 {
         (i64::from(self.publisher) + 1) << 32 | i64::from(self.sequence)
     }
 
     fn start(self) -> usize {
-        let mixed = Rng::new(self.reserved_value().cast_unsigned()).below(TABLE_LENGTH as u64);
+        let mixed = Rng::new(self.number().cast_unsigned()).below(TABLE_LENGTH as u64);
         usize::try_from(mixed).unwrap_or(0)
     }
 }
@@ -98,6 +105,7 @@ mod tests {
     const TAG: Tag = Tag {
         publisher: 3,
         sequence: 77,
+        is_plain: false,
     };
 
     #[test]

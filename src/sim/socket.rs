@@ -44,6 +44,12 @@ impl Network for SimHost {
         let Some(host) = self.address(spec.bind.is_ipv6()) else {
             return Err(io::ErrorKind::AddrNotAvailable.into());
         };
+        // As with a kernel, nobody listens at somebody else's address.
+        let bind = spec.bind.ip();
+        let is_own = bind.is_unspecified() || self.addresses.contains(&bind);
+        if !is_own && spec.multicast.is_none() {
+            return Err(io::ErrorKind::AddrNotAvailable.into());
+        }
         let OpenSocket {
             id,
             address,

@@ -139,6 +139,10 @@ pub(super) enum Event {
         session: i32,
         position: i64,
     },
+    NameMoved {
+        driver: usize,
+        value: i64,
+    },
 }
 
 /// An event and when it happened.

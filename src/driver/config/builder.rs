@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use super::error::{ConfigError, ConfigErrors};
 use super::refused::{OF_CLIENTS, REFUSED};
 use super::schema::{OptionInfo, OptionRow};
-use super::sources::{Entry, Preset, Source, environment_name, parse_properties, parse_property};
+use super::sources::{
+    Entry, Preset, Source, is_environment_form, parse_properties, parse_property,
+};
 use super::table::ROWS;
 use super::{DriverConfig, idle, validate};
 use crate::port::BufferLimits;
@@ -227,7 +229,7 @@ fn with_range(reason: &str, range: &str) -> String {
 
 /// Whether a text names the option, by its property, its variable, or the property form of that.
 fn is_named(name: &str, property: &str, env: &str) -> bool {
-    name == property || (!env.is_empty() && environment_name(name) == env)
+    name == property || (!env.is_empty() && is_environment_form(name, env))
 }
 
 /// The text that counts for an option. An empty value takes back what was said before.

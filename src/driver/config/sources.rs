@@ -107,9 +107,13 @@ pub(super) fn parse_properties(file: &str, text: &str) -> Vec<Result<Entry, (usi
     logical_lines(text).into_iter().map(parse).collect()
 }
 
-/// Environment form of a property name: upper case, `_` for `.`.
-pub(super) fn environment_name(property: &str) -> String {
-    property.to_ascii_uppercase().replace('.', "_")
+/// Whether `env` is the environment form of a property name: upper case, `_` for `.`.
+pub(super) fn is_environment_form(property: &str, env: &str) -> bool {
+    let form = |byte: u8| match byte {
+        b'.' => b'_',
+        other => other.to_ascii_uppercase(),
+    };
+    property.len() == env.len() && property.bytes().map(form).eq(env.bytes())
 }
 
 /// A bundle of settings for a purpose. Everything else that is said beats it.

@@ -14,6 +14,7 @@ fn tag(sequence: u32) -> Tag {
     Tag {
         publisher: 1,
         sequence,
+        is_plain: false,
     }
 }
 

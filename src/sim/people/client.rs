@@ -3,6 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::habits::Requests;
+use super::mistakes::Mistakes;
+use super::strangers::visit;
 use super::{Outcome, Scene};
 use crate::base::Nanos;
 use crate::client::{
@@ -39,6 +42,8 @@ struct Connection {
     errors: Arc<Mutex<Vec<ClientError>>>,
     pending_counters: Vec<Pending<Counter>>,
     counters: Vec<Counter>,
+    mistakes: Mistakes,
+    requests: Requests,
 }
 
 /// A client and its connection to its driver.
@@ -55,6 +60,8 @@ pub(crate) struct SimClient {
     is_excused: bool,
     /// The same, of an earlier connection too.
     pub(crate) was_excused: bool,
+    /// It was gone before it was told of a mistake.
+    is_untold: bool,
     /// When the driver died that it is connected to.
     orphaned: Option<Nanos>,
     /// How often it has connected; what was made by an earlier connection is void.
@@ -72,6 +79,7 @@ impl SimClient {
             served: Nanos(0),
             is_excused: false,
             was_excused: false,
+            is_untold: false,
             orphaned: None,
             generation: 0,
         }
@@ -99,6 +107,11 @@ impl SimClient {
         if self.life == Life::Up {
             self.orphaned = Some(now);
         }
+    }
+
+    /// Whether its driver may know of mistakes that it was never told of.
+    pub(crate) const fn is_gone_untold(&self) -> bool {
+        self.was_excused || self.is_untold
     }
 
     /// Whether it may still do something.
@@ -152,6 +165,8 @@ impl SimClient {
             errors,
             pending_counters,
             counters: Vec::new(),
+            mistakes: Mistakes::default(),
+            requests: Requests::default(),
         });
         self.life = Life::Up;
         self.is_excused = false;
@@ -173,6 +188,18 @@ impl SimClient {
         };
         let work = connection.invoker.do_work();
         connection.take_counters();
+        let Connection {
+            client,
+            mistakes,
+            requests,
+            ..
+        } = connection;
+        let is_excused = self.is_excused;
+        let told = mistakes
+            .work(self.number, client, scene)
+            .and_then(|()| requests.work(self.number, client, scene));
+        visit(self.number, client, scene);
+        told.or_else(|why| if is_excused { Ok(()) } else { Err(why) })?;
         let seen = std::mem::take(
             &mut *connection
                 .errors
@@ -246,6 +273,7 @@ impl SimClient {
             return;
         }
         if let Some(connection) = self.connection.take() {
+            self.is_untold |= connection.mistakes.is_waiting();
             connection.client.close();
             let client = self.number;
             scene.trace.push(Event::ClientClosed { client });

@@ -4,15 +4,21 @@
 //! They use the client's public interface alone, and nothing of it that blocks. What they are not
 //! told by it they do not know; what they see they report to the ledgers and the trace.
 
+mod check;
 mod client;
 mod destinations;
+mod habits;
+mod mistakes;
+mod pollers;
 mod publisher;
 mod responses;
+mod strangers;
 mod subscriber;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use self::strangers::Visits;
 use super::clock::VirtualClock;
 use super::host::SimDriver;
 use super::ledger::{Breach, Ledger};
@@ -24,8 +30,11 @@ use crate::client::AddError;
 use crate::command::ErrorCode;
 
 pub(super) use client::{Life, SimClient};
+pub(super) use habits::STATIC_TYPE_ID;
+pub(super) use mistakes::is_of_a_mistake;
 pub(super) use publisher::{Publisher, write};
 pub(super) use responses::Responses;
+pub(super) use strangers::is_of_a_stranger;
 pub(super) use subscriber::Subscriber;
 
 /// A promise that was broken, in words.
@@ -41,6 +50,10 @@ pub(super) struct Ledgers {
     rejected: BTreeSet<(i32, i32)>,
     /// Streams and sessions of which an image went away.
     left: BTreeSet<(i32, i32)>,
+    /// What clients were told that asked for what cannot be.
+    expected_errors: BTreeSet<String>,
+    /// What strangers did to drivers.
+    visits: BTreeMap<(usize, usize), Visits>,
 }
 
 impl Ledgers {
@@ -66,6 +79,13 @@ impl Ledgers {
     /// The ledger of a session on a stream.
     pub(super) fn of_session(&self, stream_id: i32, session_id: i32) -> Option<usize> {
         self.by_session.get(&(stream_id, session_id)).copied()
+    }
+
+    /// The registrations of a driver's publications that somebody had.
+    pub(super) fn registrations(&self, driver: (usize, usize)) -> impl Iterator<Item = i64> {
+        let ledgers = self.list.iter();
+        let of_driver = ledgers.filter(move |ledger| ledger.driver == driver);
+        of_driver.map(|ledger| ledger.registration_id)
     }
 
     /// How many there are; none ever goes.
@@ -96,6 +116,29 @@ impl Ledgers {
     /// Whether any image of a session went away.
     pub(super) fn is_left(&self, stream_id: i32, session_id: i32) -> bool {
         self.left.contains(&(stream_id, session_id))
+    }
+
+    /// Notes that a driver will have recorded an error.
+    pub(super) fn expect_error(&mut self, text: String) {
+        self.expected_errors.insert(text);
+    }
+
+    /// What strangers did to a driver.
+    fn visits(&mut self, driver: (usize, usize)) -> &mut Visits {
+        self.visits.entry(driver).or_default()
+    }
+
+    /// A driver survived what strangers did to it.
+    pub(super) fn check_visits(&self, driver: &SimDriver) -> Outcome {
+        let number = driver.number;
+        let visits = self.visits.get(&driver.identity(number)).copied();
+        let checked = visits.unwrap_or_default().check(driver);
+        checked.map_err(|why| format!("driver {number}: {why}"))
+    }
+
+    /// Whether a driver's error is one that was provoked.
+    pub(super) fn expects(&self, error: &str) -> bool {
+        self.expected_errors.contains(error)
     }
 
     /// Notes that somebody rejected an image.
@@ -166,6 +209,8 @@ pub(super) struct Scene<'a> {
     pub(super) ledgers: &'a mut Ledgers,
     pub(super) trace: &'a mut Trace,
     pub(super) rng: &'a mut Rng,
+    /// The same for what came later, so that the rest goes as it went.
+    pub(super) habits: &'a mut Rng,
     pub(super) now: Nanos,
     pub(super) step: u64,
     pub(super) phase: Phase,
@@ -191,9 +236,19 @@ pub(super) fn is_transient(text: &str) -> bool {
     text.contains(STILL_BOUND) || (is_unknown && !text.contains("did not request"))
 }
 
+/// Whether a driver says that a name leads nowhere, or where others are.
+pub(super) fn is_unresolved(text: &str) -> bool {
+    text.contains("cannot resolve host") || text.contains("address not available")
+}
+
 /// Whether a driver says that it has no room for a log.
 pub(super) fn is_out_of_space(text: &str) -> bool {
     text.contains(NO_SPACE)
+}
+
+/// Steps before somebody who was refused tries again: what names lead to changes slowly.
+pub(super) const fn retry_steps(plan: &Plan) -> u64 {
+    if plan.names.is_some() { 50 } else { 5 }
 }
 
 /// Notes a failed add, which may be tried again. Refusals that should not happen are breaches.
@@ -204,6 +259,12 @@ fn refused(scene: &mut Scene<'_>, actor: &str, error: &AddError) -> Outcome {
     });
     match error {
         AddError::Client(_) | AddError::DriverTimeout { .. } => Ok(()),
+        // The name is not known yet, or leads nowhere just now.
+        AddError::Registration(refusal)
+            if scene.plan.names.is_some() && is_unresolved(&refusal.message) =>
+        {
+            Ok(())
+        }
         AddError::Registration(refusal)
             if refusal.code == ErrorCode::ResourceTemporarilyUnavailable
                 || (refusal.code == ErrorCode::StorageSpace && scene.plan.fills_disks())

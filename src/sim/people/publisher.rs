@@ -3,7 +3,7 @@
 use std::any::Any;
 
 use super::destinations::{Destinations, HasDestinations};
-use super::{Actor, Outcome, Scene, SimClient, breach, refused};
+use super::{Actor, Outcome, Scene, SimClient, breach, refused, retry_steps};
 use crate::base::{Position, RegistrationId, StreamId};
 use crate::client::{
     AddError, BufferClaim, ExclusivePublication, OfferError, Pending, Publication,
@@ -16,7 +16,8 @@ use crate::sim::trace::Event;
 
 /// Steps before somebody who was refused tries again.
 const RETRY_STEPS: u64 = 5;
-const FRAME_HEADER: i64 = 32;
+pub(super) const FRAME_HEADER: i64 = 32;
+const METADATA_LENGTH: usize = 4096;
 
 /// A publication of either kind.
 pub(crate) enum Handle {
@@ -40,12 +41,12 @@ impl HasDestinations for Handle {
     }
 }
 
-enum Adding {
+pub(super) enum Adding {
     Shared(Pending<Publication>),
     Exclusive(Pending<ExclusivePublication>),
 }
 
-enum State {
+pub(super) enum State {
     /// Adds its publication at this step.
     Idle(u64),
     Adding(Adding),
@@ -54,7 +55,7 @@ enum State {
 }
 
 /// How an append went.
-enum Attempt {
+pub(super) enum Attempt {
     Appended,
     /// Nothing was appended; later is better.
     Refused,
@@ -63,14 +64,14 @@ enum Attempt {
 
 /// A publisher of a stream.
 pub(crate) struct Publisher {
-    number: usize,
-    state: State,
+    pub(super) number: usize,
+    pub(super) state: State,
     generation: u32,
     ledger: Option<usize>,
     /// Bytes still to be published with this publication.
-    remaining: i64,
+    pub(super) remaining: i64,
     reopens: u32,
-    sequence: u32,
+    pub(super) sequence: u32,
     last_refusal: Option<OfferError>,
     /// Whom it answers, or who answers.
     counterpart: Option<i64>,
@@ -206,7 +207,7 @@ impl Publisher {
     fn on_failed_add(&mut self, scene: &mut Scene<'_>, error: &AddError) -> Outcome {
         let name = self.name();
         refused(scene, &name, error)?;
-        self.state = State::Idle(scene.step + RETRY_STEPS);
+        self.state = State::Idle(scene.step + retry_steps(scene.plan));
         Ok(())
     }
 
@@ -286,11 +287,10 @@ impl Publisher {
             if self.remaining <= 0 {
                 break;
             }
-            let is_claim = scene.rng.chance(plan.claims, 1000);
-            let attempt = if is_claim {
-                self.claim(scene)?
-            } else {
-                self.offer(scene)?
+            let attempt = match self.append_otherwise(scene)? {
+                Some(attempt) => attempt,
+                None if scene.rng.chance(plan.claims, 1000) => self.claim(scene)?,
+                None => self.offer(scene)?,
             };
             match attempt {
                 Attempt::Appended => appended += 1,
@@ -304,16 +304,17 @@ impl Publisher {
         Ok(appended)
     }
 
-    fn next_tag(&mut self) -> Tag {
+    pub(super) fn next_tag(&mut self) -> Tag {
         self.sequence += 1;
         Tag {
             publisher: u16::try_from(self.number).unwrap_or(u16::MAX),
             sequence: self.sequence,
+            is_plain: false,
         }
     }
 
     /// Longest payload of a frame and of a message.
-    fn limits(&self) -> (usize, usize) {
+    pub(super) fn limits(&self) -> (usize, usize) {
         match &self.state {
             State::Open(Handle::Shared(p), _) => (p.max_payload_length(), p.max_message_length()),
             State::Open(Handle::Exclusive(p), _) => {
@@ -328,7 +329,8 @@ impl Publisher {
         let (max_payload, max_message) = self.limits();
         let sizes = scene.plan.streams[stream].sizes;
         let length = sizes.length(scene.rng, max_payload, max_message);
-        let tag = self.next_tag();
+        let mut tag = self.next_tag();
+        tag.is_plain = self.is_plain(scene);
         let bytes = payload::of(tag, length);
         let supplier = |_: &[u8]| tag.reserved_value();
         let parts = scene.rng.below(4);
@@ -338,6 +340,10 @@ impl Publisher {
             return Ok(Attempt::Refused);
         };
         let result = match (handle, parts) {
+            (Handle::Shared(p), 0) if tag.is_plain => p.offer_vectored(&[a, b]),
+            (Handle::Shared(p), _) if tag.is_plain => p.offer(&bytes),
+            (Handle::Exclusive(p), 0) if tag.is_plain => p.offer_vectored(&[a, b]),
+            (Handle::Exclusive(p), _) if tag.is_plain => p.offer(&bytes),
             (Handle::Shared(p), 0) => p.offer_vectored_with(&[a, b], supplier),
             (Handle::Shared(p), _) => p.offer_with(&bytes, supplier),
             (Handle::Exclusive(p), 0) => p.offer_vectored_with(&[a, b], supplier),
@@ -438,7 +444,11 @@ impl Publisher {
             .map_err(|error| breach(&self.name(), ledger, &error))
     }
 
-    fn on_refusal(&mut self, scene: &mut Scene<'_>, error: OfferError) -> Outcome<Attempt> {
+    pub(super) fn on_refusal(
+        &mut self,
+        scene: &mut Scene<'_>,
+        error: OfferError,
+    ) -> Outcome<Attempt> {
         let publisher = self.number;
         let why = match error {
             OfferError::BackPressured => "back pressured",
@@ -556,7 +566,8 @@ fn wreck(
     let geometry = ledger.log.geometry();
     let term_length = usize::try_from(geometry.term_length()).ok()?;
     let partition = usize::try_from(ledger.log.active_term_count()).ok()? % 3;
-    let tail_at = term_length * 3 + partition * 8;
+    // Metadata is what a log ends with.
+    let tail_at = bytes.len() - METADATA_LENGTH + partition * 8;
     let frame_length = length + usize::try_from(FRAME_HEADER).ok()?;
     let aligned = frame_length.next_multiple_of(32);
     let offset = usize::try_from(bytes.load_i64_acquire(tail_at) & 0xFFFF_FFFF).ok()?;

@@ -3,14 +3,13 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 
+use super::check::Check;
 use super::destinations::{Destinations, HasDestinations};
-use super::{Actor, Ledgers, Outcome, REJECTION, Scene, SimClient, breach, refused};
-use crate::base::{Nanos, RegistrationId, Rng, SessionId, StreamId};
-use crate::client::{
-    Action, AddError, Block, FragmentAssembler, Header, Image, Pending, Subscription,
-};
-use crate::logbuffer::{self, TermGeometry};
-use crate::sim::ledger::{Breach, Reading};
+use super::pollers::poll_otherwise;
+use super::{Actor, Outcome, REJECTION, Scene, SimClient, breach, refused, retry_steps};
+use crate::base::{Nanos, RegistrationId, Rng, StreamId};
+use crate::client::{Action, AddError, FragmentAssembler, Image, Pending, Subscription};
+use crate::sim::ledger::Reading;
 use crate::sim::plan::{Part, PollMode, SubscriberKind, SubscriberPlan, index, range};
 use crate::sim::sabotage::Sabotage;
 use crate::sim::trace::Event;
@@ -21,7 +20,6 @@ use super::Phase;
 const RETRY_STEPS: u64 = 5;
 /// Chance of a subscriber that comes back to leave, per turn, per mille.
 const LEAVE_PER_MILLE: u64 = 5;
-const FRAME_HEADER: usize = 32;
 
 enum State {
     /// Adds its subscription at this step.
@@ -53,15 +51,15 @@ impl HasDestinations for Subscription {
 }
 
 /// An image, and how far it was read.
-struct Reader {
-    image: Image,
+pub(super) struct Reader {
+    pub(super) image: Image,
     /// Known once something arrives.
-    ledger: Option<usize>,
-    reading: Reading,
+    pub(super) ledger: Option<usize>,
+    pub(super) reading: Reading,
     /// What the image said last.
     position: i64,
     /// Fragments or messages since the poll began.
-    polled: usize,
+    pub(super) polled: usize,
 }
 
 /// Somebody's view of a stream, for the one who asks whether all has arrived.
@@ -209,7 +207,7 @@ impl Subscriber {
     fn on_failed_add(&mut self, scene: &mut Scene<'_>, error: &AddError) -> Outcome {
         let name = format!("subscriber {}", self.number);
         refused(scene, &name, error)?;
-        self.state = State::Idle(scene.step + RETRY_STEPS);
+        self.state = State::Idle(scene.step + retry_steps(scene.plan));
         Ok(())
     }
 
@@ -363,7 +361,8 @@ impl Open {
             self.readers.push(Reader {
                 image: image.clone(),
                 ledger: None,
-                reading: Reading::new(join, stream.is_reliable, is_assembled),
+                reading: Reading::new(join, stream.is_reliable, is_assembled)
+                    .stamped(stream.parameters.is_stamped),
                 position: join.get(),
                 polled: 0,
             });
@@ -421,6 +420,10 @@ impl Open {
             seen,
             result: Ok(()),
         };
+        if let Some(habit) = plan.habit.filter(|_| plan.mode != PollMode::Assembled) {
+            poll_otherwise(habit, subscription, limit, &mut check, scene.habits);
+            return Self::settle(check.result, readers, subscriber, scene);
+        }
         let rng = &mut *scene.rng;
         match plan.mode {
             PollMode::Fragments => subscription.poll(limit, |payload, header| {
@@ -443,7 +446,18 @@ impl Open {
                 subscription.block_poll(bytes, |block| check.on_block(&block))
             }
         };
-        check.result.clone()?;
+        Self::settle(check.result, readers, subscriber, scene)
+    }
+
+    /// Looks at what a poll came to.
+    fn settle(
+        result: Outcome,
+        readers: &mut [Reader],
+        subscriber: usize,
+        scene: &mut Scene<'_>,
+    ) -> Outcome<usize> {
+        result?;
+        let plan = &scene.plan.subscribers[subscriber];
         let mut consumed = 0;
         for reader in readers.iter_mut() {
             consumed += std::mem::take(&mut reader.polled);
@@ -484,106 +498,11 @@ impl Reader {
     }
 }
 
-fn draw_action(rng: &mut Rng) -> Action {
+pub(super) fn draw_action(rng: &mut Rng) -> Action {
     match rng.below(20) {
         0 => Action::Abort,
         1 => Action::Break,
         2 | 3 => Action::Commit,
         _ => Action::Continue,
-    }
-}
-
-/// Checks what a poll hands out.
-struct Check<'a> {
-    subscriber: usize,
-    readers: &'a mut Vec<Reader>,
-    ledgers: &'a Ledgers,
-    sabotage: Option<Sabotage>,
-    seen: &'a mut u64,
-    result: Outcome,
-}
-
-impl Check<'_> {
-    fn on_fragment(&mut self, payload: &[u8], header: &logbuffer::Header<'_>) {
-        self.see(header, |reading, ledgers, number| {
-            reading.on_fragment(ledgers.get(number), payload, header)
-        });
-    }
-
-    fn on_message(&mut self, payload: &[u8], header: &Header<'_>) {
-        self.see(header, |reading, ledgers, number| {
-            reading.on_message(ledgers.get(number), payload, header)
-        });
-    }
-
-    /// Walks the frames of a block.
-    fn on_block(&mut self, block: &Block<'_>) {
-        let mut rest = block.bytes;
-        while let Some(first) = rest.first_chunk::<FRAME_HEADER>() {
-            let length = i32::from_le_bytes([first[0], first[1], first[2], first[3]]);
-            let kind = u16::from_le_bytes([first[6], first[7]]);
-            let length = usize::try_from(length).unwrap_or(0);
-            if length < FRAME_HEADER || length > rest.len() {
-                self.result = Err(format!("a block has a frame of {length} bytes"));
-                return;
-            }
-            if kind == 1 {
-                let Some(geometry) = self.geometry(block.session_id) else {
-                    return;
-                };
-                let header = logbuffer::Header::new(first, geometry);
-                let payload = &rest[FRAME_HEADER..length];
-                self.see(&header, |reading, ledgers, number| {
-                    reading.on_fragment(ledgers.get(number), payload, &header)
-                });
-            }
-            rest = rest.get(length.next_multiple_of(32)..).unwrap_or_default();
-        }
-    }
-
-    fn geometry(&self, session: SessionId) -> Option<TermGeometry> {
-        let of_session = |reader: &&Reader| reader.image.session_id() == session;
-        let reader = self.readers.iter().rfind(of_session)?;
-        Some(reader.image.geometry())
-    }
-
-    /// Has somebody look at what was handed out, as often as the sabotage lets it be.
-    fn see(
-        &mut self,
-        header: &logbuffer::Header<'_>,
-        look: impl Fn(&mut Reading, &Ledgers, usize) -> Result<(), Breach>,
-    ) {
-        *self.seen += 1;
-        let times = match self.sabotage {
-            Some(Sabotage::Swallow) if *self.seen == 10 => 0,
-            Some(Sabotage::Redeliver) if *self.seen == 10 => 2,
-            _ => 1,
-        };
-        let (stream, session) = (header.stream_id().get(), header.session_id());
-        let ledgers = self.ledgers;
-        for _ in 0..times {
-            if self.result.is_err() {
-                return;
-            }
-            let found = self
-                .readers
-                .iter_mut()
-                .rfind(|reader| reader.image.session_id() == session);
-            let Some(reader) = found else {
-                self.result = Err(format!("a fragment of session {session}: no such image"));
-                return;
-            };
-            let number = reader.ledger.or(ledgers.of_session(stream, session.get()));
-            let Some(number) = number else {
-                self.result = Err(format!("session {session} was never published"));
-                return;
-            };
-            reader.ledger = Some(number);
-            reader.polled += 1;
-            if let Err(error) = look(&mut reader.reading, ledgers, number) {
-                let name = format!("subscriber {}", self.subscriber);
-                self.result = Err(breach(&name, ledgers.get(number), &error));
-            }
-        }
     }
 }

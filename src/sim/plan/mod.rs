@@ -4,6 +4,7 @@
 //! from its plan. What happens in between (who comes first, which datagram is lost) is drawn as the
 //! world runs, from generators of the same seed.
 
+mod extras;
 mod faults;
 mod people;
 mod streams;
@@ -14,6 +15,9 @@ use super::network::LinkFaults;
 use crate::base::Rng;
 use crate::driver::config::{ConfigErrors, CongestionSupplier, DriverConfig};
 
+pub(super) use extras::{
+    NameMove, NamesPlan, PollHabit, SettingsPlan, host_name, remove as remove_extras,
+};
 pub(super) use faults::{Incident, IncidentKind};
 pub(super) use people::{ClientPlan, PollMode, PublisherPlan, SubscriberKind, SubscriberPlan};
 pub(super) use streams::{Medium, Part, Strategy, StreamPlan, addresses, place_address};
@@ -22,6 +26,8 @@ const US: i64 = 1_000;
 const MS: i64 = 1_000_000;
 /// Sets the generator of what came later apart from that of the rest.
 const LATE_SEED: u64 = 0x1A7E_0001;
+/// The same of what came later still.
+const EXTRAS_SEED: u64 = 0x1A7E_0002;
 
 /// Which faults a world has.
 ///
@@ -61,6 +67,8 @@ pub(super) struct Plan {
     pub(super) publishers: Vec<PublisherPlan>,
     pub(super) subscribers: Vec<SubscriberPlan>,
     pub(super) incidents: Vec<Incident>,
+    /// Names of hosts, if there are any.
+    pub(super) names: Option<NamesPlan>,
     /// After how many steps the faults end.
     pub(super) active_steps: u64,
 }
@@ -75,6 +83,8 @@ pub(super) struct DriverPlan {
     pub(super) spies_simulate_connection: bool,
     /// Whether all that is lost is asked for at once.
     pub(super) has_loss_recovery: bool,
+    /// How it is configured in text; not at all if that is absent.
+    pub(super) settings: Option<SettingsPlan>,
 }
 
 /// All timeouts, in nanoseconds. Shorter than the defaults, so that they pass within a run.
@@ -114,6 +124,13 @@ pub(super) struct Pace {
 impl Plan {
     /// Draws a plan.
     pub(super) fn draw(seed: u64, profile: Profile) -> Self {
+        let mut plan = Self::draw_plain(seed, profile);
+        extras::draw(&mut Rng::new(seed ^ EXTRAS_SEED), &mut plan);
+        plan
+    }
+
+    /// Draws a plan without extras.
+    pub(super) fn draw_plain(seed: u64, profile: Profile) -> Self {
         let mut rng = Rng::new(seed);
         let rng = &mut rng;
         let count = 1 + index(rng, 3);
@@ -139,6 +156,7 @@ impl Plan {
             publishers: Vec::new(),
             subscribers: Vec::new(),
             incidents: Vec::new(),
+            names: None,
             active_steps: 600 + rng.below(1400),
         };
         people::draw(rng, &mut plan);
@@ -171,7 +189,7 @@ impl Plan {
         faults
     }
 
-    /// The configuration of a driver.
+    /// The configuration of a driver, before anything is added in text.
     pub(super) fn config(&self, driver: usize) -> Result<DriverConfig, ConfigErrors> {
         let (t, d) = (&self.timeouts, &self.drivers[driver]);
         DriverConfig::builder()
@@ -233,6 +251,7 @@ impl DriverPlan {
     fn draw(rng: &mut Rng, has_loss_recovery: bool) -> Self {
         Self {
             has_loss_recovery,
+            settings: None,
             is_composite: rng.chance(1, 4),
             receive_batch: 1 + index(rng, 16),
             messages_per_send: 1 + index(rng, 8),
@@ -319,6 +338,9 @@ impl fmt::Display for Plan {
         writeln!(f, "  {:?}", self.faults)?;
         list(f, "one way", &self.one_way)?;
         list(f, "driver", &self.drivers)?;
+        if let Some(names) = &self.names {
+            writeln!(f, "  {names:?}")?;
+        }
         list(f, "client", &self.clients)?;
         list(f, "stream", &self.streams)?;
         list_present(f, "publisher", &self.publishers, |p| p.is_absent)?;

@@ -1,5 +1,6 @@
 //! Clients, and what their publishers and subscribers are up to.
 
+use super::extras::{ClientHabits, PollHabit, PublisherHabits};
 use super::{Medium, Part, Plan, Profile, index, pick, skewed};
 use crate::base::Rng;
 
@@ -14,6 +15,7 @@ pub(crate) struct ClientPlan {
     pub(crate) counters: usize,
     /// Closes by ending the client rather than one thing after the other.
     pub(crate) closes_at_once: bool,
+    pub(crate) habits: ClientHabits,
 }
 
 /// Someone who publishes.
@@ -36,6 +38,7 @@ pub(crate) struct PublisherPlan {
     pub(crate) reopens: u32,
     /// Takes back what it published when it closes, if it can.
     pub(crate) revokes: bool,
+    pub(crate) habits: PublisherHabits,
     /// Does not come: the plan was cut down.
     pub(crate) is_absent: bool,
 }
@@ -47,6 +50,8 @@ pub(crate) struct SubscriberPlan {
     pub(crate) stream: usize,
     pub(crate) kind: SubscriberKind,
     pub(crate) mode: PollMode,
+    /// Polls in another way, unless it wants whole messages.
+    pub(crate) habit: Option<PollHabit>,
     /// The step at which it starts.
     pub(crate) starts_at: u64,
     /// Chance to poll in a step, per mille.
@@ -144,6 +149,7 @@ pub(super) fn draw(rng: &mut Rng, plan: &mut Plan) {
                 driver,
                 counters: index(rng, 3),
                 closes_at_once: rng.chance(1, 3),
+                habits: ClientHabits::default(),
             });
         }
     }
@@ -194,6 +200,7 @@ fn draw_publisher(rng: &mut Rng, plan: &mut Plan, stream: usize) {
             0
         },
         revokes: rng.chance(1, 8),
+        habits: PublisherHabits::default(),
         is_absent: false,
     };
     plan.publishers.push(publisher);
@@ -229,6 +236,7 @@ fn draw_subscriber(rng: &mut Rng, plan: &mut Plan, stream: usize) {
                 PollMode::Blocks,
             ],
         ),
+        habit: None,
         starts_at: start(rng, plan),
         eagerness: if is_slow {
             20 + rng.below(200)

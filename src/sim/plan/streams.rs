@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
+use super::extras::{StreamHabits, host_name};
 use super::people::{SizePlan, SubscriberKind};
 use super::{Plan, index, pick, range};
 use crate::base::Rng;
@@ -16,6 +17,8 @@ const PLACES_PORT: u16 = 4300;
 const MULTICAST_PORT: u16 = 4400;
 /// First port of the controls of response streams.
 const RESPONSE_PORT: u16 = 4500;
+/// First port of unicast streams whose hosts are named.
+const NAMED_PORT: u16 = 4600;
 /// Smallest receiver window. An endpoint's first channel decides for all that share it, so it has
 /// to do for the longest datagrams there are: a window of one datagram may stay shut for ever.
 const RECEIVER_WINDOW_MIN: i32 = 16 * 1024;
@@ -46,6 +49,9 @@ pub(crate) struct StreamPlan {
     pub(crate) rejoins: bool,
     pub(crate) part: Part,
     pub(crate) sizes: SizePlan,
+    /// Whether its channels name hosts instead of their addresses.
+    pub(crate) is_named: bool,
+    pub(crate) parameters: StreamHabits,
 }
 
 /// Which part a stream has in a conversation.
@@ -259,18 +265,41 @@ impl StreamPlan {
         i64::from(self.term_length) << 31
     }
 
+    /// Where subscribers on a driver listen, as channels say it.
+    fn endpoint(&self, driver: usize) -> String {
+        let endpoint = self.medium.endpoint(driver);
+        if !self.is_named || matches!(self.medium, Medium::Dynamic { .. }) {
+            return endpoint.to_string();
+        }
+        if let Medium::Udp { to, .. } = self.medium {
+            // On a port of its own, as an endpoint's first channel gives it its name.
+            let number = u16::try_from(self.stream_id - 1000).unwrap_or(0);
+            return format!("{}:{}", host_name(to), NAMED_PORT + number);
+        }
+        format!("{}:{}", host_name(driver), endpoint.port())
+    }
+
+    fn control(&self) -> String {
+        let control = self.medium.control();
+        if self.is_named && matches!(self.medium, Medium::Dynamic { .. }) {
+            format!("{}:{}", host_name(self.medium.source()), control.port())
+        } else {
+            control.to_string()
+        }
+    }
+
     /// The address part of its publications, from which spies know them.
     fn source_address(&self) -> String {
         let medium = self.medium;
         match medium {
             Medium::Ipc { .. } => String::new(),
-            Medium::Udp { .. } => format!("endpoint={}", medium.endpoint(0)),
+            Medium::Udp { .. } => format!("endpoint={}", self.endpoint(0)),
             Medium::Multicast { from, .. } => {
                 let interface = addresses(from).0;
                 format!("endpoint={}|interface={interface}", medium.endpoint(from))
             }
             Medium::Dynamic { .. } => {
-                format!("control={}|control-mode=dynamic", medium.control())
+                format!("control={}|control-mode=dynamic", self.control())
             }
             Medium::Manual { .. } => {
                 format!("control={}|control-mode=manual", medium.control())
@@ -313,6 +342,7 @@ impl StreamPlan {
         {
             channel.push_str(&format!("|fc={}", flow.parameter()));
         }
+        channel.push_str(&self.parameters.publication);
         channel
     }
 
@@ -329,13 +359,18 @@ impl StreamPlan {
             let address = self.source_address();
             return format!("aeron-spy:aeron:udp?{address}|tether={tether}");
         }
-        let endpoint = medium.endpoint(driver);
+        // Who listens for destinations does so at an address of its own.
+        let endpoint = if matches!(medium, Medium::Manual { .. }) {
+            medium.endpoint(driver).to_string()
+        } else {
+            self.endpoint(driver)
+        };
         let address = match medium {
             Medium::Multicast { .. } => {
                 let interface = addresses(driver).0;
                 format!("endpoint={endpoint}|interface={interface}")
             }
-            Medium::Dynamic { .. } => format!("endpoint={endpoint}|control={}", medium.control()),
+            Medium::Dynamic { .. } => format!("endpoint={endpoint}|control={}", self.control()),
             Medium::Manual {
                 is_doubled: true, ..
             } => "control-mode=manual".to_owned(),
@@ -361,6 +396,7 @@ impl StreamPlan {
         if self.has_tag(driver) {
             channel.push_str(&format!("|gtag={GROUP_TAG}"));
         }
+        channel.push_str(&self.parameters.subscription);
         channel
     }
 
@@ -399,7 +435,7 @@ impl StreamPlan {
         };
         let destination = |endpoint: SocketAddr| format!("aeron:udp?endpoint={endpoint}");
         if !is_doubled {
-            return vec![destination(self.medium.endpoint(driver))];
+            return vec![format!("aeron:udp?endpoint={}", self.endpoint(driver))];
         }
         [0, 1]
             .map(|place| destination(place_address(driver, subscriber, place)))
@@ -529,6 +565,8 @@ fn draw_one(rng: &mut Rng, medium: Medium, number: u16) -> StreamPlan {
         rejoins: !is_network || rng.chance(7, 8),
         part: Part::Alone,
         sizes: SizePlan::draw(rng),
+        is_named: false,
+        parameters: StreamHabits::default(),
     }
 }
 

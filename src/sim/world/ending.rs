@@ -3,7 +3,9 @@
 use super::Run;
 use crate::cnc::SystemCounter;
 use crate::sim::oracle::{has_counters, leftovers};
-use crate::sim::people::{Outcome, is_out_of_space, is_transient};
+use crate::sim::people::{
+    Outcome, is_of_a_mistake, is_of_a_stranger, is_out_of_space, is_transient, is_unresolved,
+};
 use crate::sim::report::Report;
 
 impl Run {
@@ -30,6 +32,20 @@ impl Run {
             if self.plan.fills_disks() {
                 errors.retain(|error| !is_out_of_space(error));
             }
+            errors.retain(|error| !self.ledgers.expects(error));
+            // A client that is gone was not told.
+            let clients = self.clients.iter().zip(&self.plan.clients);
+            let mut erring = clients.filter(|(_, plan)| plan.habits.mistakes > 0);
+            if erring.any(|(client, plan)| plan.driver == number && client.is_gone_untold()) {
+                errors.retain(|error| !is_of_a_mistake(error));
+            }
+            let mut clients = self.plan.clients.iter();
+            if clients.any(|plan| plan.driver == number && plan.habits.strangers > 0) {
+                errors.retain(|error| !is_of_a_stranger(error));
+            }
+            if self.plan.names.is_some() {
+                errors.retain(|error| !is_unresolved(error));
+            }
             // A client that was given up without noticing takes away what is gone already.
             let clients = self.clients.iter();
             if clients
@@ -43,6 +59,24 @@ impl Run {
             }
         }
         Ok(())
+    }
+
+    /// What drivers wrote down of what happened is as it was.
+    pub(super) fn check_events(&mut self) -> Outcome {
+        for number in 0..self.drivers.len() {
+            self.read_events(number)?;
+            if !self.dead_drivers.contains(&number) {
+                self.events[number].check_end(&self.drivers[number], &self.ledgers)?;
+                self.ledgers.check_visits(&self.drivers[number])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what a driver wrote down since the last time.
+    pub(super) fn read_events(&mut self, driver: usize) -> Outcome {
+        let now = self.clock.now();
+        self.events[driver].read(&mut self.drivers[driver], &self.plan, now)
     }
 
     pub(super) fn report(&self) -> Report {

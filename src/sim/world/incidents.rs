@@ -9,9 +9,9 @@ use crate::logbuffer::{LogFileKind, LogName, LogSpec, LogStore};
 use crate::port::{Network, TransportRole, TransportSpec};
 use crate::sim::ledger::MessageState;
 use crate::sim::network::LinkFaults;
-use crate::sim::oracle::Watch;
+use crate::sim::oracle::{EventWatch, Watch};
 use crate::sim::people::{Outcome, write};
-use crate::sim::plan::{IncidentKind, place_address};
+use crate::sim::plan::{IncidentKind, NameMove, host_name, place_address};
 use crate::sim::sabotage::Sabotage;
 use crate::sim::trace::Event;
 
@@ -183,6 +183,7 @@ impl Run {
             let rng = self.rng.fork();
             self.drivers[driver].restart(driver, &self.plan, &self.network, &self.clock, rng)?;
             self.watches[driver] = Watch::default();
+            self.events[driver] = EventWatch::default();
             self.conducted[driver] = self.clock.now();
         }
         Ok(())
@@ -307,10 +308,46 @@ impl Run {
         }
     }
 
+    /// Has names lead elsewhere, and back again.
+    pub(super) fn move_names(&mut self) {
+        let now = self.clock.now();
+        let is_over = |(_, until): &mut (usize, Nanos)| now.is_at_or_after(*until);
+        let back: Vec<_> = self.moved.extract_if(.., is_over).collect();
+        for (driver, _) in back {
+            self.set_name(driver, 0);
+        }
+        while let Some(names) = &self.plan.names
+            && let Some(NameMove {
+                at,
+                driver,
+                value,
+                ns,
+            }) = names.moves.get(self.next_move).copied()
+            && at <= self.step
+        {
+            self.next_move += 1;
+            self.set_name(driver, value);
+            self.moved.push((driver, now.plus_ns(ns)));
+        }
+    }
+
+    /// Sets where the name of a driver's host leads, in the tables of all drivers.
+    fn set_name(&mut self, driver: usize, value: i64) {
+        self.trace.push(Event::NameMoved { driver, value });
+        for resolver in &self.drivers {
+            if let Some(switch) = resolver.name_switch(&host_name(driver)) {
+                switch.set(value);
+            }
+        }
+    }
+
     /// Ends all faults. Publishers finish, subscribers stay.
     pub(super) fn heal(&mut self) -> Outcome {
         self.network.heal();
         self.cuts.clear();
+        for (driver, _) in std::mem::take(&mut self.moved) {
+            self.set_name(driver, 0);
+        }
         self.bring_back(FOR_EVER)?;
         for (address, _) in self.cut_places.drain(..) {
             self.network.set_blocked(address, false);

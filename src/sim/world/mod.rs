@@ -22,7 +22,7 @@ use super::clock::VirtualClock;
 use super::host::{Role, SimDriver};
 use super::network::SimNetwork;
 use super::omission::Omission;
-use super::oracle::{Traffic, Watch, check_positions};
+use super::oracle::{EventWatch, Traffic, Watch, check_positions};
 use super::people::{
     Ledgers, Life, Outcome, Phase, Publisher, Responses, Scene, SimClient, Subscriber,
 };
@@ -191,6 +191,7 @@ struct Run {
     trace: Trace,
     drivers: Vec<SimDriver>,
     watches: Vec<Watch>,
+    events: Vec<EventWatch>,
     traffic: Traffic,
     /// When the conductor of each driver last had a turn.
     conducted: Vec<Nanos>,
@@ -219,6 +220,12 @@ struct Run {
     restarts: Vec<(usize, Nanos)>,
     /// Drivers without room for logs, and until when.
     full_disks: Vec<(usize, Nanos)>,
+    /// The next of the moves of names.
+    next_move: usize,
+    /// Drivers whose names lead elsewhere, and until when.
+    moved: Vec<(usize, Nanos)>,
+    /// For what people do that they did not do of old.
+    habits: Rng,
     responses: Responses,
     /// Things of the dead: never to be dropped before the world ends.
     graveyard: Vec<Box<dyn Any>>,
@@ -259,6 +266,7 @@ impl Run {
             notes: Vec::new(),
             trace: Trace::new(world.events_kept),
             watches: drivers.iter().map(|_| Watch::default()).collect(),
+            events: drivers.iter().map(|_| EventWatch::default()).collect(),
             traffic: Traffic::default(),
             conducted: vec![now; drivers.len()],
             ledgers: Ledgers::default(),
@@ -275,6 +283,9 @@ impl Run {
             dead_drivers: BTreeSet::new(),
             restarts: Vec::new(),
             full_disks: Vec::new(),
+            next_move: 0,
+            moved: Vec::new(),
+            habits: Rng::new(plan.seed ^ 0x4AB1_7500),
             responses: Responses::default(),
             graveyard: Vec::new(),
             leak: None,
@@ -322,6 +333,7 @@ impl Run {
         self.enter(Phase::Empty, "empty");
         self.until("something is left", Self::remains)?;
         self.check_errors()?;
+        self.check_events()?;
         let tick = self.clock.tick();
         for driver in &mut self.drivers {
             driver.close(tick);
@@ -357,6 +369,7 @@ impl Run {
         self.network.advance(self.clock.now());
         if self.phase == Phase::Active {
             self.mend_links();
+            self.move_names();
             self.bring_back(self.clock.now())?;
             self.let_happen()?;
         }
@@ -506,6 +519,9 @@ impl Run {
         }
         if role.conducts() {
             // Counters come with work, and one that went is not used again without.
+            if self.step.is_multiple_of(REFRESH_STEPS) {
+                self.read_events(driver)?;
+            }
             if work > 0 || self.step.is_multiple_of(REFRESH_STEPS) {
                 self.watches[driver].refresh(&self.drivers[driver], &self.plan);
             }
@@ -540,6 +556,7 @@ impl Run {
             ledgers: &mut self.ledgers,
             trace: &mut self.trace,
             rng: &mut self.rng,
+            habits: &mut self.habits,
             now: self.clock.now(),
             step: self.step,
             phase: self.phase,

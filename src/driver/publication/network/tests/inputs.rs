@@ -3,6 +3,7 @@
 use super::*;
 use crate::driver::flow_control::{GroupFlowControl, GroupParams};
 use crate::driver::retransmit::ResendQueue;
+use crate::logbuffer::{AppendError, framed_length};
 use crate::protocol::{
     DataFrame, ErrorFrame, ErrorMessage, RttMeasurement, RttMeasurementFrame, error,
 };
@@ -44,9 +45,33 @@ fn a_position_more_than_half_a_term_away_is_not_plausible() {
     let stream = advanced(60);
     let at = stream.sender_position();
     let half = i64::from(TERM_LENGTH / 2);
-    assert!(is_plausible(&stream, at - half) && is_plausible(&stream, at + half));
-    assert!(!is_plausible(&stream, at - half - 32));
+    let padding = framed_length(TERM_LENGTH / 8, MTU_LENGTH - 32);
+    assert!(is_plausible(&stream, at - half - padding) && is_plausible(&stream, at + half));
+    assert!(!is_plausible(&stream, at - half - padding - 32));
     assert!(!is_plausible(&stream, at + half + 32));
+}
+
+/// Seed 6246: the receiver lacked the first frame of its window, and was not listened to any more.
+#[test]
+fn a_receiver_half_a_term_behind_padding_is_listened_to() {
+    let mut stream = Stream::connected(WINDOW);
+    let half = TERM_LENGTH / 2;
+    let full_frames = TERM_LENGTH / MTU_LENGTH;
+    let padding_begin = i64::from(full_frames * MTU_LENGTH);
+    assert!(padding_begin < i64::from(TERM_LENGTH));
+    // The limit lies just above where the padding begins.
+    let consumed = padding_begin + 32 - i64::from(half);
+    for _ in 0..full_frames {
+        stream.offer_full_frames(1);
+        stream.send_until_idle();
+        stream.status(stream.sender_position().min(consumed), half);
+    }
+    // What does not fit pads the rest of the term.
+    let tripped = stream.log.offer(Position(i64::MAX), &[0; 1000]);
+    assert_eq!(tripped, Err(AppendError::AdminAction));
+    stream.send_until_idle();
+    assert_eq!(stream.sender_position(), i64::from(TERM_LENGTH));
+    assert!(is_plausible(&stream, consumed));
 }
 
 #[test]
