@@ -7,11 +7,11 @@
 //! ```
 //!
 //! A stream that loses datagrams is complete only up to a round trip or more behind what has come:
-//! so long a repair takes. If the sender may be no more than a window ahead of that, it sends half a
-//! window or less in a round trip. What has come behind the first gap is in the log, in its place,
-//! and neither in a socket's buffer nor under way, which is what the window is to bound. So it may
-//! be sent in addition, within the reach that the log has for it. Without a gap the window is what
-//! it says, and its status messages are those of a fixed one.
+//! so long a repair takes. If the sender may be no more than a window ahead of that, it sends half
+//! a window or less in a round trip. What has come behind the first gap is in the log, in its
+//! place, and neither in a socket's buffer nor under way, which is what the window is to bound. So
+//! it may be sent in addition, within the reach that the log has for it. Without a gap the window
+//! is what it says, and its status messages are those of a fixed one.
 //!
 //! A limit that was granted is not taken back: the window shrinks only as the subscriber advances.
 

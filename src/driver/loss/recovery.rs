@@ -453,8 +453,8 @@ impl Schedule {
             };
             return gap.time.plus_ns(wait_ns.saturating_add(gap.extra_ns));
         };
-        // A driver of Aeron that has just sent something again does not listen for a while: on short
-        // paths there is no point in asking all the time.
+        // A driver of Aeron that has just sent something again does not listen for a while: on
+        // short paths there is no point in asking all the time.
         let patience_ns = patience_ns.max(self.retry_min_ns);
         let doublings = (gap.rounds - 1).saturating_sub(STEADY_ROUNDS).min(20);
         let mut wait_ns = patience_ns

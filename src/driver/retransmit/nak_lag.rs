@@ -118,8 +118,8 @@ mod tests {
     const LAG_MAX_NS: i64 = 10_000 * MICRO;
     const LENGTH: i64 = 1024;
 
-    /// Sends so many ranges, one each `step_ns`, all of which are missed `lag_ns` after what follows
-    /// them was sent.
+    /// Sends so many ranges, one each `step_ns`, all of which are missed `lag_ns` after what
+    /// follows them was sent.
     fn send(lag: &mut NakLag, from: i64, count: i64, step_ns: i64, lag_ns: i64) {
         for at in from..from + count {
             lag.on_data(Position(at * LENGTH), Nanos(at * step_ns));

@@ -26,7 +26,7 @@ pub(crate) enum System {
     CoreToCore,
     /// One thread that copies messages into a region as long as the log
     Memcpy,
-    /// The same by frames and with what is read cleaned, and another thread that reads their headers
+    /// The same by frames, with what is read cleaned, and another thread that reads headers
     HandedOver,
     /// UDP sockets, one datagram for each call
     RawPlain,
