@@ -273,7 +273,7 @@ impl SimClient {
             return;
         }
         if let Some(connection) = self.connection.take() {
-            self.is_untold |= connection.mistakes.is_waiting();
+            self.is_untold |= connection.mistakes.has_unanswered();
             connection.client.close();
             let client = self.number;
             scene.trace.push(Event::ClientClosed { client });

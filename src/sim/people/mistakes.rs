@@ -283,12 +283,14 @@ impl Asked {
 #[derive(Default)]
 pub(super) struct Mistakes {
     asked: Vec<(Asked, &'static str, ErrorCode)>,
+    /// The client gave up on an answer: the clock was set, or it stood still.
+    has_given_up: bool,
 }
 
 impl Mistakes {
-    /// Whether there are any.
-    pub(super) const fn is_waiting(&self) -> bool {
-        !self.asked.is_empty()
+    /// Whether there are any, or were.
+    pub(super) const fn has_unanswered(&self) -> bool {
+        !self.asked.is_empty() || self.has_given_up
     }
 
     /// A turn.
@@ -329,7 +331,10 @@ impl Mistakes {
                     scene.ledgers.expect_error(refusal.message);
                     None
                 }
-                Err(error) if is_answerless(&error) => None,
+                Err(error) if is_answerless(&error) => {
+                    self.has_given_up = true;
+                    None
+                }
                 Err(error) => Some(error.to_string()),
             };
             if let Some(wrong) = wrong {
