@@ -338,25 +338,30 @@ impl<N: Network> DriverCore<N> {
     /// The agents as one.
     #[must_use]
     pub fn into_composite(self) -> DriverAgents {
-        DriverAgents {
-            agents: [
-                Box::new(self.sender),
-                Box::new(self.resources),
-                Box::new(self.conductor),
-                Box::new(self.receiver),
-            ],
+        let agents: [Box<dyn Agent>; 4] = [
+            Box::new(self.sender),
+            Box::new(self.resources),
+            Box::new(self.conductor),
+            Box::new(self.receiver),
+        ];
+        DriverAgents::new(agents, self.reports)
+    }
+}
+
+impl DriverAgents {
+    fn new(agents: [Box<dyn Agent>; 4], reports: [AgentReport; 3]) -> Self {
+        Self {
+            agents,
             pace: SlowingPace::new(
                 CONDUCTOR_INTERVAL_NS,
                 IDLE_CONDUCTOR_INTERVAL_NS,
                 Nanos::default(),
             ),
-            reports: self.reports,
+            reports,
             beat: Beat::default(),
         }
     }
-}
 
-impl DriverAgents {
     fn report(&self, tick: Tick) {
         for report in &self.reports {
             report.tell(&self.beat, tick);
@@ -457,5 +462,90 @@ fn labels(config: &DriverConfig) -> SystemCounterLabels<'_> {
         receiver_threshold_ns: config.receiver_cycle_threshold_ns,
         name_resolver_threshold_ns: config.name_resolver_threshold_ns,
         resolver_name: &config.resolver_name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+    use super::*;
+    use crate::base::EpochMillis;
+    use crate::concurrent::CountersManager;
+    use crate::memory::AtomicBuffer;
+
+    /// How often it was asked to work, and how much it finds to do next time.
+    #[derive(Clone, Default)]
+    struct Worker(Arc<[AtomicUsize; 2]>);
+
+    impl Worker {
+        fn cycles(&self) -> usize {
+            self.0[0].load(Relaxed)
+        }
+
+        fn finds(&self, work: usize) {
+            self.0[1].store(work, Relaxed);
+        }
+    }
+
+    impl Agent for Worker {
+        fn name(&self) -> &'static str {
+            "worker"
+        }
+
+        fn do_work(&mut self, _: Tick) -> usize {
+            self.0[0].fetch_add(1, Relaxed);
+            self.0[1].swap(0, Relaxed)
+        }
+    }
+
+    #[test]
+    fn the_conductor_sits_out_until_there_may_be_something_to_do() {
+        let [sender, resources, conductor, receiver] = [(); 4].map(|()| Worker::default());
+        let all = [&sender, &resources, &conductor, &receiver];
+        let mut manager = CountersManager::new(
+            AtomicBuffer::heap(64 * 1024),
+            AtomicBuffer::heap(16 * 1024),
+            0,
+        )
+        .expect("legal lengths");
+        let reports = AgentReport::allocate_all(&mut manager, EpochMillis(1)).expect("room");
+        let agents = all.map(|worker| Box::new(worker.clone()) as Box<dyn Agent>);
+        let mut driver = DriverAgents::new(agents, reports);
+        let mut now = Nanos(1_000_000_000);
+        driver.on_start(Tick {
+            now,
+            ..Tick::default()
+        });
+        // How many of 500 cycles, one each microsecond, the conductor takes part in.
+        let mut part_in = || {
+            let before = all.map(Worker::cycles);
+            for _ in 0..500 {
+                now = now.plus_ns(1_000);
+                driver.do_work(Tick {
+                    now,
+                    ..Tick::default()
+                });
+            }
+            let [sent, prepared, conducted, received] =
+                [0, 1, 2, 3].map(|index| all[index].cycles() - before[index]);
+            assert_eq!((sent, received), (500, 500), "these never sit out");
+            assert_eq!(prepared, conducted);
+            conducted
+        };
+        assert_eq!(part_in(), 9, "4, 8, 16, 32, 64, then 100 us apart");
+        assert_eq!(part_in(), 5);
+        receiver.finds(1);
+        assert_eq!(part_in(), 9, "quickened by what came in");
+        part_in();
+        sender.finds(1);
+        assert_eq!(
+            part_in(),
+            10,
+            "at once with what goes out, then as at first"
+        );
+        part_in();
+        conductor.finds(1);
+        assert_eq!(part_in(), 10, "busy while there is something to do");
     }
 }

@@ -133,17 +133,13 @@ impl ResendQueue {
         self.let_go(now);
         let end = end.min(sent).min(begin + i64::from(self.length_max));
         self.insistence.on_nak(begin, end, now);
-        let is_first = self.resends_of(begin, end).is_none();
-        if is_first && begin < end {
+        if begin < end && self.resends_of(begin, end).is_none() {
             self.lag.on_first_nak(end, now);
         }
         let mut outcome = NakOutcome::Ignored;
         let mut cursor = begin;
         while cursor < end {
-            let (covered_to, next_begin) = match is_first {
-                true => (cursor, end),
-                false => self.what_covers(cursor, end, now),
-            };
+            let (covered_to, next_begin) = self.what_covers(cursor, end, now);
             if covered_to > cursor {
                 cursor = covered_to;
                 continue;

@@ -380,3 +380,29 @@ fn a_block_at_the_end_of_a_term_rotates_first() {
     );
     assert_eq!(log.active_term_count(), 1);
 }
+
+#[test]
+fn readers_see_long_messages_some_frames_at_a_time() {
+    let log = log(&LogSpec {
+        term_length: 8 * TERM_LENGTH,
+        ..spec()
+    });
+    log.set_connected(true);
+    let mut visible = Vec::new();
+    let length = 5 * usize::try_from(log.max_payload_length()).expect("positive") * 5;
+    assert!(
+        (32 * 1024..48 * 1024).contains(&length),
+        "more than two runs"
+    );
+    let end = log
+        .offer_with_reserved_value(NO_LIMIT, &vec![7; length], |_| {
+            visible.push(frames(&log, 0).len());
+            0
+        })
+        .expect("a connected log");
+    // 12 frames are the first to have 16 KiB. Until a run has as many, nobody sees any of it.
+    let expected: Vec<usize> = (0..25).map(|written| written / 12 * 12).collect();
+    assert_eq!(visible, expected);
+    assert_eq!(frames(&log, 0).len(), 25);
+    assert_eq!(read_all(&log, Position::ZERO).1, end);
+}

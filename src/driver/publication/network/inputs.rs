@@ -14,14 +14,10 @@ use crate::driver::flow_control::ReceiverFeedback;
 use crate::driver::media::send_endpoint::SendEndpoint;
 use crate::driver::messages::PublicationErrorReport;
 use crate::driver::retransmit::NakOutcome;
-use crate::logbuffer::framed_length;
 use crate::port::Transport;
 use crate::protocol::{
     ErrorFrame, NakFrame, RttMeasurement, RttMeasurementFrame, StatusMessageFrame,
 };
-
-/// Bytes of the header of a data frame.
-const FRAME_HEADER_LENGTH: i32 = 32;
 
 impl SenderHalf {
     /// Whether a status message's fields can be right for this publication's terms.
@@ -29,18 +25,13 @@ impl SenderHalf {
         message.is_valid_for(self.identity.geometry.term_length())
     }
 
-    /// Whether a status message speaks of a position the receiver can be at: within half a term of
-    /// what has been sent. One that asks for a SETUP speaks of none.
-    ///
-    /// Padding that begins below the limit is sent whole, so a receiver whose window is half a term
-    /// may be further behind by as much as is ever padded at a time.
+    /// Whether a status message speaks of a position the receiver can be at: at most half a term
+    /// ahead of what has been sent, and [`Self::reach_back`] behind. One that asks for a SETUP
+    /// speaks of none.
     pub(crate) fn is_plausible(&self, message: &StatusMessageFrame<'_>) -> bool {
         let distance = feedback_of(self, message).position - self.position;
-        let geometry = self.identity.geometry;
-        let half = i64::from(geometry.term_length() / 2);
-        let max_payload_length = self.identity.mtu_length - FRAME_HEADER_LENGTH;
-        let padding = framed_length(geometry.max_message_length(), max_payload_length);
-        message.is_setup_requested() || (-half - padding..=half).contains(&distance)
+        let half = i64::from(self.identity.geometry.term_length() / 2);
+        message.is_setup_requested() || (-self.reach_back()..=half).contains(&distance)
     }
 
     /// Takes in a status message that is possible and plausible. Returns the image that a response
@@ -106,7 +97,6 @@ impl SenderHalf {
         }
         cycle.system.get(SystemCounter::NaksReceived).add(1);
         self.counters.sender_naks_received.increment_single_writer();
-        self.time_of_last_nak = Some(cycle.now);
         self.log_nak(EventKind::NakReceived, nak, cycle.now);
         self.time_of_last_nak = Some(cycle.now);
         let (term_id, term_offset) = (nak.term_id(), nak.term_offset());

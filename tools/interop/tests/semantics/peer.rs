@@ -373,8 +373,11 @@ impl Counter {
 /// Something that the driver was asked for.
 pub(crate) struct Pending<T> {
     registration_id: i64,
-    take: Option<Box<dyn FnMut() -> Result<Option<T>, Refusal>>>,
+    take: Option<Take<T>>,
 }
+
+/// Looks whether it is there.
+type Take<T> = Box<dyn FnMut() -> Result<Option<T>, Refusal>>;
 
 impl<T> Pending<T> {
     fn new(

@@ -82,10 +82,9 @@ fn last_refusal() -> Refusal {
 /// The words of an error frame, which follow its fields.
 pub(super) fn error_text(error: &AeronPublicationErrorValues) -> String {
     let length = usize::try_from(error.error_message_length()).unwrap_or(0);
+    // SAFETY: the pointer is that of a live frame; only an address is taken.
+    let start = unsafe { &raw const (*error.get_inner()).error_message };
     // SAFETY: in the handler the frame is whole: the message has the length that is said.
-    let bytes = unsafe {
-        let start = &raw const (*error.get_inner()).error_message;
-        std::slice::from_raw_parts(start.cast::<u8>(), length)
-    };
+    let bytes = unsafe { std::slice::from_raw_parts(start.cast::<u8>(), length) };
     String::from_utf8_lossy(bytes).into_owned()
 }
