@@ -99,32 +99,30 @@ fn first_gap(log: &LogBuffer, bytes: &AtomicBuffer, rebuild: i64, hwm: i64) -> O
         return None;
     }
     let geometry = log.geometry();
-    let term_length = i64::from(geometry.term_length());
-    let partition = geometry.index_at(Position(rebuild)) * usize::try_from(term_length).ok()?;
-    let frame_length = |at: i64| {
-        let offset = usize::try_from(at % term_length).unwrap_or(0);
-        bytes.load_i32_acquire(partition + offset)
-    };
+    let term_length = usize::try_from(geometry.term_length()).ok()?;
+    let partition = geometry.index_at(Position(rebuild)) * term_length;
     let term_begin = geometry.term_begin(Position(rebuild)).get();
-    let term_end = term_begin + term_length;
-    let limit = hwm.min(term_end);
-    let is_empty = |at: i64| frame_length(at) == 0;
-    let mut begin = rebuild;
-    while begin < limit && !is_empty(begin) {
-        let length = i64::from(frame_length(begin).max(1));
-        begin += (length + 31) / 32 * 32;
+    let limit = usize::try_from(hwm - term_begin).ok()?.min(term_length);
+    let frame_length = |at: usize| bytes.load_i32_acquire(partition + at);
+    let mut begin = usize::try_from(rebuild - term_begin).ok()?;
+    while begin < limit {
+        let length = frame_length(begin);
+        if length == 0 {
+            break;
+        }
+        begin += usize::try_from(length).unwrap_or(1).next_multiple_of(32);
     }
     if begin >= limit {
         return None;
     }
     let mut end = begin + 32;
-    while end < limit && is_empty(end) {
+    while end < limit && frame_length(end) == 0 {
         end += 32;
     }
     Some(Gap {
         term_id: geometry.term_id_at(Position(rebuild)),
-        term_offset: geometry.term_offset_at(Position(begin)),
-        length: i32::try_from(end - begin).unwrap_or(i32::MAX),
+        term_offset: TermOffset(i32::try_from(begin).ok()?),
+        length: i32::try_from(end - begin).ok()?,
     })
 }
 
