@@ -18,9 +18,11 @@ fn multicast_by_prefix() {
     multicast("multicast_by_prefix", channel, "10.99.2.1:", &[]);
 }
 
+/// A group of the site: to one of the link the kernel sends from the link's own address, as soon as
+/// it has made sure of that.
 #[test]
 fn multicast_v6_by_prefix() {
-    let channel = "aeron:udp?endpoint=[ff02::3:1]:40456|interface=[fd99:2::]/64";
+    let channel = "aeron:udp?endpoint=[ff05::3:1]:40456|interface=[fd99:2::]/64";
     multicast("multicast_v6_by_prefix", channel, "[fd99:2::1]:", &[]);
 }
 
