@@ -23,7 +23,7 @@ use crate::report;
 use crate::scenario::{self, SWEEP_PREFIX, Scenario, System};
 use crate::settings::Settings;
 use crate::worker::measure_apart;
-use result::{Comparison, Results, Runs};
+use result::{Comparison, Results, Run, Runs};
 
 const LAYOUT: &str = "one process, two threads, each on a CPU of its own: the publishing thread \
 invokes its driver and client, the subscribing thread its own (over IPC: a second client of the \
@@ -38,7 +38,8 @@ const PERCENTILES: [f64; 12] = [
 
 /// Compare with peers (those of the feature `peers`) and with the floors under all of them.
 ///
-/// Ratios are of medians: a figure over that of Aeron C, or of the floor, in the same run.
+/// A ratio is the median of those of the rounds: in each, a figure over that of Aeron C, or of the
+/// floor, measured seconds before or after.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// Scenarios, separated by commas [default: all]
@@ -215,7 +216,7 @@ fn measure(
         }
         for gathered in order {
             let path = scratch.histogram(scenario, gathered.runs.system, repeat);
-            gathered.measure(scenario, &comparison.settings, &path)?;
+            gathered.measure(scenario, &comparison.settings, repeat, &path)?;
         }
     }
     Ok(Results {
@@ -239,7 +240,7 @@ impl Gathered {
         Self {
             runs: Runs {
                 system,
-                outcomes: Vec::new(),
+                done: Vec::new(),
                 failures: Vec::new(),
                 percentiles: BTreeMap::new(),
             },
@@ -251,6 +252,7 @@ impl Gathered {
         &mut self,
         scenario: &Scenario,
         settings: &Settings,
+        round: u32,
         path: &Path,
     ) -> Result<(), Failure> {
         let measured = measure_apart(scenario, self.runs.system, settings, path);
@@ -261,7 +263,7 @@ impl Gathered {
                 return Ok(());
             }
         };
-        self.runs.outcomes.push(outcome);
+        self.runs.done.push(Run { round, outcome });
         match (&mut self.latencies, latencies) {
             (Some(all), Some(more)) => all.add(&more)?,
             (all, Some(first)) => *all = Some(first),

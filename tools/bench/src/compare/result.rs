@@ -42,29 +42,39 @@ pub(crate) struct Results {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Runs {
     pub(crate) system: System,
-    pub(crate) outcomes: Vec<Outcome>,
+    pub(crate) done: Vec<Run>,
     /// What went wrong in the runs that have no outcome.
     pub(crate) failures: Vec<String>,
     /// Microseconds at percentiles, of all runs together.
     pub(crate) percentiles: BTreeMap<String, f64>,
 }
 
+/// One run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Run {
+    /// Number of the repetition, from 0: runs of the same one followed one another.
+    pub(crate) round: u32,
+    #[serde(flatten)]
+    pub(crate) outcome: Outcome,
+}
+
 impl Runs {
     pub(crate) fn sample(&self, figure: Figure) -> Sample {
-        Sample(
-            self.outcomes
-                .iter()
-                .filter_map(|outcome| outcome.get(figure))
-                .collect(),
-        )
+        let figures = self.done.iter().map(|run| run.outcome.get(figure));
+        Sample(figures.flatten().collect())
+    }
+
+    fn in_round(&self, round: u32, figure: Figure) -> Option<f64> {
+        let run = self.done.iter().find(|run| run.round == round)?;
+        run.outcome.get(figure)
     }
 
     /// Median share of the time that the threads waited for a CPU.
     pub(crate) fn waited_for_cpu(&self) -> f64 {
         Sample(
-            self.outcomes
+            self.done
                 .iter()
-                .map(|outcome| outcome.waited_for_cpu)
+                .map(|run| run.outcome.waited_for_cpu)
                 .collect(),
         )
         .median()
@@ -76,24 +86,36 @@ impl Results {
         self.runs.iter().find(|runs| runs.system == system)
     }
 
-    /// Median of `system` over that of Aeron C or of the floor, if both were measured.
-    pub(crate) fn ratio(&self, system: System, against: Against, figure: Figure) -> Option<f64> {
-        let median = |system| Some(self.of(system)?.sample(figure).median());
+    /// `system` over Aeron C or the floor, in each round in which both were measured: what slows
+    /// down a machine for seconds, or makes it fast, does so to both.
+    pub(crate) fn ratios(&self, system: System, against: Against, figure: Figure) -> Sample {
         let other = match against {
-            Against::AeronC => median(System::AeronC)?,
-            Against::Floor => median(self.floor?)?,
-            Against::Nothing => 1.0,
+            Against::AeronC => self.of(System::AeronC),
+            Against::Floor => self.floor.and_then(|floor| self.of(floor)),
+            Against::Nothing => None,
         };
-        let ratio = median(system)? / other;
-        ratio.is_finite().then_some(ratio)
+        let ratio = |run: &Run| {
+            let figure_of_other = match against {
+                Against::Nothing => 1.0,
+                Against::AeronC | Against::Floor => other?.in_round(run.round, figure)?,
+            };
+            Some(run.outcome.get(figure)? / figure_of_other).filter(|ratio| ratio.is_finite())
+        };
+        let runs = self.of(system).map_or(&[][..], |runs| &runs.done);
+        Sample(runs.iter().filter_map(ratio).collect())
     }
 
-    /// Targets of `figure`, with the ratio reached, if it was measured.
-    pub(crate) fn targets(&self, figure: Figure) -> Vec<(Target, Option<f64>)> {
+    /// Targets of `figure`, with the ratios of the rounds; none if it was not measured.
+    pub(crate) fn targets(&self, figure: Figure) -> Vec<(Target, Sample)> {
         TARGETS
             .iter()
             .filter(|target| target.scenario == self.scenario && target.figure == figure)
-            .map(|target| (*target, self.ratio(System::Aileron, target.against, figure)))
+            .map(|target| {
+                (
+                    *target,
+                    self.ratios(System::Aileron, target.against, figure),
+                )
+            })
             .collect()
     }
 }
@@ -108,7 +130,8 @@ impl Comparison {
                 .flat_map(|figure| results.targets(*figure))
         });
         let is_met: Vec<_> = reached
-            .filter_map(|(target, ratio)| Some(target.bound.is_met(ratio?)))
+            .filter(|(_, ratios)| !ratios.0.is_empty())
+            .map(|(target, ratios)| target.bound.is_met(ratios.median()))
             .collect();
         let met = is_met.iter().filter(|is_met| **is_met).count();
         (met, is_met.len() - met)

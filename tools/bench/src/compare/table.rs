@@ -2,6 +2,7 @@
 
 use crate::compare::result::{Comparison, Results, Runs};
 use crate::outcome::Figure;
+use crate::sample::Sample;
 use crate::scenario::System;
 use crate::targets::{Against, Bound, Target};
 
@@ -21,8 +22,8 @@ pub(crate) fn print(results: &Results) {
         for runs in &results.runs {
             print_runs(results, runs, *figure);
         }
-        for (target, ratio) in results.targets(*figure) {
-            println!("    target: {}", describe(target, ratio));
+        for (target, ratios) in results.targets(*figure) {
+            println!("    target: {}", describe(target, &ratios));
         }
     }
     for runs in &results.runs {
@@ -49,10 +50,11 @@ fn print_runs(results: &Results, runs: &Runs, figure: Figure) {
             Against::Floor => is_floor,
             Against::Nothing => true,
         };
-        let ratio = results.ratio(runs.system, against, figure);
-        ratio
-            .filter(|_| !is_itself)
-            .map_or_else(String::new, |ratio| format!("{ratio:.3}"))
+        let ratios = results.ratios(runs.system, against, figure);
+        if is_itself || ratios.0.is_empty() {
+            return String::new();
+        }
+        format!("{:.3}", ratios.median())
     };
     println!(
         "  {:<18} {:>10} {spread:>23} {:>7.0}% {:>10} {:>10}",
@@ -78,13 +80,17 @@ pub(crate) fn bound_in_words(target: Target) -> String {
 }
 
 /// A target in words, with what was reached.
-fn describe(target: Target, ratio: Option<f64>) -> String {
+fn describe(target: Target, ratios: &Sample) -> String {
     let bound = bound_in_words(target);
-    match ratio {
-        None => format!("{bound}: not measured"),
-        Some(ratio) if target.bound.is_met(ratio) => format!("{bound}: {ratio:.3}, met"),
-        Some(ratio) => format!("{bound}: {ratio:.3}, MISSED"),
+    if ratios.0.is_empty() {
+        return format!("{bound}: not measured");
     }
+    let (ratio, least, greatest) = (ratios.median(), ratios.min(), ratios.max());
+    let verdict = match target.bound.is_met(ratio) {
+        true => "met",
+        false => "MISSED",
+    };
+    format!("{bound}: {ratio:.3} ({least:.3} to {greatest:.3}), {verdict}")
 }
 
 /// Prints what came of the targets.

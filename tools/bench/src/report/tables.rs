@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use crate::compare::result::{Comparison, Results};
 use crate::compare::table::bound_in_words;
 use crate::outcome::Figure;
+use crate::sample::Sample;
 use crate::scenario::{SWEEP_PREFIX, System};
 use crate::targets::Against;
 
@@ -42,6 +43,15 @@ fn median(results: &Results, system: Option<System>, figure: Figure) -> String {
     )
 }
 
+/// Ratios of the rounds: the median, and between which they are.
+fn in_words(ratios: &Sample) -> String {
+    if ratios.0.is_empty() {
+        return "-".to_owned();
+    }
+    let (median, least, greatest) = (ratios.median(), ratios.min(), ratios.max());
+    format!("{median:.2} ({least:.2} to {greatest:.2})")
+}
+
 /// All targets with what was reached.
 pub(super) fn targets(comparison: &Comparison) -> String {
     let mut text = String::from(
@@ -50,22 +60,23 @@ pub(super) fn targets(comparison: &Comparison) -> String {
     );
     for results in &comparison.scenarios {
         for figure in &results.figures {
-            for (target, ratio) in results.targets(*figure) {
-                let (reached, verdict) = match ratio {
-                    None => ("-".to_owned(), "not measured"),
-                    Some(ratio) if target.bound.is_met(ratio) => (format!("{ratio:.2}"), "met"),
-                    Some(ratio) => (format!("{ratio:.2}"), "**missed**"),
+            for (target, ratios) in results.targets(*figure) {
+                let verdict = match target.bound.is_met(ratios.median()) {
+                    _ if ratios.0.is_empty() => "not measured",
+                    true => "met",
+                    false => "**missed**",
                 };
                 // Writing to a string does not fail.
                 let _ = writeln!(
                     text,
-                    "| {} | {} | {} | {} | {} | {} | {reached} | {verdict} |",
+                    "| {} | {} | {} | {} | {} | {} | {} | {verdict} |",
                     results.title,
                     figure.title(),
                     median(results, Some(System::Aileron), *figure),
                     median(results, Some(System::AeronC), *figure),
                     median(results, results.floor, *figure),
                     bound_in_words(target),
+                    in_words(&ratios),
                 );
             }
         }
@@ -95,8 +106,11 @@ fn rows(text: &mut String, results: &Results, figure: Figure) {
             continue;
         }
         let ratio = |against| {
-            let ratio = results.ratio(runs.system, against, figure);
-            ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"))
+            let ratios = results.ratios(runs.system, against, figure);
+            if ratios.0.is_empty() {
+                return "-".to_owned();
+            }
+            format!("{:.2}", ratios.median())
         };
         // Writing to a string does not fail.
         let _ = writeln!(
