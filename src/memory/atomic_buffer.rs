@@ -96,6 +96,14 @@ impl AtomicBuffer {
         self.region.advise_huge_pages()
     }
 
+    /// Where the window lies in the address space of this process: to be told to the operating
+    /// system, not to be read.
+    #[must_use]
+    pub fn addresses(&self) -> Range<usize> {
+        let start = self.start.as_ptr().addr();
+        start..start + self.length
+    }
+
     /// Length of the window in bytes.
     #[must_use]
     #[inline]

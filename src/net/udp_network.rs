@@ -6,7 +6,8 @@ use std::net::UdpSocket;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::UdpTransport;
-use crate::port::{BufferLimits, Network, TransportSpec};
+use super::udp_transport::busy_poll;
+use crate::port::{BufferLimits, BusyPoll, Network, TransportSpec};
 
 /// Opens UDP sockets of the operating system.
 ///
@@ -27,6 +28,15 @@ impl UdpNetwork {
         Self {
             limits: probe().unwrap_or_default(),
         }
+    }
+
+    /// Tries out on a socket of its own whether sockets can busy-poll in this way.
+    ///
+    /// # Errors
+    /// What the operating system answers; the text names the socket option.
+    pub fn try_busy_poll(&self, wanted: BusyPoll) -> io::Result<()> {
+        let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
+        busy_poll(&socket, wanted)
     }
 }
 

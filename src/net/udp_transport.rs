@@ -15,14 +15,15 @@ use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, Socket, Type}
 #[cfg(target_os = "linux")]
 use crate::port::Readiness;
 use crate::port::{
-    APART_LENGTH, Arrivals, Burst, Datagram, Landed, MulticastSpec, Transport, TransportRole,
-    TransportSpec, send_one_by_one,
+    APART_LENGTH, Arrivals, Burst, BusyPoll, Datagram, Landed, MulticastSpec, Transport,
+    TransportRole, TransportSpec, send_one_by_one,
 };
 #[cfg(target_os = "linux")]
 use crate::sys::ReadySet;
 use crate::sys::{
     DATAGRAMS_PER_CALL_MAX, ReceiveBatch, disable_multicast_all, enable_coalescing,
-    enable_receive_timestamps, is_burst_refusal, probe_bursts, send_bursts, send_datagrams,
+    enable_receive_timestamps, is_burst_refusal, prefer_busy_poll, probe_bursts, send_bursts,
+    send_datagrams, set_busy_poll,
 };
 
 /// Longest datagram that can arrive, and a little more so that truncation shows.
@@ -347,7 +348,20 @@ fn new_socket(spec: &TransportSpec, address: SocketAddr) -> io::Result<Socket> {
             .set_recv_buffer_size(spec.socket_rcvbuf_length)
             .map_err(|e| named("cannot set SO_RCVBUF to", &spec.socket_rcvbuf_length, &e))?;
     }
+    busy_poll(&socket, spec.busy_poll)?;
     Ok(socket)
+}
+
+pub(super) fn busy_poll(socket: &Socket, wanted: BusyPoll) -> io::Result<()> {
+    if wanted.micros > 0 {
+        set_busy_poll(socket.as_fd(), wanted.micros)
+            .map_err(|e| named("cannot set SO_BUSY_POLL to", &wanted.micros, &e))?;
+    }
+    if wanted.is_preferred {
+        prefer_busy_poll(socket.as_fd())
+            .map_err(|e| named("cannot set SO_PREFER_BUSY_POLL to", &1, &e))?;
+    }
+    Ok(())
 }
 
 fn unicast(spec: &TransportSpec) -> io::Result<Socket> {

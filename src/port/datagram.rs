@@ -298,6 +298,36 @@ pub struct TransportSpec {
     /// Whether the kernel may be given bursts of datagrams in one piece (to send), and may give
     /// them so (to receive), where it can.
     pub segment_offload: bool,
+    /// How the socket looks into its network card.
+    pub busy_poll: BusyPoll,
+}
+
+/// Whether who finds a socket empty looks into the queue of the network card as well, rather than
+/// wait for the card's interrupt (Linux).
+///
+/// ```
+/// use aileron::port::BusyPoll;
+/// assert!(!BusyPoll::default().is_wanted());
+/// assert!(BusyPoll { micros: 50, is_preferred: false }.is_wanted());
+/// ```
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "built by name by whoever opens transports"
+)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BusyPoll {
+    /// `SO_BUSY_POLL` in microseconds; 0 leaves the operating system's default.
+    pub micros: u32,
+    /// `SO_PREFER_BUSY_POLL`: the card's interrupts stay away as long as somebody looks.
+    pub is_preferred: bool,
+}
+
+impl BusyPoll {
+    /// Whether a socket is to have anything but the operating system's defaults.
+    #[must_use]
+    pub const fn is_wanted(&self) -> bool {
+        self.micros > 0 || self.is_preferred
+    }
 }
 
 /// Default and maximum socket buffer lengths of the operating system, in bytes.

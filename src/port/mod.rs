@@ -16,8 +16,8 @@ mod resolver;
 pub use agent::{Agent, Clock, Tick, Wake};
 pub use arrivals::{APART_LENGTH, Arrivals, Landed, deliver};
 pub use datagram::{
-    BufferLimits, Burst, Datagram, MulticastSpec, Network, Transport, TransportRole, TransportSpec,
-    send_one_by_one,
+    BufferLimits, Burst, BusyPoll, Datagram, MulticastSpec, Network, Transport, TransportRole,
+    TransportSpec, send_one_by_one,
 };
 pub use interface::{InterfaceAddress, InterfaceQuery, InterfaceSelector, Interfaces};
 pub use readiness::{AlwaysReady, Readiness};

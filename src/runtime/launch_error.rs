@@ -26,6 +26,8 @@ pub enum LaunchError {
     /// The CPUs of the threads are not those of the process's cpuset, or are warned of while
     /// warnings are errors.
     Cpuset(String),
+    /// Something that is configured and that this machine does not have, or does not grant.
+    Machine(String),
     /// The operating system gives no thread.
     Thread {
         /// What it answered.
@@ -41,7 +43,7 @@ impl fmt::Display for LaunchError {
             Self::Cnc(error) => error.fmt(f),
             Self::EventLog(error) => write!(f, "cannot make the file of events: {error}"),
             Self::Core(error) => error.fmt(f),
-            Self::Cpuset(text) => f.write_str(text),
+            Self::Cpuset(text) | Self::Machine(text) => f.write_str(text),
             Self::Thread { source } => write!(f, "cannot start a thread: {source}"),
         }
     }
@@ -50,7 +52,7 @@ impl fmt::Display for LaunchError {
 impl std::error::Error for LaunchError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Config(_) | Self::Cpuset(_) => None,
+            Self::Config(_) | Self::Cpuset(_) | Self::Machine(_) => None,
             Self::EventLog(error) => Some(error),
             Self::Core(error) => Some(error),
             Self::Directory(error) => Some(error),

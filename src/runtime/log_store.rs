@@ -22,11 +22,39 @@ use crate::sys;
 pub(super) struct MappedLogStore {
     directory: PathBuf,
     access: Access,
-    wants_huge_pages: bool,
+    placement: Placement,
     /// Logs that exist, by the path announced.
     logs: BTreeMap<String, LogFile>,
     /// Bytes of the sparse ones among them, whether taken or not.
     sparse_length: u64,
+}
+
+/// Which memory logs are to have.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Placement {
+    /// Whether to ask for huge pages.
+    pub(super) wants_huge_pages: bool,
+    /// The NUMA node that it comes from, as long as that has any.
+    pub(super) numa_node: Option<u8>,
+}
+
+impl Placement {
+    /// Asks for it. To be done before the first touch, which decides.
+    fn apply(&self, buffer: &AtomicBuffer) -> io::Result<()> {
+        let named = |what: String| {
+            move |error: io::Error| io::Error::new(error.kind(), format!("{what}: {error}"))
+        };
+        if self.wants_huge_pages {
+            let what = "no huge pages, which aileron.log.huge.pages asks for".to_owned();
+            buffer.advise_huge_pages().map_err(named(what))?;
+        }
+        if let Some(node) = self.numa_node {
+            let what =
+                format!("no memory of NUMA node {node}, which aileron.log.numa.node asks for");
+            sys::prefer_numa_node(buffer.addresses(), node).map_err(named(what))?;
+        }
+        Ok(())
+    }
 }
 
 /// A file that the store created.
@@ -80,18 +108,15 @@ impl MappedLogStore {
         Self {
             directory: directory.to_owned(),
             access,
-            wants_huge_pages: false,
+            placement: Placement::default(),
             logs: BTreeMap::new(),
             sparse_length: 0,
         }
     }
 
-    /// Whether to ask for huge pages under new logs.
-    pub(super) fn with_huge_pages(self, wants_huge_pages: bool) -> Self {
-        Self {
-            wants_huge_pages,
-            ..self
-        }
+    /// Which memory new logs are to have.
+    pub(super) fn with_placement(self, placement: Placement) -> Self {
+        Self { placement, ..self }
     }
 
     /// Bytes that the logs have not taken yet.
@@ -110,7 +135,7 @@ impl LogStore for MappedLogStore {
     ) -> Result<(LogBuffer, String), StoreError> {
         let path = self.directory.join(name.to_string());
         let length = log_length(spec.term_length, spec.page_size);
-        let created = create_log(&path, length, spec, self.access, self.wants_huge_pages);
+        let created = create_log(&path, length, spec, self.access, self.placement);
         let (log, file) = created.inspect_err(|error| {
             if !matches!(error, StoreError::Exists(_)) {
                 let _ = fs::remove_file(&path);
@@ -165,7 +190,7 @@ fn create_log(
     length: u64,
     spec: &LogSpec,
     access: Access,
-    wants_huge_pages: bool,
+    placement: Placement,
 ) -> Result<(LogBuffer, LogFile), StoreError> {
     let name = path.to_string_lossy();
     let file = access.new_file().open(path).map_err(|error| {
@@ -174,9 +199,13 @@ fn create_log(
         }
         failed(&name)(error)
     })?;
-    if spec.sparse {
-        file.set_len(length).map_err(failed(&name))?;
-    } else {
+    file.set_len(length).map_err(failed(&name))?;
+    let mapped = usize::try_from(length)
+        .map_err(io::Error::other)
+        .map_err(failed(&name))?;
+    let buffer = map_file(&file, mapped).map_err(failed(&name))?;
+    placement.apply(&buffer).map_err(failed(&name))?;
+    if !spec.sparse {
         sys::allocate_file(&file, length).map_err(|error| {
             if error.kind() == io::ErrorKind::StorageFull {
                 let available = sys::usable_space(path).unwrap_or(0);
@@ -187,12 +216,6 @@ fn create_log(
             }
             failed(&name)(error)
         })?;
-    }
-    let mapped = usize::try_from(length)
-        .map_err(io::Error::other)
-        .map_err(failed(&name))?;
-    let buffer = map_log(&file, mapped, wants_huge_pages).map_err(failed(&name))?;
-    if !spec.sparse {
         pre_touch(&buffer, spec.page_size);
     }
     let created = LogFile::of(&file, length, spec.sparse).map_err(failed(&name))?;
@@ -228,7 +251,12 @@ impl LogOpener for MappedLogOpener {
         let length = usize::try_from(length)
             .map_err(io::Error::other)
             .map_err(failed)?;
-        let buffer = map_log(&file, length, self.wants_huge_pages).map_err(failed)?;
+        let buffer = map_file(&file, length).map_err(failed)?;
+        let placement = Placement {
+            wants_huge_pages: self.wants_huge_pages,
+            numa_node: None,
+        };
+        placement.apply(&buffer).map_err(failed)?;
         let log = LogBuffer::attach(buffer.clone()).map_err(|source| OpenError::Invalid {
             path: path.to_owned(),
             source,
@@ -238,18 +266,6 @@ impl LogOpener for MappedLogOpener {
         }
         Ok(log)
     }
-}
-
-fn map_log(file: &File, length: usize, wants_huge_pages: bool) -> io::Result<AtomicBuffer> {
-    let buffer = map_file(file, length)?;
-    if wants_huge_pages {
-        // Before the first touch, which decides the size of the page.
-        buffer.advise_huge_pages().map_err(|error| {
-            let text = format!("no huge pages, which aileron.log.huge.pages asks for: {error}");
-            io::Error::new(error.kind(), text)
-        })?;
-    }
-    Ok(buffer)
 }
 
 /// Makes the kernel back every page now. Exchanging 0 for 0 leaves live data as it is.
@@ -284,7 +300,10 @@ mod tests {
     #[test]
     fn logs_on_huge_pages_are_logs_or_the_error_names_the_option() {
         let (_directory, store) = store();
-        let mut store = store.with_huge_pages(true);
+        let mut store = store.with_placement(Placement {
+            wants_huge_pages: true,
+            numa_node: None,
+        });
         let name = LogName {
             kind: LogFileKind::Publication,
             id: 8,
@@ -304,6 +323,37 @@ mod tests {
                 "{error:?}"
             ),
         }
+    }
+
+    #[test]
+    fn logs_of_a_numa_node_are_logs_or_the_error_names_the_option() {
+        let (_directory, store) = store();
+        let on_node = |node| Placement {
+            wants_huge_pages: false,
+            numa_node: Some(node),
+        };
+        let mut store = store.with_placement(on_node(0));
+        let name = |id| LogName {
+            kind: LogFileKind::Publication,
+            id,
+        };
+        let refusals = [false, true].map(|sparse| {
+            let created = store.create(&name(i64::from(sparse)), &small(sparse));
+            created.map(|(log, _)| log.set_connected(true)).err()
+        });
+        // A kernel without nodes, or one that a container may not ask.
+        for error in refusals.into_iter().flatten() {
+            let text = format!("{error:?}");
+            assert!(text.contains("aileron.log.numa.node"), "{text}");
+        }
+        // No machine has so many.
+        let mut store = store.with_placement(on_node(255));
+        let error = store.create(&name(9), &small(true)).expect_err("refused");
+        let text = format!("{error:?}");
+        assert!(
+            text.contains("NUMA node 255, which aileron.log.numa.node"),
+            "{text}"
+        );
     }
 
     fn small(sparse: bool) -> LogSpec {

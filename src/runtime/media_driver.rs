@@ -14,7 +14,7 @@ use super::directory::{
 };
 use super::idle::Idler;
 use super::launch_error::LaunchError;
-use super::log_store::MappedLogStore;
+use super::log_store::{MappedLogStore, Placement};
 use super::resolver::SystemResolver;
 use super::runner::{AgentThread, ThreadSpec};
 use crate::base::{EpochMillis, Rng, align_usize};
@@ -25,6 +25,7 @@ use crate::driver::{DriverCore, DriverEnvironment, EVENT_LANES, TerminationFlag}
 use crate::memory::{AtomicBuffer, map_file};
 use crate::net::{SystemInterfaces, UdpNetwork};
 use crate::port::{Agent, Clock, NameResolver, Network, Tick};
+use crate::sys;
 
 /// A running media driver. Closing or dropping it stops its threads, deletes its log files and
 /// tells clients at once.
@@ -268,6 +269,7 @@ fn open(
     let network = UdpNetwork::new();
     let limits = network.buffer_limits();
     config.check_against(&limits)?;
+    try_out(&config, &network)?;
     let (cpus, concerns) = cpuset::plan(&config).map_err(LaunchError::Cpuset)?;
     for concern in concerns {
         if config.cpuset_warnings_as_errors {
@@ -296,6 +298,30 @@ fn open(
     Ok((home, core, config))
 }
 
+/// Bytes of memory that is asked to be somewhere, to see whether it can: enough for a mapping of
+/// its own.
+const SCRATCH_LENGTH: usize = 1024 * 1024;
+
+/// Whether the machine has what is asked for and cannot be seen to be missing until much later.
+fn try_out(config: &DriverConfig, network: &UdpNetwork) -> Result<(), LaunchError> {
+    network.try_busy_poll(config.busy_poll()).map_err(|error| {
+        LaunchError::Machine(format!(
+            "{error}: aileron.socket.busy.poll up to the sysctl net.core.busy_read is free, more of \
+             it and aileron.socket.prefer.busy.poll=true want CAP_NET_ADMIN"
+        ))
+    })?;
+    let Some(node) = config.log_numa_node else {
+        return Ok(());
+    };
+    let scratch = AtomicBuffer::heap(SCRATCH_LENGTH);
+    sys::prefer_numa_node(scratch.addresses(), node).map_err(|error| {
+        LaunchError::Machine(format!(
+            "cannot take memory from NUMA node {node} (aileron.log.numa.node): {error}; the nodes \
+             there are stand in /sys/devices/system/node/online"
+        ))
+    })
+}
+
 /// Creates the files of a directory that is prepared, and the agents.
 fn furnish(
     config: &DriverConfig,
@@ -313,7 +339,10 @@ fn furnish(
         access,
     )?;
     let mapped = cnc.length() + loss_report.len();
-    let store = MappedLogStore::new(&config.dir, access).with_huge_pages(config.log_huge_pages);
+    let store = MappedLogStore::new(&config.dir, access).with_placement(Placement {
+        wants_huge_pages: config.log_huge_pages,
+        numa_node: config.log_numa_node,
+    });
     let environment = DriverEnvironment {
         cnc: cnc.clone(),
         loss_report: LossReport::new(loss_report),

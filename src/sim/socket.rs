@@ -104,7 +104,7 @@ impl Interfaces for SimHost {
 /// A socket on a [`SimNetwork`]; closed when dropped.
 ///
 /// ```
-/// use aileron::port::{Network, Transport, TransportRole, TransportSpec};
+/// use aileron::port::{BusyPoll, Network, Transport, TransportRole, TransportSpec};
 /// use aileron::sim::SimNetwork;
 /// let mut host = SimNetwork::new(1).host("10.0.0.1".parse().unwrap());
 /// let spec = TransportSpec {
@@ -117,6 +117,7 @@ impl Interfaces for SimHost {
 ///     media_timestamps: false,
 ///     receive_batch: 4,
 ///     segment_offload: false,
+///     busy_poll: BusyPoll::default(),
 /// };
 /// assert_eq!(host.open(&spec).unwrap().local_address(), spec.bind);
 /// ```

@@ -8,6 +8,7 @@ mod files;
 mod interfaces;
 mod mmsg;
 mod monotonic;
+mod numa;
 #[cfg(target_os = "linux")]
 mod ready_set;
 mod receive_batch;
@@ -24,12 +25,14 @@ pub use mmsg::{
     send_bursts, send_datagrams,
 };
 pub use monotonic::{coarse_monotonic_ns, monotonic_ns};
+pub use numa::prefer_numa_node;
 #[cfg(target_os = "linux")]
 pub use ready_set::ReadySet;
 pub use receive_batch::{ReceiveBatch, ReceivedApart, ReceivedDatagram};
 #[cfg(all(test, target_os = "linux"))]
 pub(crate) use socket_options::have_bursts_refused;
 pub use socket_options::{
-    disable_multicast_all, enable_coalescing, enable_receive_timestamps, probe_bursts,
+    disable_multicast_all, enable_coalescing, enable_receive_timestamps, prefer_busy_poll,
+    probe_bursts, set_busy_poll,
 };
 pub use user::user_name;

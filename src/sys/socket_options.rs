@@ -84,6 +84,44 @@ pub fn probe_bursts(_socket: BorrowedFd<'_>) -> io::Result<()> {
     Err(io::Error::from(io::ErrorKind::Unsupported))
 }
 
+/// Has who finds the socket empty look into the network card's queue for so many microseconds.
+///
+/// # Errors
+/// What the operating system answers: more than `net.core.busy_read` wants `CAP_NET_ADMIN`.
+#[cfg(target_os = "linux")]
+pub fn set_busy_poll(socket: BorrowedFd<'_>, micros: u32) -> io::Result<()> {
+    let micros = i32::try_from(micros).unwrap_or(i32::MAX);
+    set_int(socket, libc::SOL_SOCKET, libc::SO_BUSY_POLL, micros)
+}
+
+/// Has who finds the socket empty look into the network card's queue; not offered by this operating
+/// system.
+///
+/// # Errors
+/// Always `Unsupported` on this operating system.
+#[cfg(not(target_os = "linux"))]
+pub fn set_busy_poll(_socket: BorrowedFd<'_>, _micros: u32) -> io::Result<()> {
+    Err(io::Error::from(io::ErrorKind::Unsupported))
+}
+
+/// Keeps the network card's interrupts away as long as somebody looks at the socket.
+///
+/// # Errors
+/// What the operating system answers: it wants `CAP_NET_ADMIN`, and Linux 5.11.
+#[cfg(target_os = "linux")]
+pub fn prefer_busy_poll(socket: BorrowedFd<'_>) -> io::Result<()> {
+    set_int(socket, libc::SOL_SOCKET, libc::SO_PREFER_BUSY_POLL, 1)
+}
+
+/// Keeps the network card's interrupts away; not offered by this operating system.
+///
+/// # Errors
+/// Always `Unsupported` on this operating system.
+#[cfg(not(target_os = "linux"))]
+pub fn prefer_busy_poll(_socket: BorrowedFd<'_>) -> io::Result<()> {
+    Err(io::Error::from(io::ErrorKind::Unsupported))
+}
+
 /// Has the kernel refuse bursts on a socket from now on: it does not cut what has no checksum.
 #[cfg(all(test, target_os = "linux"))]
 pub(crate) fn have_bursts_refused(socket: BorrowedFd<'_>) {

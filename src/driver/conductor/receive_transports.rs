@@ -166,6 +166,7 @@ fn receive_transport_spec(
         media_timestamps,
         receive_batch: config.receiver_io_vector_capacity,
         segment_offload: config.socket_gro,
+        busy_poll: config.busy_poll(),
     }
 }
 

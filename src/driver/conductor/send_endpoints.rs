@@ -351,6 +351,7 @@ fn send_transport_spec(
         media_timestamps: false,
         receive_batch: config.sender_io_vector_capacity,
         segment_offload: config.socket_gso,
+        busy_poll: config.busy_poll(),
     }
 }
 

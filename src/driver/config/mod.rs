@@ -25,6 +25,7 @@ mod validate;
 mod values;
 
 use crate::concurrent::EventSet;
+use crate::port::BusyPoll;
 
 pub use builder::DriverConfigBuilder;
 pub use error::{ConfigError, ConfigErrors};
@@ -45,6 +46,20 @@ impl DriverConfig {
     #[must_use]
     pub const fn logged_events(&self) -> EventSet {
         self.event_log.without(self.event_log_disable)
+    }
+
+    /// How sockets look into their network cards; microseconds are rounded up.
+    #[must_use]
+    pub(crate) fn busy_poll(&self) -> BusyPoll {
+        let micros = self
+            .socket_busy_poll_ns
+            .max(0)
+            .unsigned_abs()
+            .div_ceil(1_000);
+        BusyPoll {
+            micros: u32::try_from(micros).unwrap_or(u32::MAX),
+            is_preferred: self.socket_prefer_busy_poll,
+        }
     }
 
     /// A builder with every option at its default.

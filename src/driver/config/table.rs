@@ -271,6 +271,11 @@ options! {
         /// any: a tmpfs mounted with `huge=advise`, for example. Aeron has no such option.
         log_huge_pages: bool = false, flag(),
             "aileron.log.huge.pages", "AILERON_LOG_HUGE_PAGES";
+        /// NUMA node whose memory logs are taken from as long as it has any, if the directory is on
+        /// a tmpfs: that of the CPUs of sender and receiver. -1 leaves it to the operating system.
+        /// Aeron has no such option.
+        log_numa_node: Option<u8> = None, count("node", 0, 255).or_absent("-1"),
+            "aileron.log.numa.node", "AILERON_LOG_NUMA_NODE";
         /// Window of network publications; 0 is half a term.
         publication_term_window_length: i32 = 0, size(0, GIB),
             "aeron.publication.term.window.length", "AERON_PUBLICATION_TERM_WINDOW_LENGTH";
@@ -321,6 +326,15 @@ options! {
         socket_gso: bool = true, flag(), "aileron.socket.gso", "AILERON_SOCKET_GSO";
         /// Lets the kernel put datagrams of equal length together on receipt (Linux, `UDP_GRO`).
         socket_gro: bool = true, flag(), "aileron.socket.gro", "AILERON_SOCKET_GRO";
+        /// How long a receive looks into the queue of the network card when a socket is empty (Linux,
+        /// `SO_BUSY_POLL`), in whole microseconds; 0 leaves the operating system's default. More
+        /// than `net.core.busy_read` wants `CAP_NET_ADMIN`. Aeron has no such option.
+        socket_busy_poll_ns: i64 = 0, duration(0),
+            "aileron.socket.busy.poll", "AILERON_SOCKET_BUSY_POLL";
+        /// Keeps interrupts of the network card away while a socket is looked at all the time
+        /// (Linux 5.11, `SO_PREFER_BUSY_POLL`); wants `CAP_NET_ADMIN`. Aeron has no such option.
+        socket_prefer_busy_poll: bool = false, flag(),
+            "aileron.socket.prefer.busy.poll", "AILERON_SOCKET_PREFER_BUSY_POLL";
         /// Datagrams received per call.
         receiver_io_vector_capacity: usize = 4, count("count", 1, 16),
             "aeron.receiver.io.vector.capacity", "AERON_RECEIVER_IO_VECTOR_CAPACITY";

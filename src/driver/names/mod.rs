@@ -34,7 +34,9 @@ use super::media::interface::resolve_interface;
 use super::media::wildcard_ports::WildcardPorts;
 use crate::cnc::{SystemCounter, SystemCounters};
 use crate::concurrent::{CountersManager, EventWriter};
-use crate::port::{Clock, Interfaces, NameResolver, Network, Tick, TransportRole, TransportSpec};
+use crate::port::{
+    BusyPoll, Clock, Interfaces, NameResolver, Network, Tick, TransportRole, TransportSpec,
+};
 use gossip_resolver::{GossipParts, GossipResolver};
 use stopwatch::{Stopwatch, TimedResolver};
 use table_resolver::TableResolver;
@@ -156,6 +158,7 @@ fn open_transport<N: Network>(
         media_timestamps: false,
         receive_batch: RECEIVE_BATCH,
         segment_offload: false,
+        busy_poll: BusyPoll::default(),
     };
     parts
         .network

@@ -11,7 +11,7 @@ use crate::driver::DriverCoreError;
 use crate::driver::config::{DriverConfig, NameResolverSupplier, PortRange};
 use crate::driver::testing::{World, small_config};
 use crate::logbuffer::HeapLogStore;
-use crate::port::{Network, TransportRole, TransportSpec};
+use crate::port::{BusyPoll, Network, TransportRole, TransportSpec};
 use crate::sim::LinkFaults;
 
 const S: i64 = 1_000_000_000;
@@ -198,6 +198,7 @@ fn hostile_frames_are_counted() {
         media_timestamps: false,
         receive_batch: 1,
         segment_offload: false,
+        busy_poll: BusyPoll::default(),
     };
     let mut socket = other.open(&spec).expect("opened");
     let cut_off = [

@@ -15,6 +15,7 @@ fn spec(role: TransportRole, bind: &str) -> TransportSpec {
         media_timestamps: false,
         receive_batch: 4,
         segment_offload: true,
+        busy_poll: BusyPoll::default(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the network does to datagrams.
 
 use super::*;
-use crate::port::{Network, Transport, TransportRole};
+use crate::port::{BusyPoll, Network, Transport, TransportRole};
 use crate::sim::SimTransport;
 
 fn pair(network: &SimNetwork) -> (SimTransport, SimTransport) {
@@ -15,6 +15,7 @@ fn pair(network: &SimNetwork) -> (SimTransport, SimTransport) {
         media_timestamps: false,
         receive_batch: 16,
         segment_offload: false,
+        busy_poll: BusyPoll::default(),
     };
     let mut a = network.host(IpAddr::from([10, 0, 0, 1]));
     let mut b = network.host(IpAddr::from([10, 0, 0, 2]));

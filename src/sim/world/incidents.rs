@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::{Cut, Run, Turn};
 use crate::base::Nanos;
 use crate::logbuffer::{LogFileKind, LogName, LogSpec, LogStore};
-use crate::port::{Network, TransportRole, TransportSpec};
+use crate::port::{BusyPoll, Network, TransportRole, TransportSpec};
 use crate::sim::ledger::MessageState;
 use crate::sim::network::LinkFaults;
 use crate::sim::oracle::{EventWatch, Watch};
@@ -411,6 +411,7 @@ impl Run {
                     media_timestamps: false,
                     receive_batch: 1,
                     segment_offload: false,
+                    busy_poll: BusyPoll::default(),
                 };
                 Some(Box::new(self.network.host(address).open(&spec)))
             }
