@@ -613,6 +613,39 @@ mod tests {
     }
 
     #[test]
+    fn what_the_machine_lacks_stops_the_start_by_its_name() {
+        let launch = |config| {
+            let parent = tempfile::tempdir().expect("a directory");
+            let dir = parent.path().join("aeron");
+            let launched = MediaDriver::invoker(DriverConfig {
+                dir: dir.clone(),
+                ..config
+            });
+            assert_eq!(
+                launched.is_ok(),
+                dir.exists(),
+                "nothing is left of a failure"
+            );
+            launched.map(drop).map_err(|error| error.to_string())
+        };
+        // No machine has so many nodes.
+        let on_node = DriverConfig::builder().log_numa_node(Some(255));
+        let error = launch(on_node.build().expect("legal")).expect_err("refused");
+        assert!(
+            error.contains("NUMA node 255 (aileron.log.numa.node)"),
+            "{error}"
+        );
+        // Whether this is granted depends on who runs the tests.
+        let polling = DriverConfig::builder()
+            .socket_busy_poll_ns(1_500)
+            .socket_prefer_busy_poll(true);
+        if let Err(error) = launch(polling.build().expect("legal")) {
+            let words = ["BUSY_POLL to", "aileron.socket.busy.poll", "CAP_NET_ADMIN"];
+            assert!(words.iter().all(|words| error.contains(words)), "{error}");
+        }
+    }
+
+    #[test]
     #[cfg(target_os = "linux")]
     fn cpus_are_indexes_where_asked_for_and_warnings_are_errors_where_asked_for() {
         let config = |sender: u8, is_strict: bool| {

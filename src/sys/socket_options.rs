@@ -167,4 +167,38 @@ mod tests {
             probe_bursts(socket.as_fd()).expect("known");
         }
     }
+
+    #[cfg(target_os = "linux")]
+    fn busy_poll_of(socket: BorrowedFd<'_>) -> i32 {
+        use std::os::fd::AsRawFd;
+
+        let (mut value, mut length) = (0_i32, 4);
+        // SAFETY: SYS-2: a live `i32` and its size.
+        let outcome = unsafe {
+            libc::getsockopt(
+                socket.as_raw_fd(),
+                libc::SOL_SOCKET,
+                libc::SO_BUSY_POLL,
+                (&raw mut value).cast(),
+                &raw mut length,
+            )
+        };
+        assert_eq!(outcome, 0);
+        value
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn busy_polling_is_as_set_unless_it_is_not_granted() {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        match set_busy_poll(socket.as_fd(), 50) {
+            Ok(()) => assert_eq!(busy_poll_of(socket.as_fd()), 50),
+            Err(error) => assert_eq!(error.kind(), io::ErrorKind::PermissionDenied),
+        }
+        if let Err(error) = prefer_busy_poll(socket.as_fd()) {
+            let unknown = Some(libc::ENOPROTOOPT);
+            let is_denied = error.kind() == io::ErrorKind::PermissionDenied;
+            assert!(is_denied || error.raw_os_error() == unknown, "{error}");
+        }
+    }
 }
