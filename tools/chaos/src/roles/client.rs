@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aileron::{Client, ClientError, Context};
+use aileron::{AddError, Client, ClientError, Context};
 
 use super::{ClientArgs, is_sabotaged, say};
 
@@ -28,6 +28,20 @@ pub(super) fn connect(
     set(context)
         .connect()
         .map_err(|error| format!("cannot connect: {error}"))
+}
+
+/// What is to be added, asked for again as long as the driver says that a moment later it can be
+/// had: the endpoint of a client that was killed may still be closing.
+pub(super) fn added<T>(mut add: impl FnMut() -> Result<T, AddError>) -> Result<T, AddError> {
+    const MOMENT: Duration = Duration::from_millis(5);
+    loop {
+        match add() {
+            Err(AddError::Registration(refusal)) if refusal.is_retryable() => {
+                std::thread::park_timeout(MOMENT);
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 /// One word for what a client was told.

@@ -6,7 +6,7 @@ use aileron::{Client, ExclusivePublication, OfferError, Position, Publication, S
 use aileron_chaos::message::Head;
 use clap::Args;
 
-use super::client::{connect, has_ended};
+use super::client::{added, connect, has_ended};
 use super::{ClientArgs, Order, Orders, die_after, is_sabotaged, say};
 
 /// The message that sabotage is about.
@@ -88,11 +88,9 @@ impl Publisher {
         let client = connect(&self.client, |context| context)?;
         let (channel, stream) = (&*self.client.channel, StreamId(self.client.stream));
         let outlet = if self.exclusive {
-            client
-                .add_exclusive_publication(channel, stream)
-                .map(Outlet::Exclusive)
+            added(|| client.add_exclusive_publication(channel, stream)).map(Outlet::Exclusive)
         } else {
-            client.add_publication(channel, stream).map(Outlet::Shared)
+            added(|| client.add_publication(channel, stream)).map(Outlet::Shared)
         };
         let outlet = outlet.map_err(|error| format!("no publication: {error}"))?;
         say("ready");

@@ -8,7 +8,7 @@ use aileron::{FragmentAssembler, Image, SessionId, StreamId, Subscription};
 use aileron_chaos::message::{Flaw, Head};
 use clap::Args;
 
-use super::client::{connect, has_ended};
+use super::client::{added, connect, has_ended};
 use super::{ClientArgs, Order, Orders, die_after, say};
 
 /// Sleep of an idle subscriber.
@@ -33,8 +33,8 @@ impl Subscriber {
                     say(&format!("gone {}", image.session_id()));
                 })
         })?;
-        let mut subscription = client
-            .add_subscription(&*self.client.channel, StreamId(self.client.stream))
+        let (channel, stream) = (&*self.client.channel, StreamId(self.client.stream));
+        let mut subscription = added(|| client.add_subscription(channel, stream))
             .map_err(|error| format!("no subscription: {error}"))?;
         announce(&subscription, &self.client.channel);
         let mut assembler = FragmentAssembler::new();

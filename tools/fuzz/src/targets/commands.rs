@@ -4,10 +4,12 @@ use aileron::StreamId;
 use aileron::cnc::SystemCounter;
 
 use crate::rig::{MS, RING_LENGTH, Rig};
-use crate::script::{STEPS_MAX, steps};
+use crate::script::steps;
 
 /// Where producers of the ring have got to, behind its records.
 const TAIL_OFFSET: usize = 128;
+/// Seconds in which a claim that nobody finishes is surely given up.
+const GIVE_UP_STEPS: usize = 60;
 
 /// Has each step of the script happen to the command ring: a record of a type and some bytes, or a
 /// claim whose words are whatever the script says, or a word changed anywhere.
@@ -34,13 +36,20 @@ pub fn commands(data: &[u8]) {
         }
         rig.step(if step.control % 2 == 0 { MS } else { 20 * MS });
     }
-    // Claims that nobody finishes are given up one after the other.
+    // Claims that nobody finishes are given up one after the other; each may hide a claim in each of
+    // its words.
     let ring = rig.ring();
-    for _ in 0..STEPS_MAX * 8 {
+    let mut seen = ring.consumer_position();
+    let mut patience = GIVE_UP_STEPS;
+    while seen != ring.producer_position() && patience > 0 {
         rig.step(1_000 * MS);
-        if ring.consumer_position() == ring.producer_position() {
-            break;
-        }
+        let position = ring.consumer_position();
+        patience = if position == seen {
+            patience - 1
+        } else {
+            GIVE_UP_STEPS
+        };
+        seen = position;
     }
     let _ = rig.system(SystemCounter::Errors);
     // Words all over may make what honest clients write unreadable: then only staying alive counts.

@@ -1,5 +1,7 @@
 //! Events to a client.
 
+use std::error::Error;
+
 use aileron::client::{Client, ConductorInvoker, Publication, Subscription};
 use aileron::memory::AtomicBuffer;
 
@@ -40,7 +42,7 @@ pub fn events(data: &[u8]) {
         target.work();
         // It may have been told that it is dead, and is right to believe so.
         if target.client.is_closed()
-            && let Some(next) = Target::new(&driver)
+            && let Ok(next) = Target::new(&driver)
         {
             target = next;
         }
@@ -48,6 +50,8 @@ pub fn events(data: &[u8]) {
     if is_wrecked {
         return;
     }
+    // A client begins with the newest event. That one may speak of any client, even of one to come.
+    driver.send(FIRST_EVENT, &[]);
     let last = Target::new(&driver).expect("an honest answer is understood");
     last.publication.offer(b"hello").expect("room");
 }
@@ -61,12 +65,12 @@ struct Target {
 }
 
 impl Target {
-    fn new(driver: &FakeDriver) -> Option<Self> {
-        let (client, mut invoker) = driver.connect().ok()?;
+    fn new(driver: &FakeDriver) -> Result<Self, Box<dyn Error>> {
+        let (client, mut invoker) = driver.connect()?;
         drive(&mut invoker);
-        let publication = client.add_publication("aeron:ipc", STREAM).ok()?;
-        let subscription = client.add_subscription("aeron:ipc", STREAM).ok()?;
-        Some(Self {
+        let publication = client.add_publication("aeron:ipc", STREAM)?;
+        let subscription = client.add_subscription("aeron:ipc", STREAM)?;
+        Ok(Self {
             client,
             invoker,
             publication,
