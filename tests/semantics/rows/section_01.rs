@@ -346,6 +346,14 @@ fn row_1_15_a_driver_with_experiments_starts_and_stops() {
     world.close_driver();
 }
 
+/// Waits until a client was told that its driver is gone, which it is after its resources closed.
+fn await_news_of_the_end(client: &Client) {
+    wait_until("the news of the driver's end", || {
+        let faults = client.faults();
+        faults.iter().any(|it| it.kind == FaultKind::DriverGone)
+    });
+}
+
 /// A driver in a process of its own.
 pub(super) fn play_driver(part: &Part) {
     let _driver = MediaDriver::launch(config(&part.directory, &[])).expect("a driver");
@@ -378,11 +386,7 @@ fn row_1_16_the_driver_is_killed() {
     wait_until("the publication's end", || publication.is_closed());
     assert_eq!(publication.offer(b"too late"), crate::peer::Offered::Closed);
     assert!(subscription.is_closed());
-    let faults = client.faults();
-    assert!(
-        faults.iter().any(|it| it.kind == FaultKind::DriverGone),
-        "{faults:?}"
-    );
+    await_news_of_the_end(&client);
     assert!(client.add_publication(IPC, STREAM).is_err());
 }
 
@@ -400,11 +404,7 @@ fn row_1_17_the_driver_is_closed() {
         "{:?}",
         start.elapsed()
     );
-    let faults = client.faults();
-    assert!(
-        faults.iter().any(|it| it.kind == FaultKind::DriverGone),
-        "{faults:?}"
-    );
+    await_news_of_the_end(&client);
 }
 
 #[test]
