@@ -306,8 +306,8 @@ const SCRATCH_LENGTH: usize = 1024 * 1024;
 fn try_out(config: &DriverConfig, network: &UdpNetwork) -> Result<(), LaunchError> {
     network.try_busy_poll(config.busy_poll()).map_err(|error| {
         LaunchError::Machine(format!(
-            "{error}: aileron.socket.busy.poll up to the sysctl net.core.busy_read is free, more of \
-             it and aileron.socket.prefer.busy.poll=true want CAP_NET_ADMIN"
+            "{error}: aileron.socket.busy.poll up to the sysctl net.core.busy_read is free, more \
+             of it and aileron.socket.prefer.busy.poll=true want CAP_NET_ADMIN"
         ))
     })?;
     let Some(node) = config.log_numa_node else {

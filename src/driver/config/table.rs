@@ -326,9 +326,9 @@ options! {
         socket_gso: bool = true, flag(), "aileron.socket.gso", "AILERON_SOCKET_GSO";
         /// Lets the kernel put datagrams of equal length together on receipt (Linux, `UDP_GRO`).
         socket_gro: bool = true, flag(), "aileron.socket.gro", "AILERON_SOCKET_GRO";
-        /// How long a receive looks into the queue of the network card when a socket is empty (Linux,
-        /// `SO_BUSY_POLL`), in whole microseconds; 0 leaves the operating system's default. More
-        /// than `net.core.busy_read` wants `CAP_NET_ADMIN`. Aeron has no such option.
+        /// How long a receive looks into the queue of the network card when a socket is empty
+        /// (Linux, `SO_BUSY_POLL`), in whole microseconds; 0 leaves the operating system's default.
+        /// More than `net.core.busy_read` wants `CAP_NET_ADMIN`. Aeron has no such option.
         socket_busy_poll_ns: i64 = 0, duration(0),
             "aileron.socket.busy.poll", "AILERON_SOCKET_BUSY_POLL";
         /// Keeps interrupts of the network card away while a socket is looked at all the time

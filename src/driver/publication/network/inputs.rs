@@ -14,6 +14,7 @@ use crate::driver::flow_control::ReceiverFeedback;
 use crate::driver::media::send_endpoint::SendEndpoint;
 use crate::driver::messages::PublicationErrorReport;
 use crate::driver::retransmit::NakOutcome;
+use crate::logbuffer::framed_length;
 use crate::port::Transport;
 use crate::protocol::{
     ErrorFrame, NakFrame, RttMeasurement, RttMeasurementFrame, StatusMessageFrame,
@@ -32,6 +33,15 @@ impl SenderHalf {
         let distance = feedback_of(self, message).position - self.position;
         let half = i64::from(self.identity.geometry.term_length() / 2);
         message.is_setup_requested() || (-self.reach_back()..=half).contains(&distance)
+    }
+
+    /// How far behind what has been sent a receiver can be, in bytes: the longest window, half a
+    /// term, and as much as is ever padded at a time, as padding that begins below the limit is
+    /// sent whole.
+    pub(super) fn reach_back(&self) -> i64 {
+        let geometry = self.identity.geometry;
+        let padding = framed_length(geometry.max_message_length(), self.log.max_payload_length());
+        i64::from(geometry.term_length() / 2) + padding
     }
 
     /// Takes in a status message that is possible and plausible. Returns the image that a response

@@ -21,7 +21,7 @@ use crate::driver::flow_control::FlowControl;
 use crate::driver::media::send_endpoint::SendEndpoint;
 use crate::driver::messages::EndpointId;
 use crate::driver::retransmit::{Resend, ResendQueue, RetransmitHandler};
-use crate::logbuffer::{FrameWatch, LogBuffer, TermGeometry, framed_length};
+use crate::logbuffer::{FrameWatch, LogBuffer, TermGeometry};
 use crate::port::{Burst, Transport};
 use crate::protocol::{DataFrame, DataHeader, Setup, data, setup};
 
@@ -493,15 +493,6 @@ impl SenderHalf {
                 return;
             }
         }
-    }
-
-    /// How far behind what has been sent a receiver can be, in bytes: the longest window, half a
-    /// term, and as much as is ever padded at a time, as padding that begins below the limit is
-    /// sent whole.
-    pub(super) fn reach_back(&self) -> i64 {
-        let geometry = self.identity.geometry;
-        let padding = framed_length(geometry.max_message_length(), self.log.max_payload_length());
-        i64::from(geometry.term_length() / 2) + padding
     }
 
     /// Whether the log still has what lies at a position, and it was sent before.

@@ -36,8 +36,8 @@ pub fn commands(data: &[u8]) {
         }
         rig.step(if step.control % 2 == 0 { MS } else { 20 * MS });
     }
-    // Claims that nobody finishes are given up one after the other; each may hide a claim in each of
-    // its words.
+    // Claims that nobody finishes are given up one after the other; each may hide a claim in each
+    // of its words.
     let ring = rig.ring();
     let mut seen = ring.consumer_position();
     let mut patience = GIVE_UP_STEPS;
