@@ -30,11 +30,14 @@ impl UdpNetwork {
         }
     }
 
-    /// Tries out on a socket of its own whether sockets can busy-poll in this way.
+    /// Tries out on a socket of its own whether sockets can busy-poll in this way, if they are to.
     ///
     /// # Errors
     /// What the operating system answers; the text names the socket option.
     pub fn try_busy_poll(&self, wanted: BusyPoll) -> io::Result<()> {
+        if !wanted.is_wanted() {
+            return Ok(());
+        }
         let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
         busy_poll(&socket, wanted)
     }
