@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::clock::SystemClock;
 use super::directory::{MapCncError, default_directory, map_cnc};
 use super::idle::Idler;
-use super::log_store::MappedLogOpener;
+use super::log_store::{MappedLogOpener, Placement};
 use crate::base::{EpochMillis, Nanos};
 use crate::client::{
     Client, ClientConfig, ClientEnvironment, ClientError, ConductorInvoker, ConnectError, Image,
@@ -179,7 +179,10 @@ impl Context {
         let cnc = wait_for_driver(&directory, timeout, &clock, &wait)?;
         let opener = MappedLogOpener {
             pre_touches: self.config.pre_touch,
-            wants_huge_pages: self.config.huge_pages,
+            placement: Placement {
+                wants_huge_pages: self.config.huge_pages,
+                numa_node: None,
+            },
         };
         let waiter: Arc<dyn Fn() + Send + Sync> = step
             .clone()
