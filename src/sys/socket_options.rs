@@ -3,6 +3,34 @@
 use std::io;
 use std::os::fd::BorrowedFd;
 
+/// Options of one number that Linux alone has.
+#[derive(Clone, Copy)]
+enum LinuxOption {
+    ReceiveTimestamps,
+    Coalescing,
+    Bursts,
+    BusyPoll,
+    PreferBusyPoll,
+}
+
+/// Sets an option; `Unsupported` on any other operating system.
+#[cfg(target_os = "linux")]
+fn set(socket: BorrowedFd<'_>, option: LinuxOption, value: i32) -> io::Result<()> {
+    let (level, name) = match option {
+        LinuxOption::ReceiveTimestamps => (libc::SOL_SOCKET, libc::SO_TIMESTAMPNS),
+        LinuxOption::Coalescing => (libc::SOL_UDP, libc::UDP_GRO),
+        LinuxOption::Bursts => (libc::SOL_UDP, libc::UDP_SEGMENT),
+        LinuxOption::BusyPoll => (libc::SOL_SOCKET, libc::SO_BUSY_POLL),
+        LinuxOption::PreferBusyPoll => (libc::SOL_SOCKET, libc::SO_PREFER_BUSY_POLL),
+    };
+    set_int(socket, level, name, value)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn set(_socket: BorrowedFd<'_>, _option: LinuxOption, _value: i32) -> io::Result<()> {
+    Err(io::Error::from(io::ErrorKind::Unsupported))
+}
+
 /// Delivers only the groups that this very socket joined, not those of any socket on the port.
 /// A kernel that does not know the option is left alone.
 ///
@@ -34,92 +62,43 @@ pub fn disable_multicast_all(_socket: BorrowedFd<'_>, _ipv6: bool) -> io::Result
 ///
 /// # Errors
 /// What the operating system answers, `Unsupported` where it has no such option.
-#[cfg(target_os = "linux")]
 pub fn enable_receive_timestamps(socket: BorrowedFd<'_>) -> io::Result<()> {
-    set_int(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)
-}
-
-/// Asks the kernel to stamp received datagrams with nanoseconds.
-///
-/// # Errors
-/// Always `Unsupported` on this operating system.
-#[cfg(not(target_os = "linux"))]
-pub fn enable_receive_timestamps(_socket: BorrowedFd<'_>) -> io::Result<()> {
-    Err(io::Error::from(io::ErrorKind::Unsupported))
+    set(socket, LinuxOption::ReceiveTimestamps, 1)
 }
 
 /// Has the kernel put datagrams of one sender and one length together (`UDP_GRO`).
 ///
 /// # Errors
-/// What the operating system answers.
-#[cfg(target_os = "linux")]
+/// What the operating system answers, `Unsupported` where it has no such option.
 pub fn enable_coalescing(socket: BorrowedFd<'_>) -> io::Result<()> {
-    set_int(socket, libc::SOL_UDP, libc::UDP_GRO, 1)
-}
-
-/// Has the kernel put datagrams of one sender together; not offered by this operating system.
-///
-/// # Errors
-/// Always `Unsupported` on this operating system.
-#[cfg(not(target_os = "linux"))]
-pub fn enable_coalescing(_socket: BorrowedFd<'_>) -> io::Result<()> {
-    Err(io::Error::from(io::ErrorKind::Unsupported))
+    set(socket, LinuxOption::Coalescing, 1)
 }
 
 /// Asks whether the kernel knows how to cut bursts into datagrams (`UDP_SEGMENT`); changes nothing.
 ///
 /// # Errors
-/// What the operating system answers if it does not.
-#[cfg(target_os = "linux")]
+/// What the operating system answers if it does not, `Unsupported` where it has no such option.
 pub fn probe_bursts(socket: BorrowedFd<'_>) -> io::Result<()> {
-    set_int(socket, libc::SOL_UDP, libc::UDP_SEGMENT, 0)
-}
-
-/// Asks whether the kernel knows how to cut bursts into datagrams: not this operating system's.
-///
-/// # Errors
-/// Always `Unsupported` on this operating system.
-#[cfg(not(target_os = "linux"))]
-pub fn probe_bursts(_socket: BorrowedFd<'_>) -> io::Result<()> {
-    Err(io::Error::from(io::ErrorKind::Unsupported))
+    set(socket, LinuxOption::Bursts, 0)
 }
 
 /// Has who finds the socket empty look into the network card's queue for so many microseconds.
 ///
 /// # Errors
 /// What the operating system answers: more than `net.core.busy_read` wants `CAP_NET_ADMIN`.
-#[cfg(target_os = "linux")]
+/// `Unsupported` where it has no such option.
 pub fn set_busy_poll(socket: BorrowedFd<'_>, micros: u32) -> io::Result<()> {
     let micros = i32::try_from(micros).unwrap_or(i32::MAX);
-    set_int(socket, libc::SOL_SOCKET, libc::SO_BUSY_POLL, micros)
-}
-
-/// Has who finds the socket empty look into the network card's queue; not offered by this operating
-/// system.
-///
-/// # Errors
-/// Always `Unsupported` on this operating system.
-#[cfg(not(target_os = "linux"))]
-pub fn set_busy_poll(_socket: BorrowedFd<'_>, _micros: u32) -> io::Result<()> {
-    Err(io::Error::from(io::ErrorKind::Unsupported))
+    set(socket, LinuxOption::BusyPoll, micros)
 }
 
 /// Keeps the network card's interrupts away as long as somebody looks at the socket.
 ///
 /// # Errors
-/// What the operating system answers: it wants `CAP_NET_ADMIN`, and Linux 5.11.
-#[cfg(target_os = "linux")]
+/// What the operating system answers: it wants `CAP_NET_ADMIN`, and Linux 5.11. `Unsupported` where
+/// there is no such option.
 pub fn prefer_busy_poll(socket: BorrowedFd<'_>) -> io::Result<()> {
-    set_int(socket, libc::SOL_SOCKET, libc::SO_PREFER_BUSY_POLL, 1)
-}
-
-/// Keeps the network card's interrupts away; not offered by this operating system.
-///
-/// # Errors
-/// Always `Unsupported` on this operating system.
-#[cfg(not(target_os = "linux"))]
-pub fn prefer_busy_poll(_socket: BorrowedFd<'_>) -> io::Result<()> {
-    Err(io::Error::from(io::ErrorKind::Unsupported))
+    set(socket, LinuxOption::PreferBusyPoll, 1)
 }
 
 /// Has the kernel refuse bursts on a socket from now on: it does not cut what has no checksum.
