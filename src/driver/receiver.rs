@@ -52,7 +52,7 @@ use crate::port::{Agent, Tick, Transport, Wake};
 const REPLIES_MAX: usize = 512;
 
 /// Nanoseconds between two looks, at least, at all but the transports, while nothing comes in.
-const HOUSEKEEPING_INTERVAL_NS: i64 = 2_000;
+pub(crate) const HOUSEKEEPING_INTERVAL_NS: i64 = 2_000;
 
 /// A solicitation names no session: whoever is there shall answer.
 const ANY_STREAM: (StreamId, SessionId) = (StreamId(0), SessionId(0));

@@ -1,6 +1,6 @@
 //! The counters of a driver, sorted by the streams they belong to.
 
-use crate::base::{CounterId, Position};
+use crate::base::{CounterId, Nanos, Position};
 use crate::cnc::counter_types::{
     PUBLISHER_LIMIT_TYPE_ID, PUBLISHER_POSITION_TYPE_ID, RECEIVER_HWM_TYPE_ID,
     RECEIVER_POSITION_TYPE_ID, SENDER_LIMIT_TYPE_ID, SENDER_POSITION_TYPE_ID,
@@ -56,8 +56,9 @@ pub(in crate::sim) struct ImageWatch {
     pub(super) rebuild: Option<Watched>,
     /// The ledger of its session, and how many ledgers there were when it was looked up.
     pub(super) ledger: (Option<usize>, usize),
-    /// Holes that the conductor may have seen since the receiver last worked.
-    pub(super) gaps: Vec<Gap>,
+    /// Holes that the conductor may have seen and the receiver may still ask for, each with the
+    /// number of turns of the receiver since.
+    pub(super) gaps: Vec<(Gap, u8)>,
     /// Begin and end of all holes when the receiver last began to work: it may ask for one and fill
     /// it in the same turn.
     pub(super) holes: Vec<(i64, i64)>,
@@ -80,6 +81,8 @@ pub(in crate::sim) struct Watch {
     pub(super) publications: Vec<PublicationWatch>,
     pub(super) images: Vec<ImageWatch>,
     pub(super) subscribers: Vec<SubscriberWatch>,
+    /// When the receiver last had a turn that counts.
+    pub(super) receiver_turn: Nanos,
 }
 
 impl Watch {
@@ -92,6 +95,7 @@ impl Watch {
         }
         let signature = signature.collect();
         let old = std::mem::take(self);
+        self.receiver_turn = old.receiver_turn;
         self.signature = signature;
         for at in 0..self.signature.len() {
             self.sort_in(driver, CounterId(self.signature[at].0));

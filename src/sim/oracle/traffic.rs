@@ -3,7 +3,8 @@
 //! conductor has seen, status messages only for what was received.
 
 use super::counters::{ImageWatch, PublicationWatch, Watch};
-use crate::base::{Position, TermId, TermOffset};
+use crate::base::{Nanos, Position, TermId, TermOffset};
+use crate::driver::receiver::HOUSEKEEPING_INTERVAL_NS;
 use crate::logbuffer::{Gap, LogBuffer};
 use crate::memory::AtomicBuffer;
 use crate::sim::host::{Role, SimDriver};
@@ -13,6 +14,10 @@ use crate::sim::tap::Fate;
 use crate::sim::wire::{FrameNote, Note, Place};
 
 const FLAG_SEND_SETUP: u8 = 0x80;
+
+/// Turns of a receiver in which it may leave its images alone: the one in which something begins to
+/// arrive, and one before it that came too soon.
+const TURNS_WITHOUT_IMAGES: u8 = 2;
 
 /// Checks datagrams, and counts them.
 #[derive(Debug, Default)]
@@ -75,19 +80,29 @@ impl Watch {
             if let (Some((log, bytes)), Some(hwm), Some(rebuild)) =
                 (&image.log, &image.hwm, &image.rebuild)
                 && let Some(gap) = first_gap(log, bytes, rebuild.get(), hwm.get())
-                && image.gaps.last() != Some(&gap)
             {
-                image.gaps.push(gap);
+                match image.gaps.last_mut() {
+                    Some((last, turns)) if *last == gap => *turns = 0,
+                    _ => image.gaps.push((gap, 0)),
+                }
             }
         }
     }
 
-    /// Forgets holes that the receiver cannot ask for any more. To be called after it worked.
-    pub(in crate::sim) fn after_receiver(&mut self) {
+    /// Forgets holes that the receiver cannot ask for any more. To be called after it worked. Turns
+    /// that follow one another sooner than it looks at its images count as one.
+    pub(in crate::sim) fn after_receiver(&mut self, now: Nanos) {
+        if now.since(self.receiver_turn) < HOUSEKEEPING_INTERVAL_NS {
+            return;
+        }
+        self.receiver_turn = now;
         for image in &mut self.images {
-            let last = image.gaps.pop();
-            image.gaps.clear();
-            image.gaps.extend(last);
+            for (_, turns) in &mut image.gaps {
+                *turns += 1;
+            }
+            image
+                .gaps
+                .retain(|(_, turns)| *turns <= TURNS_WITHOUT_IMAGES);
         }
     }
 }
@@ -258,7 +273,7 @@ fn check_nak(place: &Place, length: i32, watch: &Watch, has_recovery: bool) -> O
         term_offset: TermOffset(place.term_offset),
         length,
     };
-    if images_of(watch, place).any(|image| image.gaps.contains(&asked)) {
+    if images_of(watch, place).any(|image| image.gaps.iter().any(|(gap, _)| *gap == asked)) {
         return Ok(());
     }
     let seen: Vec<_> = images_of(watch, place).map(|image| &image.gaps).collect();

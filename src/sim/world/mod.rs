@@ -515,7 +515,7 @@ impl Run {
             }
         }
         if role.receives() {
-            self.watches[driver].after_receiver();
+            self.watches[driver].after_receiver(tick.now);
         }
         if role.conducts() {
             // Counters come with work, and one that went is not used again without.
