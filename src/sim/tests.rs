@@ -113,6 +113,14 @@ fn seeds_that_failed_once_with_extras() {
         // A hole grew in the turn in which the receiver left its images alone, and was asked for
         // as it had been.
         80_927,
+        // An image that was idle was asked to ask, and had to wait for its turn.
+        100_582,
+        // A client that had been stopped while its driver was replaced found a publication of the
+        // old one.
+        102_230,
+        // A publication whose group is incomplete for good cannot end, nor can the image of those
+        // who do listen.
+        91_942,
     ] {
         run(&World::new(seed));
     }

@@ -15,9 +15,9 @@ use crate::sim::wire::{FrameNote, Note, Place};
 
 const FLAG_SEND_SETUP: u8 = 0x80;
 
-/// Turns of a receiver in which it may leave its images alone: the one in which something begins to
-/// arrive, and one before it that came too soon.
-const TURNS_WITHOUT_IMAGES: u8 = 2;
+/// Turns of a receiver after which it has looked at each of its images: those that are idle have to
+/// wait until it is theirs, and none is looked at in the turn in which something begins to arrive.
+const ROUND_TURNS: u8 = 64;
 
 /// Checks datagrams, and counts them.
 #[derive(Debug, Default)]
@@ -100,9 +100,7 @@ impl Watch {
             for (_, turns) in &mut image.gaps {
                 *turns += 1;
             }
-            image
-                .gaps
-                .retain(|(_, turns)| *turns <= TURNS_WITHOUT_IMAGES);
+            image.gaps.retain(|(_, turns)| *turns <= ROUND_TURNS);
         }
     }
 }

@@ -66,6 +66,8 @@ pub(crate) struct SimClient {
     orphaned: Option<Nanos>,
     /// How often it has connected; what was made by an earlier connection is void.
     pub(crate) generation: u32,
+    /// Which driver it is connected to, of those that there have been.
+    connected_to: (usize, usize),
 }
 
 impl SimClient {
@@ -82,6 +84,7 @@ impl SimClient {
             is_untold: false,
             orphaned: None,
             generation: 0,
+            connected_to: (driver, 0),
         }
     }
 
@@ -93,6 +96,11 @@ impl SimClient {
     pub(crate) fn handle(&self) -> Option<&Client> {
         let connection = self.connection.as_ref()?;
         (self.life == Life::Up).then_some(&connection.client)
+    }
+
+    /// Whether its driver has been replaced, and it does not know yet.
+    pub(crate) fn is_behind(&self, scene: &Scene<'_>) -> bool {
+        self.connected_to != scene.drivers[self.driver].identity(self.driver)
     }
 
     /// Its driver may have given up on it, or it on its driver, because somebody was stopped.
@@ -172,6 +180,7 @@ impl SimClient {
         self.is_excused = false;
         self.orphaned = None;
         self.generation += 1;
+        self.connected_to = driver.identity(self.driver);
         self.served = scene.now;
         let client = self.number;
         scene.trace.push(Event::ClientConnected { client });

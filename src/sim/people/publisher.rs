@@ -147,7 +147,7 @@ impl Publisher {
         }
         match &mut self.state {
             State::Idle(at) if scene.step >= *at => self.add(scene, client),
-            State::Adding(_) => self.await_answer(scene),
+            State::Adding(_) => self.await_answer(scene, client),
             State::Open(handle, destinations) => {
                 let actor = Actor::Publisher(self.number);
                 let work = destinations.work(scene, client, actor, handle)?;
@@ -211,7 +211,7 @@ impl Publisher {
         Ok(())
     }
 
-    fn await_answer(&mut self, scene: &mut Scene<'_>) -> Outcome<usize> {
+    fn await_answer(&mut self, scene: &mut Scene<'_>, client: &SimClient) -> Outcome<usize> {
         let State::Adding(adding) = &mut self.state else {
             return Ok(0);
         };
@@ -223,6 +223,11 @@ impl Publisher {
         };
         match answer {
             Ok(None) => Ok(0),
+            // An answer from the dead: nobody sends what would be published.
+            Ok(Some(_)) if client.is_behind(scene) => {
+                self.state = State::Idle(scene.step + RETRY_STEPS);
+                Ok(1)
+            }
             Ok(Some(handle)) => {
                 self.open(scene, handle)?;
                 Ok(1)

@@ -2,7 +2,7 @@
 
 use super::{CLOSE_STEPS, Run};
 use crate::sim::people::{Outcome, Publisher, Subscriber};
-use crate::sim::plan::{Part, Strategy, SubscriberKind, SubscriberPlan};
+use crate::sim::plan::{Part, Strategy, StreamPlan, SubscriberKind, SubscriberPlan};
 
 impl Run {
     /// What still has to arrive, if anything: every publisher that lives has published what it
@@ -116,6 +116,13 @@ impl Run {
         count.count() >= required
     }
 
+    /// Whether a session's group is incomplete for good: without somebody who lost it and does not
+    /// want it again.
+    fn is_short_for_good(&self, stream: &StreamPlan, session: i32) -> bool {
+        let is_demanding = stream.flow().is_some_and(|flow| flow.required > 0);
+        is_demanding && !stream.rejoins && self.ledgers.is_left(stream.stream_id, session)
+    }
+
     /// Sessions that are published on a stream now, and their ledgers.
     fn sessions(&self, stream: usize) -> Vec<(i32, usize)> {
         let mut sessions: Vec<(i32, usize)> = self
@@ -147,10 +154,7 @@ impl Run {
             .iter()
             .filter(|(session, _)| subscriber.wants(*session))
         {
-            // A group is incomplete for good without those who lost it and do not want it again.
-            let is_demanding = stream.flow().is_some_and(|flow| flow.required > 0);
-            let is_left = self.ledgers.is_left(stream.stream_id, *session);
-            let is_short = is_demanding && !stream.rejoins && is_left;
+            let is_short = self.is_short_for_good(stream, *session);
             let is_complete = is_complete && !is_short;
             let is_held = is_held || (is_short && plan.kind == SubscriberKind::Direct);
             let is_heard = self.is_heard(plan.stream, Some(*session)) && is_complete;
@@ -184,7 +188,8 @@ impl Run {
             }
         }
         // Publications that end wait for their group, and their receivers for them.
-        for view in views.iter().filter(|_| is_complete) {
+        let is_waiting = |session: i32| !is_complete || self.is_short_for_good(stream, session);
+        for view in views.iter().filter(|view| !is_waiting(view.session_id)) {
             if !sessions
                 .iter()
                 .any(|(session, _)| *session == view.session_id)
