@@ -21,6 +21,7 @@
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound::{Excluded, Unbounded};
 
 use crate::base::{CorrelationId, SessionId, StreamId};
 
@@ -33,6 +34,9 @@ pub(crate) const UNWANTED_SESSIONS_MAX: usize = 1_024;
 /// Sessions per endpoint that may not come back. Those of subscriptions that rejoin leave with
 /// their image; the others stay as long as the subscription.
 pub(crate) const COOLING_SESSIONS_MAX: usize = 4_096;
+
+/// A session of a stream.
+pub(crate) type StreamSession = (StreamId, SessionId);
 
 /// Where the receiver keeps an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,6 +137,27 @@ impl Dispatcher {
     pub(crate) fn wants(&self, stream_id: StreamId, session_id: SessionId) -> bool {
         let interest = self.interests.get(&stream_id);
         interest.is_some_and(|interest| interest.wants(session_id))
+    }
+
+    /// The first session behind `last`, in order, that is wanted by itself and of which nothing is
+    /// known.
+    pub(crate) fn next_silent(&self, last: Option<StreamSession>) -> Option<StreamSession> {
+        let rest = last.and_then(|(stream, session)| {
+            let sessions = &self.interests.get(&stream)?.sessions;
+            Some((stream, sessions.range((Excluded(session), Unbounded))))
+        });
+        let rest = rest.into_iter().flat_map(|(stream, sessions)| {
+            let of_stream = move |session: &SessionId| (stream, *session);
+            sessions.map(of_stream)
+        });
+        let begin = last.map_or(Unbounded, |(stream, _)| Excluded(stream));
+        let others = self.interests.range((begin, Unbounded));
+        let others = others.flat_map(|(stream, interest)| {
+            let of_stream = |session: &SessionId| (*stream, *session);
+            interest.sessions.iter().map(of_stream)
+        });
+        rest.chain(others)
+            .find(|wanted| !self.states.contains_key(wanted))
     }
 
     /// A stream is wanted, or one session of it.

@@ -277,6 +277,14 @@ impl<T: Transport> Receiver<T> {
                 && endpoint.dispatcher.has_interest()
             {
                 endpoint.send_setup_request(index, control, ANY_STREAM, &context);
+                // Departs from Aeron: it asks for a session once, when it is subscribed to. What
+                // sends it may be told by this alone where to: a response publication whose
+                // receiver has lost its image, and is seen from elsewhere by now.
+                let mut silent = endpoint.dispatcher.next_silent(None);
+                while let Some(session) = silent {
+                    endpoint.send_setup_request(index, control, session, &context);
+                    silent = endpoint.dispatcher.next_silent(silent);
+                }
                 solicitation.time = tick.now;
             }
         }

@@ -118,6 +118,9 @@ fn seeds_that_failed_once_with_extras() {
         // A client that had been stopped while its driver was replaced found a publication of the
         // old one.
         102_230,
+        // A receiver that waits for answers lost its image, and was seen from elsewhere by then: the
+        // one who answers went on sending to where it had been.
+        159_866,
         // A publication whose group is incomplete for good cannot end, nor can the image of those
         // who do listen.
         91_942,

@@ -69,6 +69,34 @@ fn setup_creates_an_image_whether_elicited_or_not() {
 }
 
 #[test]
+fn sessions_that_are_wanted_and_silent_come_in_order() {
+    let mut dispatcher = active();
+    let (lowest, highest) = (StreamId(i32::MIN), StreamId(i32::MAX));
+    let wanted = [
+        (lowest, SESSION),
+        (STREAM, SessionId(i32::MIN)),
+        (STREAM, SESSION),
+        (STREAM, OTHER),
+        (STREAM, SessionId(i32::MAX)),
+        (highest, OTHER),
+    ];
+    for (stream_id, session_id) in wanted {
+        dispatcher.add_subscription(stream_id, Some(session_id));
+    }
+    let _ = dispatcher.on_data(highest, OTHER, false);
+    let silent = |dispatcher: &Dispatcher| {
+        let first = dispatcher.next_silent(None);
+        std::iter::successors(first, |last| dispatcher.next_silent(Some(*last))).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        silent(&dispatcher),
+        [wanted[0], wanted[1], wanted[3], wanted[4]]
+    );
+    dispatcher.remove_pending_setup(highest, OTHER);
+    assert_eq!(silent(&dispatcher).last(), Some(&wanted[5]));
+}
+
+#[test]
 fn nothing_happens_while_an_image_is_being_created() {
     let mut dispatcher = wildcard();
     let _ = dispatcher.on_setup(STREAM, SESSION);

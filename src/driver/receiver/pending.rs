@@ -2,7 +2,8 @@
 //!
 //! Two kinds: an *elicited* one, asked for because data of an unknown session arrived, is forgotten
 //! after a second, so that the next data frame asks again; a *solicitation* of an explicit control
-//! address is repeated every second, as long as the endpoint wants any stream at all.
+//! address is repeated every second, as long as the endpoint wants any stream at all, and with it
+//! one for each session that is wanted by itself and was not heard of.
 
 use std::collections::VecDeque;
 

@@ -688,6 +688,24 @@ fn a_session_is_asked_for_by_name() {
 }
 
 #[test]
+fn a_session_is_asked_for_by_name_every_second_until_it_is_heard_of() {
+    let mut rig = Rig::with_control();
+    rig.subscribe(Some(SESSION));
+    let _ = rig.setup_requests();
+    rig.now = SECOND + 5_000;
+    rig.cycle();
+    let any = (address(CONTROL), StreamId(0), SessionId(0));
+    assert_eq!(
+        rig.setup_requests(),
+        [any, (address(CONTROL), STREAM, SESSION)]
+    );
+    let _image = rig.join(1);
+    rig.now = 2 * SECOND + 10_000;
+    rig.cycle();
+    assert_eq!(rig.setup_requests(), [any]);
+}
+
+#[test]
 fn a_silent_control_name_is_looked_up_again() {
     let mut rig = Rig::with_control();
     rig.subscribe(None);
