@@ -76,8 +76,8 @@ enum SessionState {
     PendingSetup,
     /// The conductor is creating an image.
     InitInProgress,
-    /// The image died; the session may not come back yet.
-    OnCoolDown,
+    /// This image died; the session may not come back yet.
+    OnCoolDown { image: CorrelationId },
     /// No subscription matches.
     NoInterest,
     /// Frames go into this image.
@@ -246,13 +246,19 @@ impl Dispatcher {
             self.remove_state(stream_id, session_id);
             return false;
         }
-        self.set_state(stream_id, session_id, SessionState::OnCoolDown);
+        self.set_state(stream_id, session_id, SessionState::OnCoolDown { image });
         true
     }
 
-    /// The session may be joined again.
-    pub(crate) fn remove_cool_down(&mut self, stream_id: StreamId, session_id: SessionId) {
-        self.remove_state_if(stream_id, session_id, SessionState::OnCoolDown);
+    /// The session of an image that died may be joined again. Departs from Aeron, where the end of
+    /// an older image of the same session does that too.
+    pub(crate) fn remove_cool_down(
+        &mut self,
+        stream_id: StreamId,
+        session_id: SessionId,
+        image: CorrelationId,
+    ) {
+        self.remove_state_if(stream_id, session_id, SessionState::OnCoolDown { image });
     }
 
     /// No image came of the SETUP; the next one may try again.
@@ -303,7 +309,9 @@ impl Dispatcher {
                 SetupAction::Drop
             }
             Some(
-                SessionState::InitInProgress | SessionState::OnCoolDown | SessionState::NoInterest,
+                SessionState::InitInProgress
+                | SessionState::OnCoolDown { .. }
+                | SessionState::NoInterest,
             ) => SetupAction::Drop,
         }
     }
@@ -397,7 +405,7 @@ impl Dispatcher {
                 Some(interest) => &mut interest.active_images,
                 None => return,
             },
-            SessionState::OnCoolDown => &mut self.cooling_sessions,
+            SessionState::OnCoolDown { .. } => &mut self.cooling_sessions,
             SessionState::InitInProgress => return,
         };
         *count = count.saturating_add_signed(change);

@@ -198,7 +198,7 @@ pub(crate) enum ReceiverMessage<T> {
         /// The image.
         image: CorrelationId,
     },
-    /// The session may be joined again.
+    /// The session of an image that is gone may be joined again.
     RemoveCoolDown {
         /// The endpoint.
         endpoint: EndpointId,
@@ -206,6 +206,8 @@ pub(crate) enum ReceiverMessage<T> {
         session_id: SessionId,
         /// The stream.
         stream_id: StreamId,
+        /// The image.
+        image: CorrelationId,
     },
     /// No image came of the session's SETUP.
     RemoveInitInProgress {

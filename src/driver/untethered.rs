@@ -138,18 +138,26 @@ impl SubscriberPositions {
 
     /// Moves untethered subscribers through their states. `limit` is the position at or below which
     /// one counts as behind. `join` turns the lowest working position, if any, into the position at
-    /// which a resting subscriber joins again. What the conductor has to do is added to `events`.
+    /// which subscribers join. One that has rested joins again there, or where it had got to if that
+    /// is further and not beyond `front`, ahead of which nobody is who counts right. What the
+    /// conductor has to do is added to `events`.
+    ///
+    /// Departs from Aeron, where one that comes back behind where it was gets messages twice.
     pub(crate) fn check_untethered(
         &mut self,
         now: Nanos,
         limit: Position,
         join: impl Fn(Option<Position>) -> Position,
+        front: Position,
         events: &mut Vec<UntetheredEvent>,
     ) {
         for index in 0..self.entries.len() {
             let joined = match self.entries.get(index) {
                 Some(entry) if entry.position.tether => continue,
-                Some(entry) if entry.state == State::Resting => join(self.min()),
+                Some(entry) if entry.state == State::Resting => {
+                    let own = frame_position(entry.position.counter.get());
+                    join(self.min()).max(own.min(front))
+                }
                 Some(_) | None => Position::ZERO,
             };
             let timeouts = self.timeouts;
@@ -305,7 +313,8 @@ mod tests {
     fn check(positions: &mut SubscriberPositions, now: i64, limit: i64) -> Vec<UntetheredEvent> {
         let mut events = Vec::new();
         let join = |min: Option<Position>| min.unwrap_or(Position(8_992)).min(Position(8_992));
-        positions.check_untethered(Nanos(now), Position(limit), join, &mut events);
+        let (now, limit, front) = (Nanos(now), Position(limit), Position(8_992));
+        positions.check_untethered(now, limit, join, front, &mut events);
         events
     }
 
@@ -403,6 +412,22 @@ mod tests {
             Some((Position(4_992), Position(4_992)))
         );
         assert!(positions.is_drained(Position(4_992)) && !positions.is_drained(Position(4_993)));
+    }
+
+    #[test]
+    fn resting_subscriber_does_not_come_back_behind_where_it_was() {
+        for (own, joined) in [(6_400, 6_400), (1 << 40, 8_992), (-32, 4_992)] {
+            let mut positions = positions();
+            let rested = subscriber(LINK, 0, false, true);
+            let counter = rested.counter.clone();
+            positions.add(rested, Nanos(0));
+            positions.add(subscriber(LinkId(8), 4_992, true, true), Nanos(0));
+            check(&mut positions, WINDOW_LIMIT_NS, 100);
+            counter.set(own);
+            check(&mut positions, 2 * WINDOW_LIMIT_NS, 100);
+            check(&mut positions, 2 * WINDOW_LIMIT_NS + RESTING_NS, 100);
+            assert_eq!(counter.get(), joined, "from {own}");
+        }
     }
 
     #[test]

@@ -121,6 +121,11 @@ fn seeds_that_failed_once_with_extras() {
         // A receiver that waits for answers lost its image, and was seen from elsewhere by then: the
         // one who answers went on sending to where it had been.
         159_866,
+        // An older image of a session ended, and the younger one, which had died too, came back
+        // before it was done with.
+        175_059,
+        // An untethered subscriber that had rested came back behind where it had been.
+        183_993,
         // A publication whose group is incomplete for good cannot end, nor can the image of those
         // who do listen.
         91_942,

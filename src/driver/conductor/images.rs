@@ -224,6 +224,7 @@ impl<N: Network> Conductor<N> {
                 endpoint,
                 session_id,
                 stream_id,
+                image: id,
             };
             self.ctx.receiver.send(message);
         }

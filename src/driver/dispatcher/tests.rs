@@ -135,8 +135,16 @@ fn a_dead_image_cools_down_until_told_otherwise() {
     assert_eq!(dispatcher.on_setup(STREAM, SESSION), SetupAction::Drop);
     dispatcher.remove_init_in_progress(STREAM, SESSION);
     assert_eq!(dispatcher.on_setup(STREAM, SESSION), SetupAction::Drop);
-    dispatcher.remove_cool_down(STREAM, SESSION);
+    dispatcher.remove_cool_down(STREAM, SESSION, IMAGE);
     assert_eq!(dispatcher.on_setup(STREAM, SESSION), SetupAction::Create);
+}
+
+#[test]
+fn the_end_of_an_older_image_does_not_lift_the_cool_down() {
+    let mut dispatcher = active();
+    dispatcher.remove_image(STREAM, SESSION, IMAGE, false);
+    dispatcher.remove_cool_down(STREAM, SESSION, CorrelationId(41));
+    assert_eq!(dispatcher.on_setup(STREAM, SESSION), SetupAction::Drop);
 }
 
 #[test]
@@ -162,7 +170,7 @@ fn removing_an_older_image_leaves_its_successor_alone() {
 #[test]
 fn cool_down_is_not_lifted_from_an_active_image() {
     let mut dispatcher = active();
-    dispatcher.remove_cool_down(STREAM, SESSION);
+    dispatcher.remove_cool_down(STREAM, SESSION, IMAGE);
     dispatcher.remove_init_in_progress(STREAM, SESSION);
     dispatcher.remove_pending_setup(STREAM, SESSION);
     assert_eq!(dispatcher.image(STREAM, SESSION), Some(SLOT));
@@ -304,7 +312,7 @@ fn sessions_on_cool_down_are_bounded() {
     let one_more = COOLING_SESSIONS_MAX;
     assert!(!die(one_more));
     assert!(!die(one_more), "it is not remembered, so it came back");
-    dispatcher.remove_cool_down(STREAM, SessionId(0));
+    dispatcher.remove_cool_down(STREAM, SessionId(0), CorrelationId(1));
     let one_more = SessionId(i32::try_from(one_more).expect("small"));
     let action = dispatcher.on_setup(STREAM, one_more);
     assert_eq!(action, SetupAction::Create);

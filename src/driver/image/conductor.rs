@@ -396,7 +396,8 @@ impl ConductorHalf {
         let limit = max - window + window / 4;
         let rebuild = Position(self.counters.rebuild.get_relaxed());
         let join = |min| join_position(rebuild, min);
-        self.subscribers.check_untethered(now, limit, join, events);
+        self.subscribers
+            .check_untethered(now, limit, join, rebuild, events);
     }
 
     fn is_drained(&self) -> bool {

@@ -359,7 +359,7 @@ impl IpcPublication {
         let join = |min: Option<Position>| min.map_or(consumer, |min| min.min(consumer));
         let mut events = Vec::new();
         self.subscribers
-            .check_untethered(now, limit, join, &mut events);
+            .check_untethered(now, limit, join, consumer, &mut events);
         effects.extend(events.into_iter().map(IpcEffect::Untethered));
     }
 

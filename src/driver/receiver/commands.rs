@@ -48,9 +48,12 @@ impl<T: Transport> Receiver<T> {
                 endpoint,
                 session_id,
                 stream_id,
+                image,
             } => {
                 if let Some(endpoint) = self.endpoints.get_mut(&endpoint) {
-                    endpoint.dispatcher.remove_cool_down(stream_id, session_id);
+                    endpoint
+                        .dispatcher
+                        .remove_cool_down(stream_id, session_id, image);
                 }
             }
             ReceiverMessage::RemoveInitInProgress {

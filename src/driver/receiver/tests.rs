@@ -530,6 +530,7 @@ fn a_silent_image_is_given_back_and_its_session_cools_down() {
         endpoint: ENDPOINT,
         session_id: SESSION,
         stream_id: STREAM,
+        image: CorrelationId(1),
     });
     rig.receive(&data(INITIAL_TERM, 0, 64));
     assert_eq!(rig.setup_requests().len(), 1);

@@ -273,7 +273,7 @@ impl ConductorHalf {
     fn on_timer_active(&mut self, now: Nanos, effects: &mut Vec<NetworkEffect>) {
         let producer = self.log.producer_position();
         let sender = self.shared.sender_position();
-        self.check_untethered(sender, now, effects);
+        self.check_untethered(sender, producer, now, effects);
         set_connected(&self.log, self.has_subscribers());
         self.counters.publisher_position.set(producer.get());
         if !self.is_exclusive {
@@ -309,11 +309,17 @@ impl ConductorHalf {
         }
     }
 
-    fn check_untethered(&mut self, sender: Position, now: Nanos, effects: &mut Vec<NetworkEffect>) {
+    fn check_untethered(
+        &mut self,
+        sender: Position,
+        producer: Position,
+        now: Nanos,
+        effects: &mut Vec<NetworkEffect>,
+    ) {
         let limit = sender - self.window + self.window / 4;
         let mut events = Vec::new();
         self.spies
-            .check_untethered(now, limit, |_| sender, &mut events);
+            .check_untethered(now, limit, |_| sender, producer, &mut events);
         // One that begins to rest is no event.
         self.shared.has_spies.set(self.spies.has_working());
         effects.extend(events.into_iter().map(NetworkEffect::Untethered));
