@@ -138,8 +138,8 @@ impl SubscriberPositions {
 
     /// Moves untethered subscribers through their states. `limit` is the position at or below which
     /// one counts as behind. `join` turns the lowest working position, if any, into the position at
-    /// which subscribers join. One that has rested joins again there, or where it had got to if that
-    /// is further and not beyond `front`, ahead of which nobody is who counts right. What the
+    /// which subscribers join. One that has rested joins again there, or where it had got to if
+    /// that is further and not beyond `front`, ahead of which nobody is who counts right. What the
     /// conductor has to do is added to `events`.
     ///
     /// Departs from Aeron, where one that comes back behind where it was gets messages twice.

@@ -118,8 +118,8 @@ fn seeds_that_failed_once_with_extras() {
         // A client that had been stopped while its driver was replaced found a publication of the
         // old one.
         102_230,
-        // A receiver that waits for answers lost its image, and was seen from elsewhere by then: the
-        // one who answers went on sending to where it had been.
+        // A receiver that waits for answers lost its image, and was seen from elsewhere by then:
+        // the one who answers went on sending to where it had been.
         159_866,
         // An older image of a session ended, and the younger one, which had died too, came back
         // before it was done with.
