@@ -126,6 +126,8 @@ fn seeds_that_failed_once_with_extras() {
         175_059,
         // An untethered subscriber that had rested came back behind where it had been.
         183_993,
+        // A client came back to a driver that stood still, again and again, as clients do not.
+        243_169,
         // A publication whose group is incomplete for good cannot end, nor can the image of those
         // who do listen.
         91_942,

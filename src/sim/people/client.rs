@@ -11,6 +11,7 @@ use crate::base::Nanos;
 use crate::client::{
     Client, ClientConfig, ClientEnvironment, ClientError, ConductorInvoker, Counter, Pending,
 };
+use crate::port::Clock as _;
 use crate::sim::plan::Timeouts;
 use crate::sim::trace::Event;
 
@@ -147,6 +148,13 @@ impl SimClient {
     fn connect(&mut self, scene: &mut Scene<'_>) -> Outcome {
         let driver = &scene.drivers[self.driver];
         let timeouts = &scene.plan.timeouts;
+        // Whoever connects looks first whether there is somebody.
+        let heartbeat = driver.cnc.to_driver().consumer_heartbeat();
+        let age_ms = scene.clock.tick().epoch.since(heartbeat);
+        if age_ms > driver_timeout_ns(timeouts) / 1_000_000 {
+            self.life = Life::Away(scene.step + RECONNECT_STEPS);
+            return Ok(());
+        }
         let errors = Arc::new(Mutex::new(Vec::new()));
         let environment = ClientEnvironment {
             cnc: driver.cnc.clone(),
@@ -216,7 +224,7 @@ impl SimClient {
                 .unwrap_or_else(PoisonError::into_inner),
         );
         let is_closed = connection.invoker.is_closed();
-        let limit = scene.plan.timeouts.client_liveness * 2 + ORPHAN_SLACK_NS;
+        let limit = driver_timeout_ns(&scene.plan.timeouts) + ORPHAN_SLACK_NS;
         let is_told = seen.iter().any(ClientError::is_termination);
         if !is_closed
             && !is_told
@@ -313,6 +321,10 @@ fn config(timeouts: &Timeouts) -> ClientConfig {
     let nanos = |ns: i64| Duration::from_nanos(ns.unsigned_abs());
     ClientConfig::default()
         .keepalive_interval(nanos(timeouts.keepalive))
-        .driver_timeout(nanos(timeouts.client_liveness * 2))
+        .driver_timeout(nanos(driver_timeout_ns(timeouts)))
         .resource_linger(nanos(timeouts.image_liveness))
+}
+
+const fn driver_timeout_ns(timeouts: &Timeouts) -> i64 {
+    timeouts.client_liveness * 2
 }
