@@ -128,6 +128,12 @@ fn seeds_that_failed_once_with_extras() {
         183_993,
         // A client came back to a driver that stood still, again and again, as clients do not.
         243_169,
+        // A client that had been stopped took up one event a cycle, and went on reading an image
+        // whose counter was somebody else's by then.
+        351_397,
+        // A stream ended one slot before the end of a term, and the slot was padded while somebody
+        // was still reading what was before.
+        367_493,
         // A publication whose group is incomplete for good cannot end, nor can the image of those
         // who do listen.
         91_942,

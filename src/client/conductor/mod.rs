@@ -3,7 +3,7 @@
 //! ```text
 //!  drops of handles ──► deferred ─┐
 //!                                 ▼
-//!  tick ──► do_work: ─► deferred ─► timeouts (keepalive, lingering logs) ─► one event ─► handlers
+//!  tick ──► do_work: ─► deferred ─► timeouts (keepalive, lingering logs) ─► events ─► handlers
 //! ```
 //!
 //! It is handed the time and owns everything but the handles, which it knows by weak references, in
@@ -44,6 +44,9 @@ use crate::port::Tick;
 
 /// How long the log of a publication stays mapped after its handle was closed.
 const EXPLICIT_CLOSE_LINGER: Duration = Duration::from_secs(1);
+
+/// Events of the driver that are taken up in one duty cycle, at most.
+const EVENTS_MAX: usize = 1_024;
 
 /// Where a client is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,8 +149,17 @@ impl ClientConductor {
         if self.state == State::Active {
             work += self.check_timeouts(tick);
         }
-        if self.state == State::Active {
-            work += self.receive();
+        // All that has happened, not one thing a cycle as in Aeron: who was stopped for long is not
+        // to use what its driver has taken away and given to others.
+        for _ in 0..EVENTS_MAX {
+            let received = match self.state {
+                State::Active => self.receive(),
+                State::Terminating | State::Closed => 0,
+            };
+            if received == 0 {
+                break;
+            }
+            work += received;
         }
         work
     }

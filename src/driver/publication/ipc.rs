@@ -282,7 +282,11 @@ impl IpcPublication {
                 self.track_consumers(producer);
                 if self.subscribers.is_drained(producer) {
                     self.enter_linger(effects);
-                } else if self.params.log.unblock_abandoned(self.consumer_position) {
+                } else if producer > self.consumer_position
+                    && self.params.log.unblock_abandoned(self.consumer_position)
+                {
+                    // Departs from Aeron, which looks even if the fastest has all of it: where what
+                    // follows is the last slot of a term, it was padded, behind the end.
                     effects.push(IpcEffect::CountUnblocked);
                 }
             }

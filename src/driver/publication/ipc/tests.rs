@@ -178,3 +178,36 @@ fn limit_is_withdrawn_when_nobody_consumes() {
     assert_eq!(rig.limit(), Position(2 * FRAME));
     assert!(!rig.cycle(LOOK_INTERVAL_MAX_NS));
 }
+
+#[test]
+fn a_stream_that_ends_in_front_of_the_last_slot_of_a_term_is_not_padded_behind_its_end() {
+    let mut rig = Rig::new();
+    let term = i64::from(rig.log.geometry().term_length());
+    let end = term - 32;
+    let mut effects = Vec::new();
+    while rig.log.producer_position().get() < end - FRAME {
+        rig.publish(1);
+        rig.consume(1);
+        rig.cycle(LOOK_INTERVAL_MAX_NS);
+    }
+    let rest = usize::try_from(end - rig.log.producer_position().get() - 32).expect("fits");
+    rig.log.offer(rig.limit(), &vec![7; rest]).expect("room");
+    assert_eq!(rig.log.producer_position(), Position(end));
+    // One has all of it, the other does not.
+    let fast = SubscriberPosition {
+        link: LinkId(2),
+        subscription: RegistrationId(3),
+        counter: AtomicCounter::detached(end),
+        tether: true,
+        rejoin: false,
+    };
+    rig.publication.add_subscriber(fast, Nanos(rig.now));
+    rig.publication.remove_reference();
+    for _ in 0..3 {
+        rig.now += 10_000_000;
+        rig.publication.on_timer(Nanos(rig.now), &mut effects);
+    }
+    assert!(effects.is_empty(), "{effects:?}");
+    while rig.consume(1) > 0 {}
+    assert_eq!(rig.subscriber.get(), end);
+}
