@@ -134,6 +134,12 @@ fn seeds_that_failed_once_with_extras() {
         // A stream ended one slot before the end of a term, and the slot was padded while somebody
         // was still reading what was before.
         367_493,
+        // The only one who connected a stream had rejected it, and a claim that was left at its end
+        // stayed.
+        530_284,
+        // NAKs to where a sender had been, every few microseconds: all steps were used up before
+        // the address was given up.
+        538_198,
         // A publication whose group is incomplete for good cannot end, nor can the image of those
         // who do listen.
         91_942,

@@ -157,7 +157,10 @@ impl Run {
             let is_short = self.is_short_for_good(stream, *session);
             let is_complete = is_complete && !is_short;
             let is_held = is_held || (is_short && plan.kind == SubscriberKind::Direct);
-            let is_heard = self.is_heard(plan.stream, Some(*session)) && is_complete;
+            // Whoever lost it for good does not hear it, though it still wants the session.
+            let is_left = self.ledgers.is_left(stream.stream_id, *session);
+            let is_lost = is_left && !stream.rejoins;
+            let is_heard = self.is_heard(plan.stream, Some(*session)) && is_complete && !is_lost;
             let of_session = views.iter().filter(|view| view.session_id == *session);
             let has = of_session.map(|view| view.position).max();
             let ledger = self.ledgers.get(*ledger);
@@ -171,7 +174,6 @@ impl Run {
                 // Nobody can join a stream any more that is used up, nor, where that is what it
                 // wants, one that it had before.
                 None => {
-                    let is_left = self.ledgers.is_left(stream.stream_id, *session);
                     // An untethered one may be dropped before it ever looks.
                     let is_over = (is_left || !stream.is_tethered) && !stream.rejoins;
                     !is_heard || position >= stream.position_max() || is_over

@@ -46,6 +46,13 @@ const REFRESH_STEPS: u64 = 16;
 /// No run takes so many steps.
 const STEPS_MAX: u64 = 200_000;
 
+/// Steps after which time passes faster although somebody works: who repeats a request every few
+/// microseconds is not to use up all steps before a timeout of seconds.
+const PATIENT_STEPS: u64 = 50_000;
+
+/// The longest step from then on.
+const HURRIED_STEP_NS: i64 = 1_000_000;
+
 /// A world to be: what it is drawn from and how it is to be watched.
 ///
 /// ```
@@ -408,7 +415,9 @@ impl Run {
     fn pass_time(&mut self) {
         let Self { rng, plan, .. } = self;
         let pace = plan.pace;
-        let mut ns = if self.work > 0 {
+        let mut ns = if self.work > 0 && self.step > PATIENT_STEPS {
+            range(rng, 1, pace.busy.max(HURRIED_STEP_NS))
+        } else if self.work > 0 {
             range(rng, 1, pace.busy)
         } else {
             let longest = if self.phase == Phase::Active {
