@@ -140,6 +140,9 @@ fn seeds_that_failed_once_with_extras() {
         // NAKs to where a sender had been, every few microseconds: all steps were used up before
         // the address was given up.
         538_198,
+        // One of a stream whose sessions do not come back died: nor did its session, to another
+        // who had never had it.
+        661_138,
         // A publication whose group is incomplete for good cannot end, nor can the image of those
         // who do listen.
         91_942,

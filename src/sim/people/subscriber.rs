@@ -290,7 +290,14 @@ impl Subscriber {
     }
 
     /// Dies with its client. What it held is returned, to be kept as it is.
-    pub(crate) fn die(&mut self) -> Box<dyn Any> {
+    pub(crate) fn die(&mut self, scene: &mut Scene<'_>) -> Box<dyn Any> {
+        let stream = scene.plan.subscribers[self.number].stream;
+        let stream_id = scene.plan.streams[stream].stream_id;
+        if let State::Open(open) = &self.state {
+            for image in open.subscription.images().iter() {
+                scene.ledgers.leave(stream_id, image.session_id().get());
+            }
+        }
         Box::new(std::mem::replace(&mut self.state, State::Closed))
     }
 }

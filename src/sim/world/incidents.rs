@@ -220,7 +220,9 @@ impl Run {
                     }
                     dead.push(publisher.die(&mut scene));
                 }
-                Turn::Subscriber(number) => dead.push(actors.subscribers[number].die()),
+                Turn::Subscriber(number) => {
+                    dead.push(actors.subscribers[number].die(&mut scene));
+                }
                 Turn::Agent { .. } | Turn::Client(_) => {}
             }
         }
