@@ -182,6 +182,10 @@ impl IpcPublication {
     pub(crate) fn add_subscriber(&mut self, position: SubscriberPosition, now: Nanos) {
         self.subscribers.add(position, now);
         self.next_look = now;
+        // The limit first: whoever sees the connection may publish.
+        if self.state == IpcState::Active {
+            self.advance_limit(self.producer_position());
+        }
         self.params.log.set_connected(true);
     }
 

@@ -37,7 +37,7 @@ fn row_6_3_a_message_in_the_logs_file() {
     let client = world.client();
     for channel in [udp(), multicast(), IPC.to_owned()] {
         let (publication, mut subscription) = open(client.own(), &channel);
-        publication.offer(b"four").expect("sent");
+        wait_for("room", || publication.offer(b"four").ok());
         let mut calls = 0;
         let polled = wait_for("the block", || {
             let polled = subscription.raw_poll(4096, |block| {

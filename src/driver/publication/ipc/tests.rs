@@ -61,6 +61,8 @@ impl Rig {
             rejoin: false,
         };
         rig.publication.add_subscriber(position, Nanos(0));
+        assert!(rig.log.is_connected());
+        assert_eq!(rig.limit(), Position(i64::from(WINDOW)), "before a cycle");
         rig.cycle(1);
         rig
     }
