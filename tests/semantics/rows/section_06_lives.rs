@@ -58,9 +58,9 @@ fn row_6_22_two_subscriptions_get_every_message_once() {
 fn row_6_23_labels_hold_the_channel_as_it_was_written() {
     let world = World::start(&[]);
     let client = world.client();
-    let channel = udp();
     for (stream, fruit) in [(STREAM, "fruit=banana"), (STREAM + 1, "fruit=apple")] {
-        let channel = with(&channel, fruit);
+        // A port each: the endpoint of the one before may be closing still.
+        let channel = with(&udp(), fruit);
         let subscription = client.add_subscription(&channel, stream).expect("added");
         let publication = client.add_publication(&channel, stream).expect("added");
         await_connection(&publication, &subscription);
