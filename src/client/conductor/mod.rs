@@ -152,14 +152,13 @@ impl ClientConductor {
         // All that has happened, not one thing a cycle as in Aeron: who was stopped for long is not
         // to use what its driver has taken away and given to others.
         for _ in 0..EVENTS_MAX {
-            let received = match self.state {
-                State::Active => self.receive(),
-                State::Terminating | State::Closed => 0,
-            };
-            if received == 0 {
+            if self.state != State::Active {
                 break;
             }
-            work += received;
+            match self.receive() {
+                0 => break,
+                received => work += received,
+            }
         }
         work
     }

@@ -1,7 +1,7 @@
 //! Whether everything has arrived, and whether everyone has gone.
 
 use super::{CLOSE_STEPS, Run};
-use crate::sim::people::{Outcome, Publisher, Subscriber};
+use crate::sim::people::{Outcome, Subscriber};
 use crate::sim::plan::{Part, Strategy, StreamPlan, SubscriberKind, SubscriberPlan};
 
 impl Run {
@@ -32,7 +32,9 @@ impl Run {
                     self.say(|| format!("publisher {number} has no publication")),
                 ));
             }
-            if is_heard && !self.is_lost_for_good(publisher) {
+            let plan = &self.plan.streams[stream];
+            let is_lost = session.is_some_and(|session| self.is_lost_for_good(plan, session));
+            if is_heard && !is_lost {
                 return Ok(Some(self.say(|| {
                     let why = format!("publisher {number} has not published all it wanted to");
                     why + &self.explain(number)
@@ -81,14 +83,8 @@ impl Run {
     }
 
     /// Whether a stream's session went away at somebody who does not want it again.
-    fn is_lost_for_good(&self, publisher: &Publisher) -> bool {
-        publisher.ledger().is_some_and(|ledger| {
-            let ledger = self.ledgers.get(ledger);
-            let (stream, session) = (ledger.stream_id.get(), ledger.session_id.get());
-            let mut streams = self.plan.streams.iter();
-            let rejoins = streams.any(|plan| plan.stream_id == stream && plan.rejoins);
-            !rejoins && self.ledgers.is_left(stream, session)
-        })
+    fn is_lost_for_good(&self, stream: &StreamPlan, session: i32) -> bool {
+        !stream.rejoins && self.ledgers.is_left(stream.stream_id, session)
     }
 
     /// Whether a stream has the receivers without whom nothing may be sent.
@@ -120,7 +116,7 @@ impl Run {
     /// want it again.
     fn is_short_for_good(&self, stream: &StreamPlan, session: i32) -> bool {
         let is_demanding = stream.flow().is_some_and(|flow| flow.required > 0);
-        is_demanding && !stream.rejoins && self.ledgers.is_left(stream.stream_id, session)
+        is_demanding && self.is_lost_for_good(stream, session)
     }
 
     /// Sessions that are published on a stream now, and their ledgers.
@@ -158,8 +154,7 @@ impl Run {
             let is_complete = is_complete && !is_short;
             let is_held = is_held || (is_short && plan.kind == SubscriberKind::Direct);
             // Whoever lost it for good does not hear it, though it still wants the session.
-            let is_left = self.ledgers.is_left(stream.stream_id, *session);
-            let is_lost = is_left && !stream.rejoins;
+            let is_lost = self.is_lost_for_good(stream, *session);
             let is_heard = self.is_heard(plan.stream, Some(*session)) && is_complete && !is_lost;
             let of_session = views.iter().filter(|view| view.session_id == *session);
             let has = of_session.map(|view| view.position).max();
@@ -175,7 +170,7 @@ impl Run {
                 // wants, one that it had before.
                 None => {
                     // An untethered one may be dropped before it ever looks.
-                    let is_over = (is_left || !stream.is_tethered) && !stream.rejoins;
+                    let is_over = is_lost || (!stream.is_tethered && !stream.rejoins);
                     !is_heard || position >= stream.position_max() || is_over
                 }
             };
