@@ -201,7 +201,7 @@ impl ReceiverHalf {
         let bytes = std::mem::take(&mut arrival.bytes);
         arrival.bytes = &mut bytes[..run.length];
         let end_position = position + i64::from(run.covered);
-        if end_position > self.overrun_threshold {
+        if self.is_over_run(arrival.is_heartbeat, end_position) {
             system.get(SystemCounter::FlowControlOverRuns).add(1);
         } else if arrival.is_heartbeat {
             self.on_heartbeat(&arrival, position, now, system);
@@ -366,6 +366,20 @@ impl ReceiverHalf {
     }
 
     // Arrivals.
+
+    /// Whether something that ends here lies behind what may be sent.
+    ///
+    /// Departs from Aeron for heartbeats: a sender passes the window by the padding of a term that
+    /// begins within it. Were its heartbeats refused then, a receiver that lost all up to there
+    /// would not learn so, and the stream would stand still until it is given up.
+    fn is_over_run(&self, is_heartbeat: bool, end_position: Position) -> bool {
+        let beyond = end_position - self.overrun_threshold;
+        let geometry = self.log.geometry();
+        let is_behind_padding = is_heartbeat
+            && geometry.term_offset_at(end_position).0 == 0
+            && beyond < i64::from(geometry.term_length() / 4);
+        beyond > 0 && !is_behind_padding
+    }
 
     /// Whether data of this range is within the window.
     fn accepts(&self, position: Position, end_position: Position) -> bool {

@@ -417,6 +417,29 @@ fn data_beyond_the_window_is_an_over_run() {
 }
 
 #[test]
+fn a_heartbeat_behind_padding_that_passes_the_window_reveals_what_was_lost() {
+    let (term, half) = (i64::from(TERM_LENGTH), i64::from(TERM_LENGTH / 2));
+    let mut rig = Rig::with(|params| params.join_position = Position(half - 96));
+    rig.cycle();
+    let _ = rig.transport.take_sent();
+    rig.now = LIVENESS - 1;
+    for beyond in [term - 64, term + 32, 2 * term] {
+        rig.insert_heartbeat_at(beyond, 0xC0);
+    }
+    assert_eq!(rig.count(SystemCounter::FlowControlOverRuns), 3);
+    assert_eq!(rig.hwm(), half - 96);
+    rig.insert_heartbeat_at(term, 0xC0);
+    assert_eq!(rig.count(SystemCounter::FlowControlOverRuns), 3);
+    assert_eq!((rig.hwm(), rig.rebuild()), (term, half - 96));
+    assert!(rig.receiver.is_connected(Nanos(LIVENESS)));
+    // Padding is no longer than a message: what is so far away comes from nobody.
+    let mut rig = Rig::with(|params| params.join_position = Position(term / 4));
+    rig.cycle();
+    rig.insert_heartbeat_at(term, 0xC0);
+    assert_eq!(rig.count(SystemCounter::FlowControlOverRuns), 1);
+}
+
+#[test]
 fn the_threshold_moves_when_the_status_message_is_sent_not_when_it_is_scheduled() {
     let mut rig = Rig::started();
     for position in (0..8_192).step_by(1_024) {
