@@ -104,6 +104,10 @@ fn seeds_that_failed_once_with_extras() {
     for seed in [
         // Padding reached beyond the limit: who lacked the window's first frame was not heard.
         6246,
+        // Padding reached beyond the window, and all within was lost: the heartbeats from behind it
+        // were not taken in. At the end of a term, and in the middle of one.
+        10_095, 32_521, // The same where the last term ends that there can be.
+        739,
         // Such padding was sent again from where it began, which is further back than was thought
         // to be asked for.
         2416,

@@ -51,6 +51,26 @@ fn unicast_outlives_an_interruption() {
     scene.finish();
 }
 
+/// All of a long window is lost in one piece, which begins and ends wherever frames do.
+#[test]
+fn a_window_that_is_lost_is_sent_again() {
+    let Some(network) = Network::make("a_window_that_is_lost_is_sent_again") else {
+        return;
+    };
+    let mut scene = Scene::new(&network);
+    let channel = "aeron:udp?endpoint=10.99.1.2:0|rcv-wnd=512k|so-rcvbuf=1m";
+    let subscriber = scene.subscribe(End::There, channel, &[]);
+    let address = scene.address(subscriber);
+    let channel = format!("aeron:udp?endpoint={address}|term-length=1m");
+    scene.publish(End::Here, &channel, &[]);
+    scene.advance(SOME);
+    for _ in 0..3 {
+        scene.interrupt(1, End::There);
+        scene.advance(SOME);
+    }
+    scene.finish();
+}
+
 /// One publisher, a subscriber at each end; with some paths down.
 pub(crate) fn multicast(test: &str, channel: &str, source: &str, down: &[u32]) {
     let Some(network) = Network::make(test) else {

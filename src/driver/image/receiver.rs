@@ -183,16 +183,17 @@ impl ReceiverHalf {
     ) -> usize {
         let geometry = self.log.geometry();
         let first_length = arrival.segment_length.min(arrival.bytes.len());
-        let is_before_stream = arrival.term_id.count_since(geometry.initial_term_id()) < 0;
-        if self.rejection.is_some() || is_before_stream {
+        let Some(position) = self
+            .position_of(&arrival)
+            .filter(|_| self.rejection.is_none())
+        else {
             return first_length;
-        }
+        };
         let run = geometry.validate_run(arrival.term_offset, arrival.bytes, arrival.segment_length);
         let Some(mut run) = run else {
             system.get(SystemCounter::InvalidPackets).add(1);
             return first_length;
         };
-        let position = geometry.position(arrival.term_id, arrival.term_offset);
         if run.length > first_length && !self.accepts(position, position + i64::from(run.covered)) {
             // Each is judged and counted by itself then. All but the last are whole.
             run.covered = i32::try_from(first_length).unwrap_or(run.covered);
@@ -201,8 +202,11 @@ impl ReceiverHalf {
         let bytes = std::mem::take(&mut arrival.bytes);
         arrival.bytes = &mut bytes[..run.length];
         let end_position = position + i64::from(run.covered);
-        if self.is_over_run(arrival.is_heartbeat, end_position) {
+        if self.is_over_run(position, run.length, end_position, arrival.is_heartbeat) {
             system.get(SystemCounter::FlowControlOverRuns).add(1);
+            if arrival.is_heartbeat {
+                self.on_heartbeat_beyond(position, now);
+            }
         } else if arrival.is_heartbeat {
             self.on_heartbeat(&arrival, position, now, system);
         } else {
@@ -367,18 +371,46 @@ impl ReceiverHalf {
 
     // Arrivals.
 
-    /// Whether something that ends here lies behind what may be sent.
+    /// Whether a run of datagrams of this length, or a heartbeat, is from behind the window.
     ///
-    /// Departs from Aeron for heartbeats: a sender passes the window by the padding of a term that
-    /// begins within it. Were its heartbeats refused then, a receiver that lost all up to there
-    /// would not learn so, and the stream would stand still until it is given up.
-    fn is_over_run(&self, is_heartbeat: bool, end_position: Position) -> bool {
-        let beyond = end_position - self.overrun_threshold;
+    /// Departs from Aeron, to which padding counts in full, so that it refuses what a sender may
+    /// send: its limit is passed by the rest of a padding that begins below it. There, who lost all
+    /// it was allowed does not learn so from heartbeats, and who has it all but reads nothing of it
+    /// does not hear that its sender lives; the image is given up. Here, padding may end a quarter
+    /// of a term behind the window, and so may what a heartbeat tells. It does not keep an image
+    /// alive that lacks something: where others lead, nobody may have that any more.
+    fn is_over_run(
+        &self,
+        position: Position,
+        length: usize,
+        end_position: Position,
+        is_heartbeat: bool,
+    ) -> bool {
+        if is_heartbeat {
+            let is_all_there = self.counters.rebuild.get() >= position.get();
+            let is_known = is_all_there && position <= self.padding_threshold();
+            return position > self.overrun_threshold && !is_known;
+        }
+        position + length as i64 > self.overrun_threshold || end_position > self.padding_threshold()
+    }
+
+    /// Behind the window, and behind any padding that begins within.
+    fn padding_threshold(&self) -> Position {
+        self.overrun_threshold + i64::from(self.log.geometry().term_length() / 4)
+    }
+
+    /// Where a datagram belongs; `None` before the begin of the stream.
+    ///
+    /// Departs from Aeron for heartbeats at the end of a stream that is used up: the id of the term
+    /// that they are at is as far from the first one's as can be, and reads as one before it. If
+    /// they were ignored, nobody would learn that the end of the last term was lost.
+    fn position_of(&self, arrival: &Arrival<'_>) -> Option<Position> {
         let geometry = self.log.geometry();
-        let is_behind_padding = is_heartbeat
-            && geometry.term_offset_at(end_position).0 == 0
-            && beyond < i64::from(geometry.term_length() / 4);
-        beyond > 0 && !is_behind_padding
+        let terms = arrival.term_id.count_since(geometry.initial_term_id());
+        if terms == i32::MIN && arrival.is_heartbeat && arrival.term_offset.0 == 0 {
+            return Some(geometry.max_possible_position());
+        }
+        (terms >= 0).then(|| geometry.position(arrival.term_id, arrival.term_offset))
     }
 
     /// Whether data of this range is within the window.
@@ -404,12 +436,24 @@ impl ReceiverHalf {
         if arrival.is_end_of_stream && !self.is_end_of_stream {
             self.on_end_of_stream(arrival, position, system);
         }
+        self.on_sender_position(position, now);
+        system.get(SystemCounter::HeartbeatsReceived).add(1);
+    }
+
+    /// A heartbeat from behind the window, while something is missing that may be within.
+    fn on_heartbeat_beyond(&mut self, position: Position, now: Nanos) {
+        if position <= self.padding_threshold() {
+            self.on_sender_position(position, now);
+        }
+    }
+
+    /// Everything up to here was sent.
+    fn on_sender_position(&mut self, position: Position, now: Nanos) {
         self.writer.reveal(position);
         self.counters.hwm.propose_max(position.get());
         if let Some(recovery) = &mut self.recovery {
             recovery.on_sender_position(position, now);
         }
-        system.get(SystemCounter::HeartbeatsReceived).add(1);
     }
 
     fn on_end_of_stream(

@@ -413,30 +413,65 @@ fn data_beyond_the_window_is_an_over_run() {
     assert_eq!(rig.count(SystemCounter::FlowControlOverRuns), 1);
     rig.insert_heartbeat_at(half + 32, 0xC0);
     assert_eq!(rig.count(SystemCounter::FlowControlOverRuns), 2);
-    assert_eq!(rig.hwm(), half);
+    assert_eq!(rig.count(SystemCounter::HeartbeatsReceived), 0);
+    assert_eq!(rig.hwm(), half + 32);
 }
 
 #[test]
-fn a_heartbeat_behind_padding_that_passes_the_window_reveals_what_was_lost() {
-    let (term, half) = (i64::from(TERM_LENGTH), i64::from(TERM_LENGTH / 2));
-    let mut rig = Rig::with(|params| params.join_position = Position(half - 96));
-    rig.cycle();
-    let _ = rig.transport.take_sent();
+fn a_heartbeat_from_behind_padding_that_passes_the_window_reveals_what_was_lost() {
+    let (half, quarter) = (i64::from(TERM_LENGTH / 2), i64::from(TERM_LENGTH / 4));
+    let mut rig = Rig::started();
     rig.now = LIVENESS - 1;
-    for beyond in [term - 64, term + 32, 2 * term] {
-        rig.insert_heartbeat_at(beyond, 0xC0);
-    }
-    assert_eq!(rig.count(SystemCounter::FlowControlOverRuns), 3);
-    assert_eq!(rig.hwm(), half - 96);
-    rig.insert_heartbeat_at(term, 0xC0);
-    assert_eq!(rig.count(SystemCounter::FlowControlOverRuns), 3);
-    assert_eq!((rig.hwm(), rig.rebuild()), (term, half - 96));
-    assert!(rig.receiver.is_connected(Nanos(LIVENESS)));
-    // Padding is no longer than a message: what is so far away comes from nobody.
-    let mut rig = Rig::with(|params| params.join_position = Position(term / 4));
+    rig.insert_heartbeat_at(half + quarter + 32, 0xC0);
+    assert_eq!(rig.hwm(), 0, "no padding is so long");
+    rig.insert_heartbeat_at(half + quarter, 0xE0);
+    assert_eq!((rig.hwm(), rig.rebuild()), (half + quarter, 0));
+    assert_eq!(rig.count(SystemCounter::FlowControlOverRuns), 2);
+    assert_eq!(rig.count(SystemCounter::HeartbeatsReceived), 0);
+    assert!(!rig.receiver.is_end_of_stream());
+    // What it reveals may be more than anybody still has.
+    assert!(!rig.receiver.is_connected(Nanos(LIVENESS + 1)));
+}
+
+#[test]
+fn padding_may_pass_the_window_and_the_sender_is_heard_from_behind_it() {
+    let (term, half) = (i64::from(TERM_LENGTH), i64::from(TERM_LENGTH / 2));
+    let mut rig = Rig::with(|params| params.join_position = Position(half - 480));
     rig.cycle();
+    // The window ends 480 bytes before the term does, in a padding of 992.
+    for position in (half - 480..term - 1_504).step_by(1_024) {
+        rig.insert_data_at(position);
+    }
+    let (term_id, offset) = (INITIAL_TERM, TERM_LENGTH - 1_504);
+    let mut datagram = data(term_id, offset, 480);
+    let mut padding = heartbeat(term_id, offset + 512, 0xC0);
+    padding[..4].copy_from_slice(&992_i32.to_le_bytes());
+    padding[6..8].copy_from_slice(&FrameType::Pad.to_wire().to_le_bytes());
+    datagram.extend_from_slice(&padding);
+    rig.insert(&datagram);
+    rig.track();
+    assert_eq!((rig.hwm(), rig.rebuild()), (term, term));
+    assert_eq!(rig.count(SystemCounter::FlowControlOverRuns), 0);
+    // Nobody reads it: that is no reason to give the image up.
+    rig.now = LIVENESS;
     rig.insert_heartbeat_at(term, 0xC0);
-    assert_eq!(rig.count(SystemCounter::FlowControlOverRuns), 1);
+    assert!(rig.receiver.is_connected(Nanos(LIVENESS + 1)));
+    assert_eq!(rig.count(SystemCounter::HeartbeatsReceived), 1);
+}
+
+#[test]
+fn a_heartbeat_at_the_end_of_the_last_term_is_no_heartbeat_before_the_first() {
+    let end = i64::from(TERM_LENGTH) << 31;
+    let mut rig = Rig::with(|params| params.join_position = Position(end - 4_096));
+    rig.cycle();
+    rig.insert_heartbeat_at(end, 0xE0);
+    assert_eq!((rig.hwm(), rig.rebuild()), (end, end - 4_096));
+    assert!(rig.receiver.is_end_of_stream());
+    // Data there is none, and the term before the first one is another.
+    let initial = rig.conductor.log().geometry().initial_term_id();
+    let mut other = Rig::started();
+    other.insert(&heartbeat(initial.plus(-1), 0, 0xC0));
+    assert_eq!(other.count(SystemCounter::HeartbeatsReceived), 0);
 }
 
 #[test]

@@ -11,6 +11,9 @@
 //! it is full, what lies behind its last gap is left for later: the log is read again from there
 //! once there is room.
 //!
+//! A gap is one for as long as nothing of it comes, however long it is: where frames begin in it,
+//! nobody knows but its sender, who sends nothing again from the middle of one.
+//!
 //! Invariants: gaps are not empty, do not overlap, ascend, end at or below the high-water mark, and
 //! none reaches over the end of a term.
 
@@ -18,9 +21,6 @@ use std::collections::VecDeque;
 
 use crate::base::{Nanos, Position};
 use crate::logbuffer::{LogBuffer, TermGeometry};
-
-/// A gap longer than this is kept, and asked for, in parts: so much a sender resends at once.
-const PART_LENGTH_MAX: i64 = 128 * 1024;
 
 /// Gaps looked for at a time when the log is read again.
 const FOUND_MAX: usize = 64;
@@ -216,9 +216,8 @@ impl GapTable {
         if let Some(last) = self.gaps.back_mut() {
             debug_assert!(last.end <= begin);
             let term_end = self.geometry.term_begin(last.begin) + term_length;
-            let reach = (last.begin + PART_LENGTH_MAX).min(term_end);
-            if last.end == begin && last.rounds == 0 && begin < reach {
-                last.end = end.min(reach);
+            if last.end == begin && last.rounds == 0 && begin < term_end {
+                last.end = end.min(term_end);
                 from = last.end;
             }
         }
@@ -228,7 +227,7 @@ impl GapTable {
                 return;
             }
             let term_end = self.geometry.term_begin(from) + term_length;
-            let to = end.min(term_end).min(from + PART_LENGTH_MAX);
+            let to = end.min(term_end);
             self.gaps.push_back(Missing::new(from, to, due()));
             from = to;
         }
@@ -367,13 +366,13 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_ends_with_its_term_and_is_not_too_long() {
+    fn a_gap_ends_with_its_term_and_is_in_one_piece_before() {
         let geometry = TermGeometry::new(TermId(3), 512 * 1024).expect("legal");
         let mut table = GapTable::new(8, geometry, Position(500 * 1024));
         arrive(&mut table, 700 * 1024, 700 * 1024);
         let kib = |range: &(i64, i64)| (range.0 / 1024, range.1 / 1024);
         let found = ranges(&table).iter().map(kib).collect::<Vec<_>>();
-        assert_eq!(found, [(500, 512), (512, 640), (640, 700)]);
+        assert_eq!(found, [(500, 512), (512, 700)]);
     }
 
     #[test]

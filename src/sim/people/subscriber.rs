@@ -10,7 +10,7 @@ use super::{Actor, Outcome, REJECTION, Scene, SimClient, breach, refused, retry_
 use crate::base::{Nanos, RegistrationId, Rng, StreamId};
 use crate::client::{Action, AddError, FragmentAssembler, Image, Pending, Subscription};
 use crate::sim::ledger::Reading;
-use crate::sim::plan::{Part, PollMode, SubscriberKind, SubscriberPlan, index, range};
+use crate::sim::plan::{Medium, Part, PollMode, SubscriberKind, SubscriberPlan, index, range};
 use crate::sim::sabotage::Sabotage;
 use crate::sim::trace::Event;
 
@@ -302,6 +302,19 @@ impl Subscriber {
     }
 }
 
+/// Whether an image that went away before the end of its stream should have stayed.
+fn is_abandoned(plan: &SubscriberPlan, session: i32, scene: &Scene<'_>) -> bool {
+    let stream = &scene.plan.streams[plan.stream];
+    let ledger = scene.ledgers.of_session(stream.stream_id, session);
+    let is_live = ledger.is_some_and(|ledger| scene.ledgers.get(ledger).handles > 0);
+    // A group leaves those behind of whom it has not heard.
+    let is_alone = matches!(stream.medium, Medium::Udp { .. });
+    let is_wanted = stream.is_tethered && !scene.ledgers.is_rejected(stream.stream_id, session);
+    let is_direct = plan.kind == SubscriberKind::Direct;
+    let is_calm = scene.phase == Phase::Drain;
+    is_calm && is_live && is_alone && is_wanted && is_direct && scene.plan.keeps_images()
+}
+
 impl Open {
     /// Takes note of images that came and went.
     fn follow_images(&mut self, subscriber: usize, scene: &mut Scene<'_>) -> Outcome {
@@ -336,6 +349,12 @@ impl Open {
                 return Err(format!(
                     "subscriber {subscriber}, session {session}: the image went away at \
                      {position}, the stream ended at {end}"
+                ));
+            }
+            if end == i64::MAX && is_abandoned(plan, session, scene) {
+                return Err(format!(
+                    "subscriber {subscriber}, session {session}: the image was given up at \
+                     {position}, though its publication lives and nothing lasted so long"
                 ));
             }
         }

@@ -65,6 +65,24 @@ pub(crate) enum IncidentKind {
     HoldClaim { publisher: usize, steps: u64 },
 }
 
+impl IncidentKind {
+    /// Nanoseconds for which it may keep images from what they wait for; `None` if that may be for
+    /// good.
+    pub(super) const fn interruption_ns(&self) -> Option<i64> {
+        match self {
+            Self::Cut { ns, .. }
+            | Self::FillDisk { ns, .. }
+            | Self::Clog { ns, .. }
+            | Self::StallAgent { ns, .. }
+            | Self::StallClient { ns, .. }
+            | Self::ClockStep { ns } => Some(*ns),
+            Self::CutPlace { ns, .. } => *ns,
+            Self::KillDriver { .. } | Self::RestartDriver { .. } | Self::Rebind { .. } => None,
+            Self::EpochStep { .. } | Self::Kill { .. } | Self::HoldClaim { .. } => Some(0),
+        }
+    }
+}
+
 /// Draws how links behave.
 pub(super) fn draw_links(rng: &mut Rng, profile: Profile) -> LinkFaults {
     let delay_ns = skewed(rng, US, 2 * MS);

@@ -176,6 +176,32 @@ impl Plan {
         incidents.any(|incident| matches!(incident.kind, IncidentKind::FillDisk { .. }))
     }
 
+    /// Whether nothing that goes wrong lasts so long, or is such, that an image would have to be
+    /// given up whose publication lives.
+    pub(super) fn keeps_images(&self) -> bool {
+        let mut sum_ns = self.pace.leap;
+        for incident in self.incidents.iter().filter(|incident| !incident.is_absent) {
+            match incident.kind.interruption_ns() {
+                Some(ns) => sum_ns += ns,
+                None => return false,
+            }
+        }
+        let leads_by_spies = self.drivers.iter().any(|d| d.spies_simulate_connection);
+        // A tenth: ten in a row are lost once in so many worlds that nobody runs them.
+        let lossy = self.one_way.iter().map(|(_, _, ppm)| *ppm).max();
+        let LinkFaults {
+            loss_ppm,
+            corrupt_ppm,
+            refuse_ppm,
+            burst_ppm,
+            ..
+        } = self.faults;
+        let lost_ppm = loss_ppm + corrupt_ppm + refuse_ppm + lossy.unwrap_or(0);
+        let is_heard = burst_ppm == 0 && lost_ppm <= 100_000;
+        let is_in_time = sum_ns < self.timeouts.image_liveness / 2;
+        is_in_time && is_heard && !leads_by_spies && self.names.is_none()
+    }
+
     /// How the link from one driver to another misbehaves while nobody meddles with it.
     pub(super) fn link_faults(&self, from: usize, to: usize) -> LinkFaults {
         let mut faults = self.faults;

@@ -21,6 +21,8 @@ pub(super) struct Range {
     /// Bytes that may be taken. A frame is taken whole or not at all; padding needs room for its
     /// header only.
     pub(super) length: i64,
+    /// Bytes that the first datagram may take if it is not to be had with fewer.
+    pub(super) first_length: i64,
     /// Longest datagram.
     pub(super) mtu_length: i32,
     /// Bursts at most.
@@ -79,6 +81,11 @@ impl<'a> Batch<'a> {
                     log.stamp(position, stamp.payload_offset, stamp.epoch_ns);
                 }
             });
+            if run.is_blocked && batch.burst_count == 0 && limits.available < range.first_length {
+                limits.available = range.first_length;
+                limits.count = 1;
+                continue;
+            }
             if run.bytes.is_empty() {
                 batch.is_blocked = run.is_blocked;
                 break;

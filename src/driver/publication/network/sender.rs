@@ -7,8 +7,6 @@
 //! The positions it works with are its own; the counters only show them. So nothing a client writes
 //! into the counters can make it send beyond what flow control granted, or read outside the log.
 
-mod heartbeat;
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -25,10 +23,16 @@ use crate::driver::messages::EndpointId;
 use crate::driver::retransmit::{Resend, ResendQueue, RetransmitHandler};
 use crate::logbuffer::{FrameWatch, LogBuffer, TermGeometry};
 use crate::port::{Burst, Transport};
-use crate::protocol::{DataFrame, Setup, setup};
+use crate::protocol::{DataFrame, DataHeader, Setup, data, setup};
 
 /// Nanoseconds between SETUPs.
 const SETUP_INTERVAL_NS: i64 = 100_000_000;
+/// Nanoseconds without data after which a heartbeat is sent.
+const HEARTBEAT_INTERVAL_NS: i64 = 100_000_000;
+/// The same on a path that loses datagrams: the receiver must hear soon of a tail that was lost.
+const LOSSY_HEARTBEAT_INTERVAL_NS: i64 = 10_000_000;
+/// Nanoseconds from a NAK until a path counts as free of loss again.
+const LOSSY_NS: i64 = 1_000_000_000;
 /// Calls per cycle that send ranges of the queue again.
 const RESENDS_PER_CYCLE: usize = 8;
 
@@ -98,7 +102,7 @@ impl SenderHalf {
         }
         let long_ago = params
             .now
-            .plus_ns(-SETUP_INTERVAL_NS.max(heartbeat::INTERVAL_NS) - 1);
+            .plus_ns(-SETUP_INTERVAL_NS.max(HEARTBEAT_INTERVAL_NS) - 1);
         Self {
             identity: Identity {
                 registration_id: params.registration_id,
@@ -299,6 +303,51 @@ impl SenderHalf {
         bytes
     }
 
+    fn send_heartbeat_if_due<T: Transport>(
+        &mut self,
+        endpoint: &mut SendEndpoint<T>,
+        cycle: &Cycle<'_>,
+    ) -> usize {
+        let is_due = cycle.now.is_expired(
+            self.time_of_last_data_or_heartbeat,
+            self.heartbeat_ns(cycle),
+        );
+        if !self.has_initial_connection || !is_due {
+            return 0;
+        }
+        self.time_of_last_data_or_heartbeat = cycle.now;
+        let mut flags = data::flags::UNFRAGMENTED;
+        if self.log.is_publication_revoked() {
+            flags |= data::flags::EOS | data::flags::REVOKED;
+        } else if self.identity.signal_eos && self.shared.is_end_of_stream.get() {
+            flags |= data::flags::EOS;
+        }
+        let geometry = self.identity.geometry;
+        let mut frame = [0; DataHeader::LENGTH];
+        DataHeader::heartbeat(
+            self.identity.session_id,
+            self.identity.stream_id,
+            geometry.term_id_at(self.position),
+            geometry.term_offset_at(self.position),
+            flags,
+        )
+        .encode(&mut frame);
+        cycle.system.get(SystemCounter::HeartbeatsSent).add(1);
+        self.send_frame(&frame, endpoint, cycle)
+    }
+
+    /// Nanoseconds without data after which a heartbeat is due.
+    fn heartbeat_ns(&self, cycle: &Cycle<'_>) -> i64 {
+        let is_lossy = self
+            .time_of_last_nak
+            .is_some_and(|last| !cycle.now.is_expired(last, LOSSY_NS));
+        if is_lossy && self.resend_queue.is_some() {
+            LOSSY_HEARTBEAT_INTERVAL_NS
+        } else {
+            HEARTBEAT_INTERVAL_NS
+        }
+    }
+
     /// Nothing was sent: spies may stand in for receivers, and the silent are forgotten.
     fn on_idle(&mut self, now: Nanos) {
         let is_end_of_stream = self.shared.is_end_of_stream.get();
@@ -492,10 +541,12 @@ impl SenderHalf {
         }
     }
 
-    const fn range(&self, from: Position, length: i64) -> Range {
+    /// What was sent before may be sent again whole, wherever who asks for it lets it end.
+    fn range(&self, from: Position, length: i64) -> Range {
         Range {
             from,
             length,
+            first_length: (self.position - from).min(i64::from(self.identity.mtu_length)),
             mtu_length: self.identity.mtu_length,
             count_max: self.identity.messages_per_send_max,
             has_bursts: self.identity.sends_bursts,

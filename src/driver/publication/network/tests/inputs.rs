@@ -197,6 +197,25 @@ fn a_nak_brings_the_very_same_bytes_again() {
 }
 
 #[test]
+fn a_nak_that_ends_within_a_frame_brings_that_frame() {
+    let queue = ResendQueue::new(&retransmit_params(false, 0), Nanos(0));
+    for resend_queue in [None, Some(queue)] {
+        let mut stream = Stream::of(NetworkPublicationParams {
+            resend_queue,
+            ..params()
+        });
+        stream.connect(WINDOW);
+        stream.offer_full_frames(6);
+        stream.send_until_idle();
+        let original = stream.take_sent();
+        stream.nak(INITIAL_TERM_ID, 0, 32);
+        assert_eq!(stream.take_sent(), original[..1]);
+        stream.nak(INITIAL_TERM_ID, 3 * MTU_LENGTH, MTU_LENGTH + 64);
+        assert_eq!(stream.take_sent(), original[3..5]);
+    }
+}
+
+#[test]
 fn a_nak_with_an_impossible_range_is_counted_and_dropped() {
     let mut stream = advanced(4);
     for (offset, length) in [

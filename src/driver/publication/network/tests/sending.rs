@@ -330,42 +330,6 @@ fn heartbeats_come_after_100_ms_without_data() {
     assert_eq!(stream.count(SystemCounter::HeartbeatsSent), 2);
 }
 
-fn heartbeat_position(stream: &mut Stream) -> i64 {
-    stream.now += 200 * MILLI;
-    stream.take_sent();
-    stream.send();
-    let sent = stream.take_sent().remove(0);
-    let frame = DataFrame::parse(&sent).expect("data");
-    assert!(frame.is_heartbeat());
-    let terms = frame.term_id().count_since(INITIAL_TERM_ID);
-    i64::from(terms) * i64::from(TERM_LENGTH) + i64::from(frame.term_offset().get())
-}
-
-#[test]
-fn heartbeats_tell_no_more_than_receivers_allow_where_padding_passes_the_limit() {
-    let term = i64::from(TERM_LENGTH);
-    let mut stream = Stream::connected(0);
-    // 62 frames, and 64 bytes of padding.
-    for position in (0..term - 64).step_by(1_056) {
-        stream.offer(1_024);
-        stream.status(position, 1_056);
-        stream.send();
-    }
-    assert_eq!(stream.sender_position(), term - 64);
-    let next = stream.log.offer(Position(i64::MAX), &[0xab; 1_024]);
-    assert!(next.is_err(), "it does not fit");
-    assert_eq!(heartbeat_position(&mut stream), term - 64);
-    stream.status(term - 64, 37);
-    stream.send();
-    assert_eq!(
-        (stream.sender_position(), stream.sender_limit()),
-        (term, term - 27)
-    );
-    assert_eq!(heartbeat_position(&mut stream), term - 32);
-    stream.status(term - 64, 64);
-    assert_eq!(heartbeat_position(&mut stream), term);
-}
-
 #[test]
 fn there_is_no_heartbeat_before_the_first_receiver() {
     let mut stream = Stream::new();
