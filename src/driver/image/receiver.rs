@@ -183,12 +183,12 @@ impl ReceiverHalf {
     ) -> usize {
         let geometry = self.log.geometry();
         let first_length = arrival.segment_length.min(arrival.bytes.len());
-        let Some(position) = self
-            .position_of(&arrival)
-            .filter(|_| self.rejection.is_none())
-        else {
+        let Some(position) = self.position_of(&arrival) else {
             return first_length;
         };
+        if self.rejection.is_some() {
+            return first_length;
+        }
         let run = geometry.validate_run(arrival.term_offset, arrival.bytes, arrival.segment_length);
         let Some(mut run) = run else {
             system.get(SystemCounter::InvalidPackets).add(1);
@@ -202,7 +202,9 @@ impl ReceiverHalf {
         let bytes = std::mem::take(&mut arrival.bytes);
         arrival.bytes = &mut bytes[..run.length];
         let end_position = position + i64::from(run.covered);
-        if self.is_over_run(position, run.length, end_position, arrival.is_heartbeat) {
+        if end_position > self.overrun_threshold
+            && self.is_over_run(position, run.length, end_position, arrival.is_heartbeat)
+        {
             system.get(SystemCounter::FlowControlOverRuns).add(1);
             if arrival.is_heartbeat {
                 self.on_heartbeat_beyond(position, now);
@@ -371,7 +373,8 @@ impl ReceiverHalf {
 
     // Arrivals.
 
-    /// Whether a run of datagrams of this length, or a heartbeat, is from behind the window.
+    /// Whether what ends behind the window, a run of datagrams of this length or a heartbeat, is not
+    /// to be taken in.
     ///
     /// Departs from Aeron, to which padding counts in full, so that it refuses what a sender may
     /// send: its limit is passed by the rest of a padding that begins below it. There, who lost all
@@ -379,6 +382,7 @@ impl ReceiverHalf {
     /// does not hear that its sender lives; the image is given up. Here, padding may end a quarter
     /// of a term behind the window, and so may what a heartbeat tells. It does not keep an image
     /// alive that lacks something: where others lead, nobody may have that any more.
+    #[cold]
     fn is_over_run(
         &self,
         position: Position,
@@ -388,8 +392,7 @@ impl ReceiverHalf {
     ) -> bool {
         if is_heartbeat {
             let is_all_there = self.counters.rebuild.get() >= position.get();
-            let is_known = is_all_there && position <= self.padding_threshold();
-            return position > self.overrun_threshold && !is_known;
+            return !is_all_there || position > self.padding_threshold();
         }
         position + length as i64 > self.overrun_threshold || end_position > self.padding_threshold()
     }
@@ -407,10 +410,11 @@ impl ReceiverHalf {
     fn position_of(&self, arrival: &Arrival<'_>) -> Option<Position> {
         let geometry = self.log.geometry();
         let terms = arrival.term_id.count_since(geometry.initial_term_id());
-        if terms == i32::MIN && arrival.is_heartbeat && arrival.term_offset.0 == 0 {
-            return Some(geometry.max_possible_position());
+        if terms >= 0 {
+            return Some(geometry.position(arrival.term_id, arrival.term_offset));
         }
-        (terms >= 0).then(|| geometry.position(arrival.term_id, arrival.term_offset))
+        let is_end = terms == i32::MIN && arrival.is_heartbeat && arrival.term_offset.0 == 0;
+        is_end.then(|| geometry.max_possible_position())
     }
 
     /// Whether data of this range is within the window.
