@@ -373,8 +373,8 @@ impl ReceiverHalf {
 
     // Arrivals.
 
-    /// Whether what ends behind the window, a run of datagrams of this length or a heartbeat, is not
-    /// to be taken in.
+    /// Whether what ends behind the window, a run of datagrams of this length or a heartbeat, is
+    /// not to be taken in.
     ///
     /// Departs from Aeron, to which padding counts in full, so that it refuses what a sender may
     /// send: its limit is passed by the rest of a padding that begins below it. There, who lost all
