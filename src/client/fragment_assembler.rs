@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::{Action, Header};
-use crate::base::{SessionId, TermOffset};
+use crate::base::{SessionId, TermId, TermOffset};
 use crate::logbuffer;
 
 /// Room made for a message at first, in bytes.
@@ -27,8 +27,9 @@ struct Builder {
     message: Vec<u8>,
     /// Header and payload length of the first fragment.
     first: Option<([u8; 32], i32)>,
-    /// Where the next fragment has to begin.
-    next: Option<TermOffset>,
+    /// Where the next fragment has to begin. Departs from Aeron, which looks at the offset alone:
+    /// on a stream that is not reliable a message could end with what lies there terms later.
+    next: Option<(TermId, TermOffset)>,
 }
 
 impl Builder {
@@ -43,7 +44,7 @@ impl Builder {
         self.message.extend_from_slice(payload);
         let length = i32::try_from(payload.len()).unwrap_or(i32::MAX);
         self.first = Some((*header.as_bytes(), length));
-        self.next = Some(header.next_term_offset());
+        self.next = Some((header.term_id(), header.next_term_offset()));
     }
 
     /// Appends a fragment; returns whether it completes the message.
@@ -51,13 +52,13 @@ impl Builder {
         if self.next.is_none() {
             return false;
         }
-        if self.next != Some(header.term_offset()) {
+        if self.next != Some((header.term_id(), header.term_offset())) {
             self.reset();
             return false;
         }
         self.message.extend_from_slice(payload);
         if !header.is_end() {
-            self.next = Some(header.next_term_offset());
+            self.next = Some((header.term_id(), header.next_term_offset()));
         }
         header.is_end()
     }
