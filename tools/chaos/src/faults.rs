@@ -238,23 +238,40 @@ impl Scene {
         self.stays_untold(since, self.timing.driver / 2)
     }
 
-    /// Lets time pass in which nobody is told anything.
+    /// Lets time pass in which nobody is told anything but what still comes of a death.
     fn stays_untold(&mut self, since: Instant, time: Duration) -> Result<(), Failure> {
         self.stage.pass(time)?;
         let prefixes = ["told", "gone", "disconnected", "ended"];
-        let concerned: Vec<_> = (0..self.stage.actors.len())
-            .filter(|index| !self.stage.actors[*index].may_end)
-            .collect();
+        let concerned =
+            (0..self.stage.actors.len()).filter(|index| !self.stage.actors[*index].may_end);
         for index in concerned {
-            for prefix in prefixes {
-                if let Some(said) = self.stage.heard_from(index, prefix, since) {
-                    let name = &self.stage.actors[index].name;
-                    let words = said.words.as_deref().unwrap_or_default();
-                    return Err(Failure::Late(format!("{name} without a reason: {words}")));
-                }
+            let words = self.stage.words_of(index, since).find(|words| {
+                prefixes.iter().any(|prefix| words.starts_with(prefix))
+                    && !self.is_of_the_dead(index, words)
+            });
+            if let Some(words) = words {
+                let name = &self.stage.actors[index].name;
+                return Err(Failure::Late(format!("{name} without a reason: {words}")));
             }
         }
         Ok(())
+    }
+
+    /// Whether a subscriber says that a stream of which all publishers are dead has gone.
+    ///
+    /// That may be said twice: a driver that was stopped goes on sending what its clients left
+    /// behind, until it learns of their end, and subscribers that gave the stream up take it for
+    /// a new one.
+    fn is_of_the_dead(&self, subscriber: usize, words: &str) -> bool {
+        let Some(session) = words.strip_prefix("gone ") else {
+            return false;
+        };
+        let actors = &self.stage.actors;
+        let mut publishers = (0..actors.len())
+            .filter(|index| actors[*index].kind == Kind::Publisher)
+            .filter(|index| self.session(subscriber, *index).as_deref() == Some(session))
+            .peekable();
+        publishers.peek().is_some() && publishers.all(|index| !actors[index].is_alive())
     }
 
     /// Stops somebody for less than any timeout.

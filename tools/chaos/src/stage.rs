@@ -148,6 +148,13 @@ impl Stage {
         })
     }
 
+    /// All that was said by `index` since then.
+    pub(crate) fn words_of(&self, index: usize, since: Instant) -> impl Iterator<Item = &str> {
+        let said = self.log.iter();
+        said.filter(move |said| said.child == index && said.at >= since)
+            .filter_map(|said| said.words.as_deref())
+    }
+
     /// The last thing that begins with one of `prefixes` and was said by `index`.
     pub(crate) fn last_of(&self, index: usize, prefixes: &[&str]) -> Option<&str> {
         let all = self.log.iter().rev().filter(|said| said.child == index);
