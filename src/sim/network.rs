@@ -24,7 +24,7 @@ use crate::port::TransportSpec;
 use state::{State, Target};
 
 pub use faults::LinkFaults;
-pub(super) use state::OpenSocket;
+pub(super) use state::{OpenSocket, Received};
 
 /// Receive buffer of a socket that asked for none, in bytes.
 pub(super) const DEFAULT_BUFFER_LENGTH: usize = 212_992;
@@ -128,6 +128,13 @@ impl SimNetwork {
         self.lock().rebind(host);
     }
 
+    /// Has each datagram take so many bytes of a receive buffer beside its own, as with a kernel
+    /// (Linux: about 768), and buffers be twice as long as was asked for, as with Linux; 0 for
+    /// neither. To be set before anything is sent.
+    pub fn set_overhead(&self, bytes: usize) {
+        self.lock().overhead = bytes;
+    }
+
     /// Has everything that sockets send pass by `tap` first.
     pub fn set_tap(&self, tap: Box<dyn Tap>) {
         self.lock().tap = Some(tap);
@@ -197,9 +204,9 @@ impl SimNetwork {
         taken.count()
     }
 
-    /// The next datagram in the receive buffer of a socket, and who sent it.
-    pub(super) fn receive(&self, id: usize) -> Option<(SocketAddr, Vec<u8>)> {
-        self.lock().sockets.get_mut(&id)?.pop()
+    /// What is first in the receive buffer of a socket; with `joins` it may be several datagrams.
+    pub(super) fn receive(&self, id: usize, joins: bool) -> Option<Received> {
+        self.lock().receive(id, joins)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -45,6 +45,9 @@ pub enum Omission {
     Subscriber(usize),
     /// Coming back of publishers and subscribers that closed.
     Reopening,
+    /// What a kernel does with what is received: datagrams of one length are handed over together,
+    /// and all take more of a receive buffer than they are long.
+    Kernel,
     /// Settings in text, event logs, names of hosts, loss within drivers, and what is said to be
     /// extra of clients: without them a seed means what it meant before there were any.
     Extras,
@@ -53,7 +56,7 @@ pub enum Omission {
 }
 
 /// Omissions with a name alone.
-const NAMED: [(&str, Omission); 11] = [
+const NAMED: [(&str, Omission); 12] = [
     ("loss", Omission::Loss),
     ("bursts", Omission::Bursts),
     ("one-way", Omission::OneWay),
@@ -64,6 +67,7 @@ const NAMED: [(&str, Omission); 11] = [
     ("jitter", Omission::Jitter),
     ("leaps", Omission::Leaps),
     ("reopening", Omission::Reopening),
+    ("kernel", Omission::Kernel),
     ("extras", Omission::Extras),
 ];
 
@@ -84,6 +88,7 @@ impl fmt::Display for Omission {
             | Self::Jitter
             | Self::Leaps
             | Self::Reopening
+            | Self::Kernel
             | Self::Extras => {
                 let named = NAMED.iter().find(|(_, omission)| omission == self);
                 f.write_str(named.map_or("", |(name, _)| name))
@@ -186,6 +191,7 @@ impl Omission {
                     subscriber.reopens = 0;
                 }
             }
+            Self::Kernel => plan.forget_kernel(),
             Self::Extras => remove_extras(plan),
             Self::StepsFrom(step) => plan.active_steps = plan.active_steps.min(step),
         }

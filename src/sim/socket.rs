@@ -64,6 +64,7 @@ impl Network for SimHost {
             peer: spec.connect,
             accepts_only_peer: spec.role == TransportRole::Send && spec.multicast.is_none(),
             batch: spec.receive_batch.max(1),
+            joins: spec.segment_offload && spec.role == TransportRole::Receive,
         })
     }
 
@@ -131,6 +132,8 @@ pub struct SimTransport {
     peer: Option<SocketAddr>,
     accepts_only_peer: bool,
     batch: usize,
+    /// Whether datagrams of one length may be handed over together.
+    joins: bool,
 }
 
 impl SimTransport {
@@ -141,14 +144,18 @@ impl SimTransport {
             if self.waiting.load(Ordering::Relaxed) == 0 {
                 break;
             }
-            let Some((source, mut bytes)) = self.network.receive(self.id) else {
+            let Some(mut next) = self.network.receive(self.id, self.joins) else {
                 break;
             };
+            let source = next.source;
             if self.accepts_only_peer && self.peer.is_some_and(|peer| peer != source) {
                 continue;
             }
-            received += bytes.len();
-            handler(Datagram::whole(&mut bytes, source));
+            received += next.bytes.len();
+            handler(Datagram {
+                segment_length: next.segment_length,
+                ..Datagram::whole(&mut next.bytes, source)
+            });
         }
         received
     }

@@ -14,6 +14,9 @@ use crate::sim::tap::{Fate, Tap, TapVerdict};
 
 /// First port handed out for a bind to port 0.
 const FIRST_EPHEMERAL_PORT: u16 = 32_768;
+/// Bytes and datagrams that Linux puts together at most (`UDP_GRO`).
+const JOINED_LENGTH_MAX: usize = 65_535;
+const JOINED_COUNT_MAX: u64 = 64;
 /// Longest piece of garbage that stands in for a damaged datagram.
 const GARBAGE_LENGTH_MAX: u64 = 128;
 
@@ -37,6 +40,8 @@ pub(super) struct State {
     pub(super) translations: Translations,
     pub(super) statistics: NetworkStatistics,
     pub(super) tap: Option<Box<dyn Tap>>,
+    /// Bytes that a datagram in a receive buffer takes beside its own.
+    pub(super) overhead: usize,
 }
 
 /// What a link in one direction remembers.
@@ -53,30 +58,62 @@ pub(super) struct Line {
 pub(super) struct SimSocket {
     pub(super) host: IpAddr,
     inbox: VecDeque<(SocketAddr, Vec<u8>)>,
-    inbox_bytes: usize,
-    inbox_bytes_max: usize,
+    /// What they take of the receive buffer.
+    inbox_room: usize,
+    inbox_room_max: usize,
     /// How many datagrams wait, for its owner to see without a lock.
     pub(super) waiting: Arc<AtomicUsize>,
 }
 
 impl SimSocket {
-    fn push(&mut self, source: SocketAddr, bytes: Vec<u8>) {
-        self.inbox_bytes += bytes.len();
+    fn push(&mut self, source: SocketAddr, bytes: Vec<u8>, room: usize) {
+        self.inbox_room += room;
         self.inbox.push_back((source, bytes));
         self.note_waiting();
     }
 
-    pub(super) fn pop(&mut self) -> Option<(SocketAddr, Vec<u8>)> {
-        let (source, bytes) = self.inbox.pop_front()?;
-        self.inbox_bytes -= bytes.len();
+    /// Takes out the next datagram, and up to `count_max` in all that a kernel could have put
+    /// together with it: of the same sender and length, but for a shorter one at the end.
+    fn pop(&mut self, count_max: u64, room: impl Fn(usize) -> usize) -> Option<Received> {
+        let (source, mut bytes) = self.inbox.pop_front()?;
+        self.inbox_room -= room(bytes.len());
+        let segment_length = bytes.len().max(1);
+        for _ in 1..count_max {
+            let is_next = |(from, next): &mut (SocketAddr, Vec<u8>)| {
+                *from == source
+                    && (1..=segment_length).contains(&next.len())
+                    && bytes.len() + next.len() <= JOINED_LENGTH_MAX
+            };
+            let Some((_, next)) = self.inbox.pop_front_if(is_next) else {
+                break;
+            };
+            self.inbox_room -= room(next.len());
+            bytes.extend_from_slice(&next);
+            if next.len() < segment_length {
+                break;
+            }
+        }
         self.note_waiting();
-        Some((source, bytes))
+        Some(Received {
+            source,
+            bytes,
+            segment_length,
+        })
     }
 
     fn note_waiting(&self) {
         // Relaxed: what waits is only touched under the lock.
         self.waiting.store(self.inbox.len(), Ordering::Relaxed);
     }
+}
+
+/// One datagram, or several of one sender together.
+#[derive(Debug)]
+pub(in crate::sim) struct Received {
+    pub(in crate::sim) source: SocketAddr,
+    pub(in crate::sim) bytes: Vec<u8>,
+    /// Bytes of each but the last, which may be shorter.
+    pub(in crate::sim) segment_length: usize,
 }
 
 /// What its owner knows of a socket.
@@ -111,6 +148,16 @@ struct Route {
     target: Target,
 }
 
+/// What a datagram takes of a receive buffer of the length that was asked for. Linux, which counts
+/// what it needs itself, grants twice as much.
+const fn room_of(length: usize, overhead: usize) -> usize {
+    if overhead == 0 {
+        length
+    } else {
+        (length + overhead) / 2
+    }
+}
+
 impl State {
     pub(super) fn new(seed: u64) -> Self {
         Self {
@@ -130,6 +177,7 @@ impl State {
             translations: Translations::default(),
             statistics: NetworkStatistics::default(),
             tap: None,
+            overhead: 0,
         }
     }
 
@@ -370,9 +418,10 @@ impl State {
             Target::Address(address) => self.socket_at(address),
         };
         let socket = id.and_then(|id| self.sockets.get_mut(&id));
+        let room = room_of(datagram.bytes.len(), self.overhead);
         match socket {
-            Some(socket) if socket.inbox_bytes + datagram.bytes.len() <= socket.inbox_bytes_max => {
-                socket.push(datagram.source, datagram.bytes);
+            Some(socket) if socket.inbox_room + room <= socket.inbox_room_max => {
+                socket.push(datagram.source, datagram.bytes, room);
                 self.statistics.delivered += 1;
             }
             Some(_) | None => self.statistics.dropped_at_receiver += 1,
@@ -423,15 +472,15 @@ impl State {
         if let Some(group) = group {
             self.groups.entry(group).or_default().push(id);
         }
-        let inbox_bytes_max = match spec.socket_rcvbuf_length {
+        let inbox_room_max = match spec.socket_rcvbuf_length {
             0 => DEFAULT_BUFFER_LENGTH,
             length => length,
         };
         let socket = SimSocket {
             host,
             inbox: VecDeque::new(),
-            inbox_bytes: 0,
-            inbox_bytes_max,
+            inbox_room: 0,
+            inbox_room_max,
             waiting: Arc::default(),
         };
         let opened = OpenSocket {
@@ -441,6 +490,18 @@ impl State {
         };
         self.sockets.insert(id, socket);
         Ok(opened)
+    }
+
+    /// Takes out of a socket what waits there first; with `joins` it may be several datagrams.
+    pub(super) fn receive(&mut self, id: usize, joins: bool) -> Option<Received> {
+        let socket = self.sockets.get_mut(&id)?;
+        let count_max = if joins && socket.inbox.len() > 1 {
+            1 + self.rng.below(JOINED_COUNT_MAX)
+        } else {
+            1
+        };
+        let overhead = self.overhead;
+        socket.pop(count_max, |length| room_of(length, overhead))
     }
 
     pub(super) fn close(&mut self, id: usize) {

@@ -1,10 +1,14 @@
 //! What the network does to datagrams.
 
 use super::*;
-use crate::port::{BusyPoll, Network, Transport, TransportRole};
+use crate::port::{BusyPoll, Datagram, Network, Transport, TransportRole};
 use crate::sim::SimTransport;
 
 fn pair(network: &SimNetwork) -> (SimTransport, SimTransport) {
+    pair_with(network, false)
+}
+
+fn pair_with(network: &SimNetwork, segment_offload: bool) -> (SimTransport, SimTransport) {
     let spec = |role, bind: &str, connect: Option<&str>| TransportSpec {
         role,
         bind: bind.parse().expect("an address"),
@@ -14,7 +18,7 @@ fn pair(network: &SimNetwork) -> (SimTransport, SimTransport) {
         socket_rcvbuf_length: 0,
         media_timestamps: false,
         receive_batch: 16,
-        segment_offload: false,
+        segment_offload,
         busy_poll: BusyPoll::default(),
     };
     let mut a = network.host(IpAddr::from([10, 0, 0, 1]));
@@ -176,4 +180,49 @@ fn who_is_rebound_is_seen_and_reached_elsewhere() {
     }
     network.advance(Nanos(3_000_000));
     assert_eq!(drain(&mut sender).len(), 1);
+}
+
+#[test]
+fn datagrams_of_one_length_are_received_together_where_a_kernel_would() {
+    let network = SimNetwork::new(1);
+    let (mut sender, mut receiver) = pair_with(&network, true);
+    let long = [7; 100];
+    let mut sent: Vec<&[u8]> = vec![&long; 200];
+    sent[150] = &long[..60];
+    assert_eq!(sender.send(None, &sent).expect("sent"), 200);
+    network.advance(Nanos(20_000));
+    let (mut lengths, mut most) = (Vec::new(), 0);
+    let mut take = |datagram: Datagram<'_>| {
+        let mut datagram = datagram;
+        let count = lengths.len();
+        lengths.extend(datagram.segments().map(|segment| segment.len()));
+        most = most.max(lengths.len() - count);
+    };
+    while receiver.poll(&mut take).expect("polled") > 0 {}
+    let expected: Vec<usize> = sent.iter().map(|bytes| bytes.len()).collect();
+    assert_eq!(lengths, expected, "in order, and nothing is lost");
+    assert!((2..=64).contains(&most), "{most}");
+}
+
+#[test]
+fn short_datagrams_fill_a_receive_buffer_by_what_a_kernel_needs_for_them() {
+    let arrived = |overhead| {
+        let network = SimNetwork::new(1);
+        network.set_overhead(overhead);
+        let (mut sender, mut receiver) = pair(&network);
+        assert_eq!(
+            sender.send(None, &[&[7; 32][..]; 8_000]).expect("sent"),
+            8_000
+        );
+        network.advance(Nanos(20_000));
+        let (first, dropped) = (drain(&mut receiver).len(), network.statistics());
+        assert_eq!(first as u64 + dropped.dropped_at_receiver, 8_000);
+        // What was read has made room.
+        assert_eq!(sender.send(None, &[&[7; 32][..]; 100]).expect("sent"), 100);
+        network.advance(Nanos(40_000));
+        assert_eq!(drain(&mut receiver).len(), 100);
+        first
+    };
+    assert_eq!(arrived(0), DEFAULT_BUFFER_LENGTH / 32);
+    assert_eq!(arrived(768), DEFAULT_BUFFER_LENGTH * 2 / 800);
 }

@@ -106,9 +106,10 @@ pub(super) fn draw(rng: &mut Rng, plan: &mut Plan) {
     draw_habits(rng, plan);
 }
 
-/// Takes all of it away again.
+/// Takes all of it away again, and what came later still.
 pub(crate) fn remove(plan: &mut Plan) {
     plan.names = None;
+    plan.forget_kernel();
     for driver in &mut plan.drivers {
         driver.settings = None;
     }

@@ -28,6 +28,8 @@ const MS: i64 = 1_000_000;
 const LATE_SEED: u64 = 0x1A7E_0001;
 /// The same of what came later still.
 const EXTRAS_SEED: u64 = 0x1A7E_0002;
+/// The same of what a kernel does with what is received.
+const KERNEL_SEED: u64 = 0x1A7E_0003;
 
 /// Which faults a world has.
 ///
@@ -69,6 +71,8 @@ pub(super) struct Plan {
     pub(super) incidents: Vec<Incident>,
     /// Names of hosts, if there are any.
     pub(super) names: Option<NamesPlan>,
+    /// Whether a datagram takes more of a receive buffer than it is long.
+    pub(super) counts_overhead: bool,
     /// After how many steps the faults end.
     pub(super) active_steps: u64,
 }
@@ -83,6 +87,8 @@ pub(super) struct DriverPlan {
     pub(super) spies_simulate_connection: bool,
     /// Whether all that is lost is asked for at once.
     pub(super) has_loss_recovery: bool,
+    /// Whether its kernel hands it datagrams of one length together.
+    pub(super) joins_datagrams: bool,
     /// How it is configured in text; not at all if that is absent.
     pub(super) settings: Option<SettingsPlan>,
 }
@@ -126,6 +132,11 @@ impl Plan {
     pub(super) fn draw(seed: u64, profile: Profile) -> Self {
         let mut plan = Self::draw_plain(seed, profile);
         extras::draw(&mut Rng::new(seed ^ EXTRAS_SEED), &mut plan);
+        let kernel = &mut Rng::new(seed ^ KERNEL_SEED);
+        plan.counts_overhead = true;
+        for driver in &mut plan.drivers {
+            driver.joins_datagrams = kernel.chance(3, 4);
+        }
         plan
     }
 
@@ -157,6 +168,7 @@ impl Plan {
             subscribers: Vec::new(),
             incidents: Vec::new(),
             names: None,
+            counts_overhead: false,
             active_steps: 600 + rng.below(1400),
         };
         people::draw(rng, &mut plan);
@@ -168,6 +180,14 @@ impl Plan {
         streams::draw_late(late, &mut plan);
         faults::draw_late_incidents(late, &mut plan);
         plan
+    }
+
+    /// Datagrams are received one by one, and take no more room than they are long.
+    pub(super) fn forget_kernel(&mut self) {
+        self.counts_overhead = false;
+        for driver in &mut self.drivers {
+            driver.joins_datagrams = false;
+        }
     }
 
     /// Whether some driver will have no room for logs.
@@ -237,6 +257,7 @@ impl Plan {
             .receiver_io_vector_capacity(d.receive_batch)
             .network_publication_max_messages_per_send(d.messages_per_send)
             .loss_recovery(d.has_loss_recovery)
+            .socket_gro(d.joins_datagrams)
             .spies_simulate_connection(d.spies_simulate_connection)
             .congestion_control(CongestionSupplier::Default)
             .build()
@@ -277,6 +298,7 @@ impl DriverPlan {
     fn draw(rng: &mut Rng, has_loss_recovery: bool) -> Self {
         Self {
             has_loss_recovery,
+            joins_datagrams: false,
             settings: None,
             is_composite: rng.chance(1, 4),
             receive_batch: 1 + index(rng, 16),

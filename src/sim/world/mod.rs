@@ -45,6 +45,8 @@ const QUIET_STEP_NS: i64 = 50_000_000;
 const REFRESH_STEPS: u64 = 16;
 /// No run takes so many steps.
 const STEPS_MAX: u64 = 200_000;
+/// Bytes that Linux needs for a short datagram beside its own.
+const KERNEL_OVERHEAD: usize = 768;
 
 /// Steps after which time passes faster although somebody works: who repeats a request every few
 /// microseconds is not to use up all steps before a timeout of seconds.
@@ -247,6 +249,9 @@ impl Run {
         // Away from zero, as clocks are.
         clock.advance(1_000_000_000);
         let network = SimNetwork::new(rng.next_u64());
+        if plan.counts_overhead {
+            network.set_overhead(KERNEL_OVERHEAD);
+        }
         network.set_default_faults(plan.faults);
         let wire = Wire::default();
         network.set_tap(wire.tap(world.sabotage));
