@@ -403,6 +403,12 @@ impl Agent for DriverAgents {
         work
     }
 
+    /// What one has for another is in a queue by then, so that neither would rest.
+    fn rest_ns(&self) -> i64 {
+        let rests = self.agents.iter().map(|agent| agent.rest_ns());
+        rests.min().unwrap_or(0)
+    }
+
     fn rest(&mut self, period: Duration) -> bool {
         self.agents.iter_mut().any(|agent| agent.rest(period))
     }

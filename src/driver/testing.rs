@@ -298,6 +298,11 @@ impl TestDriver {
         })
     }
 
+    /// Nanoseconds for which its thread might rest now.
+    pub(crate) fn rest_ns(&self) -> i64 {
+        self.agents.rest_ns()
+    }
+
     /// Sends a command under a fresh correlation id.
     pub(crate) fn send<'a>(
         &mut self,

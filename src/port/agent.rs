@@ -40,7 +40,8 @@ pub trait Agent: Send {
     fn do_work(&mut self, tick: Tick) -> usize;
 
     /// Nanoseconds for which the caller may rest after a cycle without work, if it has given the
-    /// agent a [`Wake`]. 0, unless nothing can come to the agent but what wakes its caller.
+    /// agent a [`Wake`]. 0, unless what can come to the agent wakes its caller, or may wait for as
+    /// long.
     fn rest_ns(&self) -> i64 {
         0
     }

@@ -142,7 +142,8 @@ pub struct Backoff {
 
 impl Backoff {
     /// Spins more than `spins_max` times, then yields more than `yields_max` times, then parks for
-    /// `park_min`, doubling up to `park_max`.
+    /// `park_min`, doubling up to `park_max`; the longest parks end an eighth sooner, so that
+    /// `park_max` is about how long something may wait.
     #[must_use]
     pub const fn new(
         spins_max: u64,
@@ -182,8 +183,10 @@ impl Backoff {
         }
         let park = self.park;
         self.park = park.saturating_mul(2).min(self.park_max);
+        // Who parks has to be woken as well, which takes a kernel its time: what comes meanwhile is
+        // not to wait for longer than the longest period.
         Some(if park == self.park_max {
-            park.max(rest)
+            (park - park / 8).max(rest)
         } else {
             park
         })

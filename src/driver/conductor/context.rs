@@ -135,6 +135,11 @@ impl<T> Context<T> {
         self.sender.is_full() || self.receiver.is_full() || self.resources.is_full()
     }
 
+    /// Whether full queues refused something that is still to be sent.
+    pub(super) fn has_backlog(&self) -> bool {
+        self.sender.has_backlog() || self.receiver.has_backlog() || self.resources.has_backlog()
+    }
+
     /// Sends what full queues refused earlier.
     #[inline]
     pub(super) fn flush(&mut self) -> usize {

@@ -90,6 +90,11 @@ use receive_endpoints::ReceiveEndpointRecord;
 use roster::{Roster, Turn};
 use send_endpoints::SendEndpointRecord;
 
+/// Nanoseconds without a message after which a driver without streams counts as idle.
+const IDLE_AFTER_NS: i64 = 1_000_000_000;
+/// Nanoseconds for which a client of an idle driver may have to wait before its command is seen.
+const COMMAND_REST_NS: i64 = 5_000_000;
+
 /// What a conductor is made of.
 pub(crate) struct ConductorParts<N: Network> {
     pub(crate) config: Arc<DriverConfig>,
@@ -121,6 +126,8 @@ pub(crate) struct Conductor<N: Network> {
     rng: Rng,
     tracker: DutyCycleTracker,
     timer_deadline: Nanos,
+    /// When a client or another agent last had something to say.
+    heard_at: Nanos,
     commands: RingConsumer,
     /// The command being handled, copied from the ring.
     command: Vec<u8>,
@@ -175,6 +182,7 @@ impl<N: Network> Conductor<N> {
             network: parts.network,
             tracker,
             timer_deadline: parts.tick.now,
+            heard_at: parts.tick.now,
             blocked_ring: BlockedRing::new(&ring, parts.tick.now),
             commands: parts.commands,
             command: Vec::new(),
@@ -282,6 +290,22 @@ impl<N: Network> Agent for Conductor<N> {
         self.timer_deadline = tick.now.plus_ns(self.ctx.config.timer_interval_ns);
     }
 
+    /// Clients wake nobody, so it rests only when it was left alone for long; and not where there
+    /// are streams, whose limits may have to move at any moment.
+    fn rest_ns(&self) -> i64 {
+        let has_streams = !(self.ipc_publications.is_empty()
+            && self.network_publications.is_empty()
+            && self.images.is_empty());
+        let awaits_something =
+            self.pending.is_some() || self.pending_driver.is_some() || self.ctx.has_backlog();
+        let is_left_alone = (self.ctx.tick.now).is_expired(self.heard_at, IDLE_AFTER_NS);
+        if is_left_alone && !has_streams && !awaits_something {
+            COMMAND_REST_NS
+        } else {
+            0
+        }
+    }
+
     fn set_wake(&mut self, wake: &Wake) {
         self.inbox.on_push(Arc::clone(wake));
         self.replies.on_push(Arc::clone(wake));
@@ -292,14 +316,17 @@ impl<N: Network> Agent for Conductor<N> {
         self.tracker.measure(tick.now);
         let mut work = self.ctx.flush();
         work += self.check_timer();
-        work += self.poll_replies();
+        let mut heard = self.poll_replies();
         if self.pending.is_none() {
-            work += self.poll_commands();
+            heard += self.poll_commands();
         }
         if self.pending_driver.is_none() {
-            work += self.poll_inbox();
+            heard += self.poll_inbox();
         }
-        work + self.track_streams()
+        if heard > 0 {
+            self.heard_at = tick.now;
+        }
+        work + heard + self.track_streams()
     }
 
     /// Deletes all logs and tells clients that the driver is gone.

@@ -36,6 +36,10 @@ impl<K: Ord + Copy, V> Roster<K, V> {
         self.entries.len()
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     pub(super) fn get(&self, id: &K) -> Option<&V> {
         let place = *self.places.get(id)?;
         Some(&self.entries[place].1)

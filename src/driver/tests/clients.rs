@@ -428,3 +428,28 @@ fn heartbeat_of_the_driver_beats_and_ends() {
         "logs are deleted"
     );
 }
+
+#[test]
+fn a_driver_that_is_left_alone_rests_unless_it_has_streams() {
+    let mut world = World::new(1, &small_config());
+    world.run_ms(500);
+    assert_eq!(world.driver().rest_ns(), 0, "somebody may be about to come");
+    world.run_ms(600);
+    let rest_ns = world.driver().rest_ns();
+    assert!((1_000_000..=10_000_000).contains(&rest_ns), "{rest_ns}");
+    let publication = world.add_publication(IPC, STREAM);
+    assert_eq!(world.driver().rest_ns(), 0, "it was spoken to");
+    world.run_ms(1_500);
+    assert_eq!(
+        world.driver().rest_ns(),
+        0,
+        "the stream may go on at any time"
+    );
+    let id = world
+        .driver()
+        .send_remove_publication(publication.registration, false);
+    world.answer(id);
+    // It lingers first.
+    world.run_ms(10_000);
+    assert_eq!(world.driver().rest_ns(), rest_ns);
+}
