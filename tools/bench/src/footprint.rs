@@ -20,7 +20,7 @@ use crate::scenario::System;
 const STREAMS: i32 = 100;
 /// Launches of one measurement.
 const LAUNCHES: usize = 5;
-/// How long an idle driver is watched, after it has settled for as long.
+/// How long an idle driver is watched, after it has settled for half as long again.
 const IDLE: Duration = Duration::from_secs(1);
 /// Messages of one measurement, each after a second of idleness.
 const FIRST_MESSAGES: usize = 3;
@@ -32,7 +32,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) enum Footprint {
     Memory,
     StartUp,
-    IdleCpu,
+    /// CPU time of a driver with a client and this many streams over UDP, on which nothing is sent.
+    IdleCpu {
+        streams: i32,
+    },
     FirstMessage,
 }
 
@@ -45,7 +48,7 @@ pub(crate) fn measure<N: Node>(
     match footprint {
         Footprint::Memory => memory(system, attach),
         Footprint::StartUp => start_up(system, attach),
-        Footprint::IdleCpu => idle_cpu(system, attach),
+        Footprint::IdleCpu { streams } => idle_cpu(system, attach, streams),
         Footprint::FirstMessage => first_message(system, attach),
     }
 }
@@ -127,17 +130,18 @@ fn start_up<N: Node>(
     Ok(Outcome::new([(Figure::StartUpMs, sample.median())], 0.0))
 }
 
-/// A driver with one stream over UDP on which nothing is sent.
+/// A driver with streams over UDP on which nothing is sent.
 fn idle_cpu<N: Node>(
     system: System,
     attach: &dyn Fn(&Path) -> Result<N, Failure>,
+    count: i32,
 ) -> Result<Outcome, Failure> {
     let driver = DriverProcess::start(system, "idle", &[])?;
     let mut node = attach(driver.directory())?;
     let channel = format!("aeron:udp?endpoint=127.0.0.1:{}", free_port()?);
-    let streams = connect(&mut node, &channel, 1)?;
+    let streams = connect(&mut node, &channel, count)?;
     // The client, which has no thread, may be silent for longer than this before it is missed.
-    thread::sleep(IDLE);
+    thread::sleep(IDLE + IDLE / 2);
     let (start, before) = (Instant::now(), cpu_time(driver.id())?);
     thread::sleep(IDLE);
     let used = cpu_time(driver.id())? - before;

@@ -49,6 +49,7 @@ pub(crate) fn measure(
         System::RawMmsg => floor::udp::many(settings).map(|rate| flooded(&rate)),
         System::RawGso => floor::udp::segmented(settings, false).map(|rate| flooded(&rate)),
         System::RawGsoGro => floor::udp::segmented(settings, true).map(|rate| flooded(&rate)),
+        System::RawLogs => floor::udp::log_to_log(settings).map(|rate| flooded(&rate)),
         System::RawEcho => {
             let Work::Echo { pace, .. } = scenario.work else {
                 return Err("raw sockets echo only in scenarios of round trips".into());

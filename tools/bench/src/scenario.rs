@@ -36,6 +36,9 @@ pub(crate) enum System {
     RawGso,
     /// UDP sockets with segmentation offload for what is sent, and joined segments on receipt
     RawGsoGro,
+    /// The same out of a region as long as a log, into which messages are copied and which is
+    /// cleaned behind them, and into another one
+    RawLogs,
     /// UDP sockets that both sides poll without a pause
     RawEcho,
     /// The same as raw-gso-gro through io_uring
@@ -60,6 +63,7 @@ impl System {
             Self::RawMmsg => "raw sendmmsg",
             Self::RawGso => "raw GSO",
             Self::RawGsoGro => "raw GSO+GRO",
+            Self::RawLogs => "raw GSO+GRO, log to log",
             Self::RawEcho => "raw spinning UDP",
             Self::UringGsoGro => "io_uring GSO+GRO",
             Self::UringZeroCopy => "io_uring zero-copy",
@@ -99,6 +103,7 @@ impl System {
             | Self::RawMmsg
             | Self::RawGso
             | Self::RawGsoGro
+            | Self::RawLogs
             | Self::RawEcho => true,
         }
     }
@@ -225,7 +230,7 @@ impl Scenario {
                     Figure::FileBytes,
                 ],
                 Footprint::StartUp => &[Figure::StartUpMs],
-                Footprint::IdleCpu => &[Figure::IdleCpuPercent],
+                Footprint::IdleCpu { .. } => &[Figure::IdleCpuPercent],
                 Footprint::FirstMessage => &[Figure::FirstMessageUs],
             },
             Work::Flood { .. } if self.name.starts_with(SWEEP_PREFIX) => &[Figure::BytesPerSecond],
@@ -270,6 +275,7 @@ pub(crate) fn all() -> Vec<Scenario> {
     };
     let raw_flood = [
         System::RawGsoGro,
+        System::RawLogs,
         System::RawGso,
         System::RawMmsg,
         System::RawPlain,
@@ -321,7 +327,7 @@ pub(crate) fn all() -> Vec<Scenario> {
             flood(Medium::Udp),
         )
         .beside(&quinn)
-        .over(&[System::RawGsoGro]),
+        .over(&[System::RawGsoGro, System::RawLogs]),
     ];
     for length in [32, 1344] {
         let paces = [
@@ -373,7 +379,16 @@ pub(crate) fn all() -> Vec<Scenario> {
             "driver launched until a client is connected",
             Footprint::StartUp,
         ),
-        driver("idle", "idle driver, backoff strategy", Footprint::IdleCpu),
+        driver(
+            "idle",
+            "idle driver with a client, backoff strategy",
+            Footprint::IdleCpu { streams: 0 },
+        ),
+        driver(
+            "idle-stream",
+            "driver with one silent UDP stream, backoff strategy",
+            Footprint::IdleCpu { streams: 1 },
+        ),
         driver(
             "first-message",
             "first message over UDP after 1 s of idleness, backoff strategy, longest of 3",

@@ -14,7 +14,7 @@ use crate::work::stage::{Apart, Period, Stage, Usage, Watch};
 use crate::work::{Rate, RoundTrips};
 
 /// Partitions of a log, each a term long.
-const PARTITIONS: usize = 3;
+pub(crate) const PARTITIONS: usize = 3;
 /// Bytes before the payload of a frame.
 const HEADER: usize = 32;
 

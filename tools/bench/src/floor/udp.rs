@@ -17,6 +17,7 @@ use nix::sys::socket::{
 
 use crate::Failure;
 use crate::figures::Latencies;
+use crate::floor::memory::PARTITIONS;
 use crate::floor::pair;
 use crate::settings::{Settings, bytes};
 use crate::work::schedule::{Pace, Schedule};
@@ -123,6 +124,55 @@ pub(crate) fn segmented(settings: &Settings, is_joined: bool) -> Result<Rate, Fa
         || || would_block(sender.send(&run)),
         || move || would_block(receiver.recv(&mut buffer)),
     )
+}
+
+/// The same as [`segmented`] for both, out of a region as long as a log, into which each run is
+/// copied first and which is cleaned a term behind it, and into a region as long: what a
+/// publication and an image do with the bytes, and nothing else.
+pub(crate) fn log_to_log(settings: &Settings) -> Result<Rate, Failure> {
+    let length = datagram_length(settings)?;
+    let term = bytes(&settings.term_length)?;
+    let (sender, receiver) = sockets(window(settings)?)?;
+    setsockopt(&sender, sockopt::UdpGsoSegment, &i32::try_from(length)?)?;
+    setsockopt(&receiver, sockopt::UdpGroSegment, &true)?;
+    let run_length = PAYLOAD_MAX / length * length;
+    let message = vec![0x5a; run_length];
+    let slots = (PARTITIONS * term / run_length).max(PARTITIONS);
+    let (mut sent_from, mut received_into) = (
+        vec![1_u8; slots * run_length],
+        vec![1_u8; slots * run_length],
+    );
+    let send = move || {
+        let mut slot = 0;
+        let mut is_written = false;
+        move || {
+            let at = slot * run_length;
+            if !is_written {
+                sent_from[at..at + run_length].copy_from_slice(std::hint::black_box(&message));
+                let behind = (slot + slots - slots / PARTITIONS) % slots * run_length;
+                sent_from[behind..behind + run_length].fill(0);
+                is_written = true;
+            }
+            let sent = would_block(sender.send(&sent_from[at..at + run_length]))?;
+            if sent > 0 {
+                slot = (slot + 1) % slots;
+                is_written = false;
+            }
+            Ok(sent)
+        }
+    };
+    let receive = move || {
+        let mut at = 0;
+        move || {
+            if received_into.len() - at < PAYLOAD_MAX {
+                at = 0;
+            }
+            let received = would_block(receiver.recv(&mut received_into[at..at + PAYLOAD_MAX]))?;
+            at += received;
+            Ok(received)
+        }
+    };
+    flood(settings, length, send, receive)
 }
 
 fn would_block(result: std::io::Result<usize>) -> Result<usize, Failure> {
