@@ -24,8 +24,8 @@ use crate::driver::publication::network;
 /// Entries each queue between two agents holds.
 pub(crate) const QUEUE_CAPACITY: usize = 1024;
 
-/// Nanoseconds that a sender or a receiver without endpoints rests at most.
-pub(crate) const REST_NS: i64 = 10_000_000;
+/// Nanoseconds that an agent rests at most to which nothing can come but what wakes it.
+pub(crate) const REST_NS: i64 = 50_000_000;
 
 /// The producing end of a queue between agents.
 ///

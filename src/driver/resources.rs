@@ -18,7 +18,7 @@ use crate::driver::errors::ErrorReporter;
 use crate::driver::failure::CommandFailure;
 use crate::driver::media::host_port::resolve_host_port;
 use crate::driver::media::udp_channel::UdpChannel;
-use crate::driver::messages::Outbox;
+use crate::driver::messages::{Outbox, REST_NS};
 use crate::driver::params::check_send_destination;
 use crate::logbuffer::{LogBuffer, LogName, LogSpec, LogStore, StoreError, log_length};
 use crate::port::{Agent, Interfaces, NameResolver, Tick, Wake};
@@ -340,9 +340,6 @@ impl Resources {
     }
 }
 
-/// Nanoseconds that the resource agent rests at most: as long as a resolver may wait for its turn.
-const REST_NS: i64 = 10_000_000;
-
 impl Agent for Resources {
     fn name(&self) -> &'static str {
         "resources"
@@ -350,7 +347,11 @@ impl Agent for Resources {
 
     fn rest_ns(&self) -> i64 {
         let is_done = self.undeleted.is_empty() && !self.replies.has_backlog();
-        if is_done { REST_NS } else { 0 }
+        if is_done {
+            self.ports.resolver.rest_ns().min(REST_NS)
+        } else {
+            0
+        }
     }
 
     fn set_wake(&mut self, wake: &Wake) {

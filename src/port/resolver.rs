@@ -42,6 +42,12 @@ pub trait NameResolver: Send {
         let _ = tick;
         0
     }
+
+    /// Nanoseconds that may pass between two calls of [`Self::do_work`] while a driver has nothing
+    /// else to do; more where there is no such work.
+    fn rest_ns(&self) -> i64 {
+        10_000_000
+    }
 }
 
 /// A fixed table of names; `localhost` is always known.
@@ -66,6 +72,10 @@ impl StaticResolver {
 }
 
 impl NameResolver for StaticResolver {
+    fn rest_ns(&self) -> i64 {
+        i64::MAX
+    }
+
     fn resolve(&mut self, host: &str, _is_re_resolution: bool) -> Result<IpAddr, ResolveError> {
         if let Some(address) = self.hosts.get(host) {
             return Ok(*address);

@@ -16,6 +16,10 @@ use crate::port::{NameResolver, ResolveError};
 pub struct SystemResolver;
 
 impl NameResolver for SystemResolver {
+    fn rest_ns(&self) -> i64 {
+        i64::MAX
+    }
+
     fn resolve(&mut self, host: &str, _is_re_resolution: bool) -> Result<IpAddr, ResolveError> {
         let failed = |reason: String| ResolveError {
             name: host.to_owned(),

@@ -93,7 +93,7 @@ use send_endpoints::SendEndpointRecord;
 /// Nanoseconds without a message after which a driver without streams counts as idle.
 const IDLE_AFTER_NS: i64 = 1_000_000_000;
 /// Nanoseconds for which a client of an idle driver may have to wait before its command is seen.
-const COMMAND_REST_NS: i64 = 5_000_000;
+const COMMAND_REST_NS: i64 = 10_000_000;
 
 /// What a conductor is made of.
 pub(crate) struct ConductorParts<N: Network> {

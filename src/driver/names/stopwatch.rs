@@ -120,6 +120,10 @@ impl NameResolver for TimedResolver {
     fn do_work(&mut self, tick: Tick) -> usize {
         self.inner.do_work(tick)
     }
+
+    fn rest_ns(&self) -> i64 {
+        self.inner.rest_ns()
+    }
 }
 
 #[cfg(test)]

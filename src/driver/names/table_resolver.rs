@@ -86,6 +86,10 @@ impl NameResolver for TableResolver {
     fn do_work(&mut self, tick: Tick) -> usize {
         self.base.do_work(tick)
     }
+
+    fn rest_ns(&self) -> i64 {
+        self.base.rest_ns()
+    }
 }
 
 #[cfg(test)]
