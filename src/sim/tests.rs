@@ -240,6 +240,10 @@ fn worlds_draw_from_all_extras() {
         assert!(lines(option) > 0, "{option}");
     }
     assert!(settings.iter().any(|settings| settings.is_free));
+    let mut drivers = plans.iter().flat_map(|plan| &plan.drivers);
+    assert!(drivers.clone().any(|driver| driver.joins_datagrams));
+    assert!(drivers.any(|driver| !driver.joins_datagrams));
+    assert!(plans.iter().all(|plan| plan.counts_overhead));
     let names = plans.iter().filter_map(|plan| plan.names.as_ref());
     assert!(names.clone().any(|names| !names.moves.is_empty()));
     let streams = plans.iter().flat_map(|plan| &plan.streams);
